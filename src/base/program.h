@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Whether a program can load a library built for this libc. System calls past libc only; nothing allocates;
+ * signal-safe and safe between vfork and exec. errno is not touched.
+ */
+#ifndef TT_BASE_PROGRAM_H
+#define TT_BASE_PROGRAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/*
+ * tt_program_loads - whether the dynamic linker of that program will take LD_PRELOAD libraries of ours
+ * @dirfd, @file: as for execveat(2). "#!" lines are followed to their interpreter.
+ * False for static programs, another word size or libc, set-user-id and file capabilities, what cannot be read, what
+ * does not exist.
+ */
+bool tt_program_loads(int dirfd, const char *file);
+
+/*
+ * tt_program_search - the file that execvp(3) would find for a name without a slash
+ * @path: the value of PATH, NULL for the default
+ * Returns false if there is none or @buf is too short.
+ */
+bool tt_program_search(const char *file, const char *path, char *buf, size_t cap);
+
+#endif

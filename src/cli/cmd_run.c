@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* telltale run: record a command. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "cli/cli.h"
+#include "cli/library.h"
+#include "event/redact.h"
+#include "policy/policy.h"
+#include "recorder/recorder.h"
+
+/*
+ * A status of our own must not be taken for the command's: 125 for everything that goes wrong on
+ * our side, a usage error too, as env(1) and timeout(1) have it.
+ */
+#define RUN_FAILED 125
+
+#define ORPHAN_GRACE_MS 2000
+#define SESSION_MAX	127
+
+struct run_words {
+	struct recorder_options opts;
+	const char *profile;
+	bool no_preload;
+	bool quiet;
+};
+
+/* "5s", "250ms", "1.5m", "2h"; a bare number is seconds. 0 or -EINVAL. */
+static int parse_duration(const char *text, uint64_t *ret_ms)
+{
+	static const struct {
+		const char *unit;
+		double ms;
+	} units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
+	char *end;
+	double v;
+
+	if (!isdigit((unsigned char)text[0]) && text[0] != '.')
+		return -EINVAL;
+	v = strtod(text, &end);
+	for (size_t i = 0; i < TT_ARRAY_SIZE(units); i++) {
+		if (strcmp(end, units[i].unit) != 0)
+			continue;
+		v *= units[i].ms;
+		/* a year is long enough, and no overflow is in sight */
+		if (!(v >= 1 && v <= 366.0 * 24 * 3600000))
+			return -EINVAL;
+		*ret_ms = (uint64_t)v;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+static bool is_session(const char *text)
+{
+	size_t n = strlen(text);
+
+	for (size_t i = 0; i < n; i++)
+		if (text[i] <= ' ' || text[i] == '"' || text[i] == '\\' || text[i] == 127)
+			return false;
+	return n > 0 && n <= SESSION_MAX;
+}
+
+static int usage(const char *fmt, const char *what)
+{
+	char text[256];
+
+	(void)snprintf(text, sizeof(text), "%s '%s'", fmt, what);
+	(void)cli_usage("run", "%s", text);
+	return RUN_FAILED;
+}
+
+static int take_orphans(const char *text, struct recorder_options *opts)
+{
+	if (strcmp(text, "leave") == 0) {
+		opts->orphans = RECORDER_ORPHANS_LEAVE;
+		return 0;
+	}
+	opts->orphans = RECORDER_ORPHANS_WAIT;
+	if (strcmp(text, "wait") == 0)
+		return 0;
+	return strncmp(text, "wait:", 5) == 0 ? parse_duration(text + 5, &opts->orphan_grace_ms) : -EINVAL;
+}
+
+/* 0 to go on, else *ret_status is what to exit with. */
+static int take_option(int c, struct run_words *w)
+{
+	switch (c) {
+	case 'p':
+		w->profile = optarg;
+		return 0;
+	case 's':
+		w->opts.session = optarg;
+		return is_session(optarg) ? 0 : usage("session ids are 1 to 127 printable characters, not", optarg);
+	case 'o':
+		w->opts.output_dir = optarg;
+		return 0;
+	case 't':
+		return parse_duration(optarg, &w->opts.timeout_ms) == 0 ?
+			       0 :
+			       usage("a time-out is a number with ms, s, m or h, not", optarg);
+	case 'O':
+		return take_orphans(optarg, &w->opts) == 0 ?
+			       0 :
+			       usage("--orphans is wait, wait:TIME or leave, not", optarg);
+	case 'N':
+		w->no_preload = true;
+		return 0;
+	case 'q':
+		w->quiet = true;
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
+{
+	static const struct option options[] = {
+		{"profile", required_argument, NULL, 'p'},   {"session", required_argument, NULL, 's'},
+		{"output-dir", required_argument, NULL, 'o'}, {"timeout", required_argument, NULL, 't'},
+		{"orphans", required_argument, NULL, 'O'},    {"no-preload", no_argument, NULL, 'N'},
+		{"quiet", no_argument, NULL, 'q'},	      {0},
+	};
+	int c;
+
+	optind = 0;
+	*ret_status = -1;
+	while ((c = cli_next_option(argc, argv, options, ret_status)) != -1) {
+		*ret_status = take_option(c, w);
+		if (*ret_status != 0)
+			return -1;
+		*ret_status = -1;
+	}
+	if (*ret_status == CLI_USAGE)
+		*ret_status = RUN_FAILED;
+	if (*ret_status != -1)
+		return -1;
+	if (optind >= argc || !argv[optind][0]) {
+		(void)cli_usage("run", optind >= argc ? "no command given: telltale run -- COMMAND" :
+							"the command is an empty word");
+		*ret_status = RUN_FAILED;
+		return -1;
+	}
+	w->opts.argv = argv + optind;
+	return 0;
+}
+
+/* Where to look next, for a person at a terminal. A script's stderr stays the command's alone. */
+static void say_where(const struct recorder_outcome *out)
+{
+	if (!isatty(STDERR_FILENO))
+		return;
+	(void)fprintf(stderr, "telltale: recorded; see 'telltale show %.13s'", out->run_id);
+	if (out->lost)
+		(void)fprintf(stderr, " (%llu events lost)", (unsigned long long)out->lost);
+	(void)fputc('\n', stderr);
+}
+
+int cli_cmd_run(int argc, char **argv)
+{
+	struct run_words w = {
+		.profile = "OFF",
+		.opts = {.version = cli_version,
+			 .orphans = RECORDER_ORPHANS_WAIT,
+			 .orphan_grace_ms = ORPHAN_GRACE_MS},
+	};
+	struct recorder_outcome out;
+	char *library = NULL;
+	struct tt_err err;
+	int status;
+
+	if (parse(argc, argv, &w, &status) < 0)
+		return status;
+	if (policy_find(w.profile, &w.opts.policy, &err) < 0) {
+		(void)cli_fail("run", &err);
+		return RUN_FAILED;
+	}
+	if (!w.no_preload && cli_library_find(&library, &err) < 0) {
+		(void)cli_fail("run", &err);
+		return RUN_FAILED;
+	}
+	w.opts.library = library;
+	event_redact_configure(getenv("TELLTALE_REDACT"));
+	if (recorder_run(&w.opts, &out, &err) < 0)
+		(void)cli_fail("run", &err);
+	else if (!w.quiet)
+		say_where(&out);
+	free(library);
+	return out.exit_status;
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The readable report: files, network, failures. */
+#include "cli/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/figures.h"
+#include "store/trace.h"
+
+#define WRITTEN_MAX 8
+#define FOLDERS_MAX 5
+#define NETWORK_MAX 8
+#define ERRORS_MAX  6
+#define MADE        (STORE_FILE_WRITTEN | STORE_FILE_MADE | STORE_FILE_ARRIVED)
+
+static void put_more(const struct cli_report *r, size_t left)
+{
+	struct cli_line l;
+
+	if (!left)
+		return;
+	cli_line_begin(&l, r->width);
+	cli_line_color(&l, CLI_DIM);
+	cli_line_fmt(&l, "  + %zu more: telltale show --all", left);
+	cli_line_end(&l);
+}
+
+static void put_times(struct cli_line *l, uint64_t n)
+{
+	char buf[CLI_FIGURE_MAX];
+
+	if (n < 2)
+		return;
+	cli_line_color(l, CLI_DIM);
+	cli_line_fmt(l, "%s%s", cli_uni(" ×", " x"), cli_count(buf, n));
+	cli_line_color(l, CLI_PLAIN);
+}
+
+static void put_written(const struct cli_report *r, uint32_t i)
+{
+	const struct store_view *v = r->view;
+	const struct store_file *f = &v->files[i];
+	struct cli_line l;
+
+	cli_line_begin(&l, r->width);
+	cli_line_str(&l, "  ");
+	cli_line_path(&l, r, v->file_names.items[i]);
+	if (f->what & STORE_FILE_MADE)
+		cli_line_str(&l, "  (folder or link)");
+	put_times(&l, f->writes);
+	if ((f->what & STORE_FILE_ARRIVED) && f->other != STORE_NONE) {
+		cli_line_color(&l, CLI_DIM);
+		cli_line_fmt(&l, "  %s ", cli_uni("←", "<-"));
+		cli_line_path(&l, r, v->file_names.items[f->other]);
+	}
+	if (f->what & STORE_FILE_GONE) {
+		cli_line_color(&l, CLI_DIM);
+		cli_line_str(&l,
+			     f->what & STORE_FILE_DELETED ? "  deleted again" : "  renamed again");
+	}
+	if (f->unresolved) {
+		cli_line_color(&l, CLI_WARN);
+		cli_line_str(&l, "  (folder unknown)");
+	}
+	cli_line_end(&l);
+}
+
+/* Files that have some of @mask set, listed in one go: "Deleted 5  a, b, c + 2". */
+static void put_inline(const struct cli_report *r, const char *word, unsigned mask)
+{
+	const struct store_view *v = r->view;
+	size_t count = 0, shown = 0;
+	int lines = 1;
+	char buf[CLI_FIGURE_MAX];
+	struct cli_line l;
+
+	for (uint32_t i = 0; i < v->file_names.count; i++)
+		count += (v->files[i].what & mask) != 0;
+	if (!count)
+		return;
+	cli_report_heading(&l, r, "%s %s", word, cli_count(buf, count));
+	cli_line_str(&l, "  ");
+	for (uint32_t i = 0; i < v->file_names.count; i++) {
+		struct store_text path = v->file_names.items[i];
+
+		if (!(v->files[i].what & mask))
+			continue;
+		if (shown && l.col + cli_text_width(path.data, path.len) + 8 > r->width) {
+			if (!r->all && lines++ == 2)
+				break;
+			cli_line_end(&l);
+			cli_line_begin(&l, r->width);
+			cli_line_str(&l, "  ");
+		}
+		cli_line_path(&l, r, path);
+		if ((mask & STORE_FILE_RENAMED) && v->files[i].other != STORE_NONE) {
+			cli_line_color(&l, CLI_DIM);
+			cli_line_fmt(&l, " %s ", cli_uni("→", "->"));
+			cli_line_color(&l, CLI_PLAIN);
+			cli_line_path(&l, r, v->file_names.items[v->files[i].other]);
+		}
+		if (++shown < count)
+			cli_line_str(&l, ", ");
+	}
+	if (shown < count)
+		cli_line_fmt(&l, "+ %zu", count - shown);
+	cli_line_end(&l);
+}
+
+struct folder {
+	struct store_text path;
+	uint64_t files;
+};
+
+static int by_files(const void *a, const void *b)
+{
+	const struct folder *x = a, *y = b;
+	size_t n = x->path.len < y->path.len ? x->path.len : y->path.len;
+	int r;
+
+	if (x->files != y->files)
+		return x->files < y->files ? 1 : -1;
+	r = memcmp(x->path.data, y->path.data, n);
+	return r ? r : (x->path.len > y->path.len) - (x->path.len < y->path.len);
+}
+
+static struct store_text folder_of(struct store_text path)
+{
+	const char *slash = memrchr(path.data, '/', path.len);
+
+	if (!slash)
+		return (struct store_text){".", 1};
+	return (struct store_text){path.data, slash == path.data ? 1 : (size_t)(slash - path.data)};
+}
+
+static void put_read(const struct cli_report *r)
+{
+	const struct store_view *v = r->view;
+	struct folder *folders = calloc(v->file_names.count + 1, sizeof(*folders));
+	char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX];
+	struct store_names names;
+	size_t files = 0, limit;
+	struct cli_line l;
+
+	if (!folders)
+		return;
+	store_names_init(&names, v->file_names.count + 1);
+	for (uint32_t i = 0; i < v->file_names.count; i++) {
+		struct store_text folder = folder_of(v->file_names.items[i]);
+		bool is_new;
+		uint32_t n;
+
+		if (!(v->files[i].what & STORE_FILE_READ))
+			continue;
+		files++;
+		n = store_names_add(&names, folder, &is_new);
+		if (n == STORE_NONE)
+			continue;
+		folders[n].path = folder;
+		folders[n].files++;
+	}
+	if (files) {
+		qsort(folders, names.count, sizeof(*folders), by_files);
+		cli_report_heading(&l, r, "Read %s file%s", cli_count(a, files),
+				   files == 1 ? "" : "s");
+		cli_line_fmt(&l, " in %s folder%s", cli_count(b, names.count),
+			     names.count == 1 ? "" : "s");
+		cli_line_end(&l);
+		limit = r->all || names.count <= FOLDERS_MAX + 1 ? names.count : FOLDERS_MAX;
+		for (size_t i = 0; i < limit; i++) {
+			cli_line_begin(&l, r->width);
+			cli_line_fmt(&l, "%5s  ", cli_count(a, folders[i].files));
+			cli_line_path(&l, r, folders[i].path);
+			cli_line_end(&l);
+		}
+		put_more(r, names.count - limit);
+	}
+	store_names_done(&names);
+	free(folders);
+}
+
+void cli_report_files(const struct cli_report *r)
+{
+	const struct store_view *v = r->view;
+	size_t made = 0, gone = 0, shown = 0, limit;
+	char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX];
+	struct cli_line l;
+
+	for (uint32_t i = 0; i < v->file_names.count; i++) {
+		made += (v->files[i].what & MADE) != 0;
+		gone += (v->files[i].what & MADE) && (v->files[i].what & STORE_FILE_GONE);
+	}
+	if (made) {
+		cli_report_heading(&l, r, "Wrote or made %s", cli_count(a, made));
+		if (gone)
+			cli_line_fmt(&l, ", of which %s %s gone again", cli_count(b, gone),
+				     gone == 1 ? "is" : "are");
+		cli_line_end(&l);
+		limit = r->all || made - gone <= WRITTEN_MAX + 1 ? made : WRITTEN_MAX;
+		/* What is still there comes first, and alone unless all is asked for. */
+		for (int pass = 0; pass < (r->all ? 2 : 1); pass++)
+			for (uint32_t i = 0; i < v->file_names.count && shown < limit; i++)
+				if ((v->files[i].what & MADE) &&
+				    !(v->files[i].what & STORE_FILE_GONE) == !pass) {
+					put_written(r, i);
+					shown++;
+				}
+		put_more(r, r->all ? 0 : made - gone - shown);
+	}
+	put_inline(r, "Renamed", STORE_FILE_RENAMED);
+	put_inline(r, "Deleted", STORE_FILE_DELETED);
+	put_read(r);
+}
+
+static void put_host(const struct cli_report *r, const struct store_host *h)
+{
+	static const char *const words[] = {
+		[STORE_HOST_CONNECT] = "connected",
+		[STORE_HOST_BIND] = "bound",
+		[STORE_HOST_ACCEPT] = "accepted",
+		[STORE_HOST_LOOKUP] = "looked up",
+	};
+	struct store_text error = store_text_of(h->error);
+	struct cli_line l;
+
+	cli_report_label(&l, r,
+			 h->failed == h->tries && h->kind == STORE_HOST_CONNECT ? "tried"
+										: words[h->kind]);
+	cli_line_word(&l, h->name.data, h->name.len);
+	put_times(&l, h->tries);
+	for (size_t i = 0; i < json_array_size(h->answers); i++) {
+		struct store_text answer = store_text_of(json_array_get(h->answers, i));
+
+		if (i == 0)
+			cli_line_fmt(&l, " %s ", cli_uni("→", "->"));
+		else
+			cli_line_str(&l, ", ");
+		if (answer.data)
+			cli_line_text(&l, answer.data, answer.len);
+	}
+	if (h->begun && h->begun + h->failed == h->tries) {
+		cli_line_color(&l, CLI_DIM);
+		cli_line_str(&l, "  (begun without waiting)");
+	}
+	if (h->failed) {
+		cli_line_color(&l, CLI_BAD);
+		if (h->failed < h->tries)
+			cli_line_fmt(&l, "  %llu failed:", (unsigned long long)h->failed);
+		cli_line_str(&l, "  ");
+		if (error.data)
+			cli_line_text(&l, error.data, error.len);
+		else
+			cli_line_str(&l, "failed");
+	}
+	cli_line_end(&l);
+}
+
+static bool is_unix(const struct store_host *h)
+{
+	return h->name.len >= 5 && memcmp(h->name.data, "unix:", 5) == 0;
+}
+
+/*
+ * Where a line of the network part comes: look-ups, connections, bindings, peers; unix sockets
+ * behind each.
+ */
+static int host_rank(const struct store_host *h)
+{
+	static const int ranks[] = {
+		[STORE_HOST_LOOKUP] = 0,
+		[STORE_HOST_CONNECT] = 1,
+		[STORE_HOST_BIND] = 2,
+		[STORE_HOST_ACCEPT] = 3,
+	};
+
+	return ranks[h->kind] + (is_unix(h) ? 4 : 0);
+}
+
+void cli_report_network(const struct cli_report *r)
+{
+	const struct store_view *v = r->view;
+	uint32_t count = v->host_names.count;
+	size_t shown = 0, limit = r->all || count <= NETWORK_MAX + 1 ? count : NETWORK_MAX;
+	struct cli_line l;
+
+	if (!count)
+		return;
+	cli_report_heading(&l, r, "Network");
+	cli_line_end(&l);
+	for (int rank = 0; rank < 8; rank++)
+		for (uint32_t i = 0; i < count && shown < limit; i++)
+			if (host_rank(&v->hosts[i]) == rank) {
+				put_host(r, &v->hosts[i]);
+				shown++;
+			}
+	put_more(r, count - shown);
+}
+
+/* What the network part has shown, and searches that went on elsewhere, are not told again. */
+static bool is_of_note(const struct cli_report *r, const struct store_error *e)
+{
+	bool missing = store_text_is(e->name, "ENOENT") || store_text_is(e->name, "ENOTDIR");
+
+	if (r->all)
+		return true;
+	if (e->is_net && !store_text_is(e->name, "EACCES") && !store_text_is(e->name, "EPERM"))
+		return store_text_is(e->call, "bind");
+	if (missing && !e->writes)
+		return false;
+	/* mkdir -p, ln -f, rm -f and lock files ask and look at the answer */
+	return !store_text_is(e->name, "EEXIST") &&
+	       !(missing && e->writes && !store_text_is(e->call, "open") &&
+		 !store_text_is(e->call, "openat") && !store_text_is(e->call, "fopen"));
+}
+
+static void put_error(const struct cli_report *r, const struct store_error *e)
+{
+	struct cli_line l;
+
+	cli_line_begin(&l, r->width);
+	cli_line_str(&l, "  ");
+	cli_line_text(&l, e->call.data, e->call.len);
+	cli_line_str(&l, " ");
+	cli_line_path(&l, r, e->object);
+	cli_line_color(&l, CLI_BAD);
+	cli_line_str(&l, "  ");
+	if (e->name.len)
+		cli_line_text(&l, e->name.data, e->name.len);
+	else
+		cli_line_str(&l, "failed");
+	cli_line_color(&l, CLI_PLAIN);
+	put_times(&l, e->count);
+	cli_line_end(&l);
+}
+
+static bool ended_badly(const struct store_span *s)
+{
+	return s->end == STORE_END_EXITED && (s->signal || s->exit_code > 0);
+}
+
+static void put_ended(const struct cli_report *r, const struct store_span *s)
+{
+	struct store_text signal = store_text_of(s->signal), comm = store_text_of(s->comm);
+	struct cli_line l;
+
+	cli_line_begin(&l, r->width);
+	cli_line_str(&l, "  ");
+	if (json_array_size(s->argv))
+		cli_line_argv(&l, s->argv);
+	else if (comm.data)
+		cli_line_text(&l, comm.data, comm.len);
+	else
+		cli_line_str(&l, "process");
+	cli_line_fmt(&l, " (pid %lld) ", (long long)s->pid);
+	cli_line_color(&l, CLI_BAD);
+	if (signal.data) {
+		cli_line_str(&l, "killed by ");
+		cli_line_text(&l, signal.data, signal.len);
+	} else {
+		cli_line_fmt(&l, "exited %lld", (long long)s->exit_code);
+	}
+	cli_line_end(&l);
+}
+
+void cli_report_failures(const struct cli_report *r)
+{
+	const struct store_view *v = r->view;
+	size_t count = 0, shown = 0, limit;
+	char a[CLI_FIGURE_MAX];
+	struct cli_line l;
+
+	for (uint32_t i = 0; i < v->span_names.count; i++)
+		count += ended_badly(&v->spans[i]);
+	for (uint32_t i = 0; i < v->error_names.count; i++)
+		count += is_of_note(r, &v->errors[i]);
+	if (!count && !v->not_found)
+		return;
+	cli_report_heading(&l, r, count ? "Failures" : "Failures: none of note");
+	cli_line_end(&l);
+	limit = r->all || count <= ERRORS_MAX + 1 ? count : ERRORS_MAX;
+	for (uint32_t i = 0; i < v->span_names.count && shown < limit; i++)
+		if (ended_badly(&v->spans[i])) {
+			put_ended(r, &v->spans[i]);
+			shown++;
+		}
+	for (uint32_t i = 0; i < v->error_names.count && shown < limit; i++)
+		if (is_of_note(r, &v->errors[i])) {
+			put_error(r, &v->errors[i]);
+			shown++;
+		}
+	put_more(r, count - shown);
+	if (v->not_found && !r->all) {
+		cli_line_begin(&l, r->width);
+		cli_line_color(&l, CLI_DIM);
+		cli_line_fmt(&l, "  %s look%s for a file or program that is not there",
+			     cli_count(a, v->not_found), v->not_found == 1 ? "" : "s");
+		cli_line_end(&l);
+	}
+}

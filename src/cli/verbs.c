@@ -1,0 +1,153 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The table of verbs: name, usage, help. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+
+/* clang-format off */
+#define HELP_RUN \
+	"RUN is a run id, the beginning of one that fits no other, or the path of a run's\n" \
+	"folder, run.json or trace.jsonl. Without RUN it is the last run.\n"
+#define HELP_HELP "  -h, --help            this text\n"
+
+const struct cli_verb cli_verbs[] = {
+	{
+		"run", "run [OPTIONS] [--] COMMAND [ARGUMENT...]",
+		"run a command and record what it does",
+		cli_cmd_run,
+		"      --profile=NAME    OFF: record only (default); STRICT: a sandbox, too\n"
+		"      --session ID      the session this run belongs to\n"
+		"      --output-dir DIR  run_<utc>_<id>.json and trace_<utc>_<id>.jsonl go there\n"
+		"      --timeout 5s      end the command after that time (ms s m h)\n"
+		"      --orphans HOW     what outlives the command: wait[:TIME] (default wait:2s, then TERM,\n"
+		"                        2 s later KILL) or leave (unrecorded)\n"
+		"      --no-preload      run without the library: processes and figures only\n"
+		"  -q, --quiet           no closing line on a terminal\n"
+		HELP_HELP
+		"\n"
+		"Exit status: the command's own, 128+n for a signal, 124 time-out,\n"
+		"125 Telltale failed, 126 the command is not executable, 127 it was not found.\n"
+	},
+	{
+		"list", "list [--limit N] [--json]",
+		"the recorded runs, newest first",
+		cli_cmd_list,
+		"  -n, --limit N         at most N runs (default 20; 0: all)\n"
+		"      --json            one JSON document\n"
+		HELP_HELP
+	},
+	{
+		"show", "show [RUN | --last] [--all] [--json]",
+		"the report of one run: what it did, and how much of that is known",
+		cli_cmd_show,
+		HELP_RUN
+		"\n"
+		"      --last            the last run\n"
+		"  -a, --all             every file, host and failure, not only the first few\n"
+		"      --json            one JSON document\n"
+		HELP_HELP
+	},
+	{
+		"tree", "tree [RUN | --last] [--json]",
+		"the processes of one run",
+		cli_cmd_tree,
+		HELP_RUN
+		"\n"
+		"      --last            the last run\n"
+		"      --json            one JSON document\n"
+		HELP_HELP
+	},
+	{
+		"events", "events [RUN | --last] [--kind KIND] [--failed] [--follow] [--json]",
+		"the events of one run, one line each",
+		cli_cmd_events,
+		HELP_RUN
+		"\n"
+		"      --last            the last run\n"
+		"  -k, --kind KIND       exec, file, net, process or all; all adds the samples\n"
+		"      --failed          only failed calls, and processes that failed\n"
+		"  -f, --follow          go on until the run ends\n"
+		"      --json            the lines of the trace as they are\n"
+		HELP_HELP
+		"\n"
+		"Gaps are shown whatever is asked for: where events were lost, the rest is\n"
+		"not the whole.\n"
+	},
+	{
+		"doctor", "doctor [--json]",
+		"what this machine allows, and what is missing then",
+		cli_cmd_doctor,
+		"      --json            one JSON document\n"
+		HELP_HELP
+		"\n"
+		"Exit status: 0 if commands can be recorded, 1 if they cannot.\n"
+	},
+	{
+		"schema", "schema event | run",
+		"print the JSON Schema of a trace line or of run.json",
+		cli_cmd_schema,
+		HELP_HELP
+	},
+	{ NULL, NULL, NULL, NULL, NULL },
+};
+/* clang-format on */
+
+const struct cli_verb *cli_verb_find(const char *name)
+{
+	for (const struct cli_verb *v = cli_verbs; v->name; v++)
+		if (strcmp(v->name, name) == 0)
+			return v;
+	return NULL;
+}
+
+#define NAME_MAX_LEN 16
+
+/* Edit distance (insert, delete, replace) of two short words. */
+static int distance(const char *a, const char *b)
+{
+	int row[NAME_MAX_LEN + 1];
+	int n = (int)strlen(b);
+
+	for (int j = 0; j <= n; j++)
+		row[j] = j;
+	for (int i = 1; a[i - 1]; i++) {
+		int diagonal = row[0];
+
+		row[0] = i;
+		for (int j = 1; j <= n; j++) {
+			int best = diagonal + (a[i - 1] != b[j - 1]);
+
+			diagonal = row[j];
+			if (row[j] + 1 < best)
+				best = row[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			row[j] = best;
+		}
+	}
+	return row[n];
+}
+
+const struct cli_verb *cli_verb_nearest(const char *name)
+{
+	const struct cli_verb *best = NULL;
+	int best_distance = 3;
+
+	if (strlen(name) > NAME_MAX_LEN)
+		return NULL;
+	for (const struct cli_verb *v = cli_verbs; v->name; v++) {
+		int d = distance(name, v->name);
+
+		if (d < best_distance && d < (int)strlen(v->name)) {
+			best_distance = d;
+			best = v;
+		}
+	}
+	return best;
+}
+
+void cli_verb_help(const struct cli_verb *verb)
+{
+	printf("usage: telltale %s\n\n%s\n\n%s", verb->synopsis, verb->summary, verb->help);
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Building and undoing the environment that carries a run. */
+#include "event/contract.h"
+
+#include <string.h>
+
+#include "base/out.h"
+
+#define MASK_ADDED(name) (1u << (name))
+#define MASK_PREFIXED	 (1u << 16) /* LD_PRELOAD: ours stands in front of the caller's */
+#define MASK_REPLACED	 (1u << 17) /* the parent span: the caller's own is in the ctx */
+
+#define CTX_ROOM 64 /* numbers and separators of TELLTALE_CTX */
+
+static const char names[CONTRACT_NAMES][24] = {
+	"LD_PRELOAD",		"SUBSTRATE_SESSION_ID", "SUBSTRATE_TRACE_LOG", "SUBSTRATE_PARENT_SPAN",
+	"SUBSTRATE_WORLD_ID",	"SUBSTRATE_AGENT_ID",	"SUBSTRATE_POLICY_ID", "TELLTALE_CTX",
+};
+
+const char *event_contract_name_text(enum contract_name name)
+{
+	return names[name];
+}
+
+/* The value if @entry is "NAME=value" of a contract name. */
+static const char *match(const char *entry, enum contract_name *ret)
+{
+	if (entry[0] != 'L' && entry[0] != 'S' && entry[0] != 'T')
+		return NULL;
+	for (unsigned i = 0; i < CONTRACT_NAMES; i++) {
+		size_t n = strlen(names[i]);
+
+		if (strncmp(entry, names[i], n) == 0 && entry[n] == '=') {
+			*ret = (enum contract_name)i;
+			return entry + n + 1;
+		}
+	}
+	return NULL;
+}
+
+const char *event_contract_find(char *const *envp, enum contract_name name)
+{
+	const char *last = NULL;
+	enum contract_name found;
+
+	for (; envp && *envp; envp++) {
+		const char *value = match(*envp, &found);
+
+		if (!value || found != name)
+			continue;
+		if (name != CONTRACT_LD_PRELOAD)
+			return value;
+		last = value; /* getenv(3) takes the first of two, ld.so the last */
+	}
+	return last;
+}
+
+/* Bytes the new strings may need. Sets the number of entries in @envp. */
+static size_t text_size(const struct contract *c, char *const *envp, size_t *ret_count)
+{
+	size_t n = 0, text = CTX_ROOM;
+	enum contract_name name;
+
+	for (; envp && envp[n]; n++)
+		if (match(envp[n], &name))
+			text += strlen(envp[n]);
+	for (unsigned i = 0; i < CONTRACT_NAMES; i++)
+		text += strlen(names[i]) + 3 + (c->value[i] ? strlen(c->value[i]) : 0);
+	*ret_count = n;
+	return text;
+}
+
+size_t event_contract_env_size(const struct contract *c, char *const *envp)
+{
+	size_t n, text = text_size(c, envp, &n);
+
+	return (n + CONTRACT_NAMES + 1) * sizeof(char *) + text;
+}
+
+/* Whether the colon-separated list @value holds @path. ld.so also takes white space as a separator. */
+static bool lists(const char *value, const char *path)
+{
+	size_t n = strlen(path);
+
+	for (const char *p = strstr(value, path); p; p = strstr(p + 1, path))
+		if ((p == value || strchr(": \t", p[-1])) && (!p[n] || strchr(": \t", p[n])))
+			return true;
+	return false;
+}
+
+static char *put_entry(struct tt_out *o, enum contract_name name, const char *value, const char *tail)
+{
+	char *at = o->buf + o->len;
+
+	tt_out_str(o, names[name]);
+	tt_out_char(o, '=');
+	tt_out_str(o, value);
+	if (tail) {
+		tt_out_char(o, ':');
+		tt_out_str(o, tail);
+	}
+	tt_out_char(o, '\0');
+	return at;
+}
+
+static char *put_ctx(struct tt_out *o, const struct contract *c, uint32_t mask, const char *own_parent)
+{
+	char *at = o->buf + o->len;
+
+	tt_out_str(o, names[CONTRACT_CTX]);
+	tt_out_str(o, "=1;");
+	tt_out_i64(o, c->ring_fd);
+	tt_out_char(o, ';');
+	tt_out_u64(o, c->ring_ino);
+	tt_out_char(o, ';');
+	tt_out_hex(o, mask);
+	tt_out_char(o, ';');
+	tt_out_str(o, own_parent);
+	tt_out_char(o, '\0');
+	return at;
+}
+
+char *const *event_contract_env_build(const struct contract *c, char *const *envp, void *buf)
+{
+	const char *own[CONTRACT_NAMES] = {NULL};
+	size_t at[CONTRACT_NAMES] = {0}, n, text = text_size(c, envp, &n);
+	uint32_t mask = 0;
+	enum contract_name name;
+	char **vec = buf;
+	struct tt_out o;
+
+	for (size_t i = 0; i < n; i++) {
+		const char *value = match(envp[i], &name);
+
+		if (value && (!own[name] || name == CONTRACT_LD_PRELOAD)) {
+			own[name] = value;
+			at[name] = i;
+		}
+		vec[i] = envp[i];
+	}
+	if (own[CONTRACT_CTX])
+		return envp;
+	tt_out_init(&o, (char *)(vec + n + CONTRACT_NAMES + 1), text);
+	for (unsigned i = 0; i < CONTRACT_CTX; i++) {
+		const char *value = c->value[i];
+
+		if (!value)
+			continue;
+		if (!own[i]) {
+			vec[n++] = put_entry(&o, (enum contract_name)i, value, NULL);
+			mask |= MASK_ADDED(i);
+		} else if (i == CONTRACT_LD_PRELOAD && !lists(own[i], value)) {
+			vec[at[i]] = put_entry(&o, CONTRACT_LD_PRELOAD, value, own[i]);
+			mask |= MASK_PREFIXED;
+		} else if (i == CONTRACT_PARENT_SPAN) {
+			vec[at[i]] = put_entry(&o, CONTRACT_PARENT_SPAN, value, NULL);
+			mask |= MASK_REPLACED;
+		}
+	}
+	vec[n++] = put_ctx(&o, c, mask, mask & MASK_REPLACED ? own[CONTRACT_PARENT_SPAN] : "");
+	vec[n] = NULL;
+	return vec;
+}
+
+static bool take_number(const char **p, unsigned base, uint64_t *ret)
+{
+	uint64_t v = 0;
+	const char *start = *p;
+
+	for (;; (*p)++) {
+		unsigned d;
+
+		if (**p >= '0' && **p <= '9')
+			d = (unsigned)(**p - '0');
+		else if (base == 16 && **p >= 'a' && **p <= 'f')
+			d = (unsigned)(**p - 'a') + 10;
+		else
+			break;
+		v = v * base + d;
+	}
+	if (*p == start || **p != ';')
+		return false;
+	(*p)++;
+	*ret = v;
+	return true;
+}
+
+bool event_contract_ctx_parse(const char *text, struct contract_ctx *ret)
+{
+	uint64_t fd = 0, ino, mask;
+	bool direct;
+
+	if (strncmp(text, "1;", 2) != 0)
+		return false;
+	text += 2;
+	direct = strncmp(text, "-1;", 3) == 0;
+	if (direct)
+		text += 3;
+	else if (!take_number(&text, 10, &fd) || fd > INT32_MAX)
+		return false;
+	if (!take_number(&text, 10, &ino) || strncmp(text, "0x", 2) != 0)
+		return false;
+	text += 2;
+	if (!take_number(&text, 16, &mask))
+		return false;
+	ret->ring_fd = direct ? -1 : (int)fd;
+	ret->ring_ino = ino;
+	ret->mask = (uint32_t)mask;
+	ret->own_parent = text;
+	return true;
+}
+
+/*
+ * The caller's own parent span may be longer than ours, so its entry is rebuilt in front of where the value lies: at
+ * the end of TELLTALE_CTX, whose name and numbers leave more room than the name it gets.
+ */
+static char *restore_parent(const struct contract_ctx *ctx)
+{
+	size_t n = strlen(names[CONTRACT_PARENT_SPAN]);
+	char *at = (char *)ctx->own_parent - n - 1;
+
+	memcpy(at, names[CONTRACT_PARENT_SPAN], n);
+	at[n] = '=';
+	return at;
+}
+
+void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
+{
+	char **to = envp, **parent = NULL, *preload = NULL, *colon;
+
+	for (char **from = envp; *from; from++) {
+		enum contract_name name;
+		char *value = (char *)match(*from, &name);
+
+		if (value && (name == CONTRACT_CTX || (ctx->mask & MASK_ADDED(name))))
+			continue;
+		if (value && name == CONTRACT_LD_PRELOAD)
+			preload = value;
+		if (value && name == CONTRACT_PARENT_SPAN && !parent)
+			parent = to;
+		*to++ = *from;
+	}
+	*to = NULL;
+	/* of names that stand there twice, the one that event_contract_env_build() took; the text of the ctx goes last */
+	colon = preload && (ctx->mask & MASK_PREFIXED) ? strchr(preload, ':') : NULL;
+	if (colon)
+		memmove(preload, colon + 1, strlen(colon));
+	if (parent && (ctx->mask & MASK_REPLACED))
+		*parent = restore_parent(ctx);
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The event model: one observed act as data, and its one line of JSON (docs/trace-format.md).
+ * Everything here borrows: pointers of a struct event belong to whoever filled it. Nothing allocates, locks or
+ * does I/O; all functions are signal-safe and thread-safe, but for event_redact_configure().
+ */
+#ifndef TT_EVENT_EVENT_H
+#define TT_EVENT_EVENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/out.h"
+#include "base/uuid.h"
+
+#define EVENT_LINE_MAX    65536 /* bytes of one line, newline included: one write(2) */
+#define EVENT_ARGS_MAX    6     /* longest layout in calls.def, and the room for an extra */
+#define EVENT_ANSWERS_MAX 16    /* addresses kept of one getaddrinfo() */
+#define EVENT_ANSWERS_ROOM 512  /* bytes they take, length bytes included: 16 x (1 + sizeof(sockaddr_in6)) fits */
+#define EVENT_ADDR_MAX    128   /* sizeof(struct sockaddr_storage) */
+#define EVENT_PATH_MAX    4096  /* PATH_MAX, NUL included */
+
+enum event_family { EVENT_FAMILY_EXEC, EVENT_FAMILY_FILE, EVENT_FAMILY_NET };
+
+enum event_call {
+#define EVENT_CALL(name, family, layout) EVENT_CALL_##name,
+#include "event/calls.def"
+#undef EVENT_CALL
+	EVENT_CALL_COUNT
+};
+
+struct event_call_info {
+	char name[16];
+	char layout[7];
+	uint8_t family; /* enum event_family */
+};
+_Static_assert(sizeof(struct event_call_info) == 24, "no pointers: the table needs no relocations");
+
+/* event_call_info - the row of a call. @call must be below EVENT_CALL_COUNT. */
+const struct event_call_info *event_call_info(enum event_call call);
+
+/*
+ * event_call_has_extra - whether the call yields something that is no argument: event.extra
+ * getaddrinfo: socket addresses, a length byte in front of each. chdir, fchdir: the new cwd as getcwd(3) has it.
+ */
+static inline bool event_call_has_extra(enum event_call call)
+{
+	return call == EVENT_CALL_getaddrinfo || call == EVENT_CALL_chdir || call == EVENT_CALL_fchdir;
+}
+
+enum event_type {
+	EVENT_SYSCALL,
+	EVENT_PROCESS,
+	EVENT_DENIED,
+	EVENT_SAMPLE,
+	EVENT_GAP,
+	EVENT_RUN,
+};
+
+enum event_source {    /* component, sensor and standing go together */
+	EVENT_FROM_PRELOAD,  /* telemetry, preload, declared */
+	EVENT_FROM_PROC,     /* recorder, proc, observed */
+	EVENT_FROM_RECORDER, /* recorder, no sensor */
+};
+
+enum event_act { EVENT_ACT_START, EVENT_ACT_EXIT, EVENT_ACT_REPLACED };
+
+enum event_how { EVENT_HOW_LAUNCH, EVENT_HOW_FORK, EVENT_HOW_VFORK, EVENT_HOW_SPAWN, EVENT_HOW_EXEC };
+
+enum event_basis {
+	EVENT_BASIS_EXACT,      /* absolute as passed, or resolved at the moment of the call */
+	EVENT_BASIS_TRACKED,    /* relative, resolved against a cwd or dirfd that the recorder tracks */
+	EVENT_BASIS_UNRESOLVED, /* relative to something nobody knows: no `path` */
+};
+
+/* A run of bytes that is not NUL-terminated. data NULL: absent. */
+struct event_text {
+	const char *data;
+	size_t len;
+};
+
+/* The ids that every line of one process or run carries. Absent ones are left out of the line. */
+struct event_ids {
+	struct event_text session, run, world, agent, policy, traceparent;
+};
+
+/* A span: by its UUID, or by the text that came from outside (@text.data not NULL). Nil UUID: null. */
+struct event_span {
+	struct tt_uuid id;
+	struct event_text text;
+};
+
+struct event_arg {
+	const void *data; /* p q x s F: bytes; v: strings, each with its NUL; a: struct sockaddr; d f: path of the fd */
+	size_t len;       /* bytes at @data */
+	int64_t num;      /* o m d f A R K */
+	bool absent;      /* the caller passed NULL; m: the mode was not used */
+	bool cut;         /* @data was longer */
+};
+
+struct event {
+	enum event_type type;
+	enum event_source source;
+	uint64_t ts_ns; /* since the epoch */
+	const struct event_ids *ids;
+	struct event_span span, parent;
+	uint64_t seq;
+	int32_t pid, ppid, tid, ns_pid; /* 0: left out */
+	struct event_text comm;
+	bool has_seq;
+
+	/* EVENT_SYSCALL */
+	enum event_call call;
+	struct event_arg args[EVENT_ARGS_MAX];
+	int64_t result;
+	bool has_result;
+	uint64_t elapsed_ns;
+	int error;                /* errno, 0: none */
+	bool in_flight;           /* the process died inside this call */
+	struct event_text cwd;    /* what relative paths are relative to */
+	enum event_basis basis;   /* how good @cwd and the dirfd paths are: EXACT or TRACKED */
+	struct event_text extra;  /* getaddrinfo: the answers; chdir, fchdir: the new cwd. See event_call_has_extra() */
+
+	/* EVENT_PROCESS */
+	enum event_act act;
+	enum event_how how;
+	struct event_text exe, argv; /* argv as in arg v; also EVENT_RUN */
+	int exit_code;               /* -1: unknown */
+	int signal;                  /* 0: none */
+
+	/* EVENT_GAP */
+	struct event_text reason;
+	uint64_t gap_count, gap_from, gap_to;
+	bool gap_count_known, gap_at_least, gap_has_range;
+
+	/* EVENT_SAMPLE */
+	double cpu_percent;
+	uint64_t memory_kb, processes, read_syscalls, write_syscalls;
+
+	/* EVENT_RUN */
+	struct event_text phase, program, profile, version, exit_reason;
+};
+
+#define EVENT_BUF_MAX (EVENT_LINE_MAX + 2 * EVENT_PATH_MAX) /* a buffer that takes every line */
+
+/*
+ * event_format - the line of @ev, newline included
+ * @cap: bytes at @buf; a part of them is work space for the path
+ * With EVENT_BUF_MAX bytes it always succeeds: a line past EVENT_LINE_MAX is shortened argument by argument
+ * ("truncated"). Returns the length, or -ENOBUFS if a smaller buffer does not do.
+ */
+int event_format(const struct event *ev, char *buf, size_t cap) TT_MUST_CHECK;
+
+/*
+ * event_put_path - the absolute path that the call names, as `path` (@which 0) or `path2` (1)
+ * Returns false and writes nothing if the call names none or it cannot be resolved.
+ */
+bool event_put_path(const struct event *ev, int which, struct tt_out *o);
+
+/*
+ * event_is_quiet - whether the default filter leaves this call out: it reads below /proc, /sys or /dev, or opens
+ * a terminal or /dev/null. Judged on the resolved path: /proc/self/root/etc/shadow is not below /proc.
+ */
+bool event_is_quiet(const struct event *ev);
+
+/* event_writes - whether an open-like call asked for write access or could create or cut a file */
+bool event_writes(const struct event *ev);
+
+#endif

@@ -1,0 +1,598 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One event as one line of JSON: the ten keys every line has, then those that apply. */
+#include "event/event.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "base/utf8.h"
+#include "event/redact.h"
+#include "event/text.h"
+
+#define ARG_LIMIT_MIN 16 /* the shortest an argument is cut to before a line is given up */
+
+struct line {
+	struct tt_out o;
+	char *path_buf; /* work space at the end of the caller's buffer */
+	size_t path_cap;
+	size_t limit;   /* bytes kept of each argument */
+	bool cut;       /* something was shortened */
+	unsigned bad;   /* bit i: args[i] was not UTF-8 */
+};
+
+static void put_lit(struct line *l, const char *s)
+{
+	tt_out_str(&l->o, s);
+}
+
+/* Bytes of @text as kept: never in the middle of a UTF-8 sequence. */
+static size_t kept_len(struct line *l, const char *text, size_t len)
+{
+	if (len <= l->limit)
+		return len;
+	l->cut = true;
+	len = l->limit;
+	while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
+		len--;
+	return len;
+}
+
+static void put_stars(struct line *l, struct tt_b64 *b64)
+{
+	if (b64)
+		tt_b64_put(b64, &l->o, "***", 3);
+	else
+		put_lit(l, "***");
+}
+
+/*
+ * Redacted text, as JSON (@b64 NULL; then @depth counts) or as base64. Secrets are looked for in the whole
+ * text, so that a cut cannot part a name from its value. Returns false if it was not UTF-8.
+ */
+static bool put_redacted(struct line *l, const char *text, size_t len, int depth, struct tt_b64 *b64)
+{
+	size_t kept = kept_len(l, text, len), at = 0, start = 0, end = 0;
+	bool valid = true;
+
+	while (at < kept) {
+		bool found = event_redact_next(text, len, at, &start, &end);
+		size_t stop = found && start < kept ? start : kept;
+
+		if (b64)
+			tt_b64_put(b64, &l->o, text + at, stop - at);
+		else
+			valid &= tt_out_json(&l->o, text + at, stop - at, depth);
+		at = stop;
+		if (found && start < kept) {
+			put_stars(l, b64);
+			at = end;
+		}
+	}
+	return valid;
+}
+
+/* One argument of an argv: --password=VALUE is a secret to its end, whatever bytes the value has. */
+static bool put_word(struct line *l, const char *arg, size_t len, int depth, struct tt_b64 *b64)
+{
+	size_t value = event_redact_flag_value(arg, len);
+	bool valid = put_redacted(l, arg, value ? value : len, depth, b64);
+
+	if (value)
+		put_stars(l, b64);
+	return valid;
+}
+
+/* argv as a JSON array in a string: ["cat", "/tmp/x"]. An argument behind --password is a secret as a whole. */
+static bool put_argv(struct line *l, const char *block, size_t len, int depth, struct tt_b64 *b64)
+{
+	const char *quote = depth > 1 ? "\\\"" : "\"";
+	bool valid = true, secret = false, first = true;
+	size_t room = l->limit;
+
+	if (!b64)
+		tt_out_char(&l->o, '[');
+	for (size_t at = 0; at < len;) {
+		size_t n = strnlen(block + at, len - at), limit = l->limit;
+
+		if (!room) {
+			l->cut = true;
+			break;
+		}
+		if (b64 && !first)
+			tt_b64_put(b64, &l->o, "", 1);
+		else if (!b64 && !first)
+			put_lit(l, ", ");
+		if (!b64)
+			put_lit(l, quote);
+		l->limit = room;
+		if (secret)
+			put_stars(l, b64);
+		else
+			valid &= put_word(l, block + at, n, depth, b64);
+		l->limit = limit;
+		room -= n + 1 < room ? n + 1 : room;
+		if (!b64)
+			put_lit(l, quote);
+		secret = event_redact_is_flag(block + at, n);
+		first = false;
+		at += n + 1;
+	}
+	if (!b64)
+		tt_out_char(&l->o, ']');
+	return valid;
+}
+
+static void put_fd(struct tt_out *o, int64_t fd)
+{
+	tt_out_str(o, "fd:");
+	tt_out_i64(o, fd);
+}
+
+static bool put_addr_json(struct line *l, const struct event_arg *arg, struct tt_b64 *b64)
+{
+	char text[EVENT_ADDR_MAX + 16];
+	struct tt_out o;
+
+	tt_out_init(&o, text, sizeof(text));
+	event_put_addr(&o, arg->data, arg->len < EVENT_ADDR_MAX ? arg->len : EVENT_ADDR_MAX);
+	return put_redacted(l, text, o.len, 1, b64);
+}
+
+/* The inside of one entry of `args`, without its quotes. */
+static void put_arg(struct line *l, const struct event *ev, unsigned i, char letter)
+{
+	const struct event_arg *arg = &ev->args[i];
+	bool valid = true;
+
+	l->cut |= arg->cut;
+	switch (letter) {
+	case 'd':
+		if (arg->num == AT_FDCWD)
+			put_lit(l, "AT_FDCWD");
+		else
+			put_fd(&l->o, arg->num);
+		return;
+	case 'f':
+		put_fd(&l->o, arg->num);
+		return;
+	case 'o':
+		event_put_open_flags(&l->o, arg->num);
+		return;
+	case 'm':
+		tt_out_octal(&l->o, (uint64_t)arg->num & 07777);
+		return;
+	case 'A':
+		event_put_at_flags(&l->o, arg->num, ev->call == EVENT_CALL_unlinkat);
+		return;
+	case 'R':
+		event_put_rename_flags(&l->o, arg->num);
+		return;
+	case 'K':
+		event_put_accept_flags(&l->o, arg->num);
+		return;
+	default:
+		break;
+	}
+	if (arg->absent)
+		put_lit(l, "NULL");
+	else if (letter == 'v')
+		valid = put_argv(l, arg->data, arg->len, 2, NULL);
+	else if (letter == 'a')
+		valid = put_addr_json(l, arg, NULL);
+	else
+		valid = put_redacted(l, arg->data, arg->len, 1, NULL);
+	if (!valid)
+		l->bad |= 1u << i;
+}
+
+static void put_args(struct line *l, const struct event *ev)
+{
+	const char *layout = event_call_info(ev->call)->layout;
+	bool first = true;
+
+	for (unsigned i = 0; layout[i]; i++) {
+		if (layout[i] == 'm' && ev->args[i].absent)
+			continue;
+		put_lit(l, first ? "\"" : ", \"");
+		put_arg(l, ev, i, layout[i]);
+		put_lit(l, "\"");
+		first = false;
+	}
+}
+
+/* "args_raw": one entry per entry of args, null where the text says it all. */
+static void put_args_raw(struct line *l, const struct event *ev)
+{
+	const char *layout = event_call_info(ev->call)->layout;
+	bool first = true;
+
+	if (!l->bad)
+		return;
+	put_lit(l, ", \"args_raw\": [");
+	for (unsigned i = 0; layout[i]; i++) {
+		const struct event_arg *arg = &ev->args[i];
+		struct tt_b64 b64 = {{0}, 0};
+
+		if (layout[i] == 'm' && arg->absent)
+			continue;
+		if (!first)
+			put_lit(l, ", ");
+		first = false;
+		if (!(l->bad & 1u << i)) {
+			put_lit(l, "null");
+			continue;
+		}
+		put_lit(l, "\"");
+		if (layout[i] == 'v')
+			(void)put_argv(l, arg->data, arg->len, 1, &b64);
+		else if (layout[i] == 'a')
+			(void)put_addr_json(l, arg, &b64);
+		else
+			(void)put_redacted(l, arg->data, arg->len, 1, &b64);
+		tt_b64_end(&b64, &l->o);
+		put_lit(l, "\"");
+	}
+	put_lit(l, "]");
+}
+
+static void put_key(struct line *l, const char *key)
+{
+	put_lit(l, ", \"");
+	put_lit(l, key);
+	put_lit(l, "\": ");
+}
+
+static void put_text_key(struct line *l, const char *key, const struct event_text *t)
+{
+	if (!t->data)
+		return;
+	put_key(l, key);
+	put_lit(l, "\"");
+	(void)put_redacted(l, t->data, t->len, 1, NULL);
+	put_lit(l, "\"");
+}
+
+static void put_str_key(struct line *l, const char *key, const char *value)
+{
+	put_key(l, key);
+	put_lit(l, "\"");
+	put_lit(l, value);
+	put_lit(l, "\"");
+}
+
+static void put_u64_key(struct line *l, const char *key, uint64_t v)
+{
+	put_key(l, key);
+	tt_out_u64(&l->o, v);
+}
+
+static void put_pid_key(struct line *l, const char *key, int32_t v)
+{
+	if (v)
+		put_u64_key(l, key, (uint32_t)v);
+}
+
+static void put_span(struct line *l, const struct event_span *s)
+{
+	char text[TT_UUID_TEXT_LEN + 1];
+
+	if (s->text.data) {
+		put_lit(l, "\"");
+		(void)tt_out_json(&l->o, s->text.data, kept_len(l, s->text.data, s->text.len), 1);
+		put_lit(l, "\"");
+	} else if (tt_uuid_is_nil(&s->id)) {
+		put_lit(l, "null");
+	} else {
+		tt_uuid_text(text, &s->id);
+		put_lit(l, "\"spn_");
+		put_lit(l, text);
+		put_lit(l, "\"");
+	}
+}
+
+/* Tables of fixed-size text: no pointers, no relocations. */
+static const char type_names[][8] = {"syscall", "process", "denied", "sample", "gap", "run"};
+static const char act_names[][9] = {"start", "exit", "replaced"};
+static const char how_names[][7] = {"launch", "fork", "vfork", "spawn", "exec"};
+static const char components[][10] = {"telemetry", "recorder", "recorder"};
+
+static void put_head(struct line *l, const struct event *ev)
+{
+	char ts[TT_TIME_TEXT_LEN + 1];
+	const char *call = "";
+
+	if (ev->type == EVENT_SYSCALL)
+		call = event_call_info(ev->call)->name;
+	else if (ev->type == EVENT_PROCESS)
+		call = act_names[ev->act];
+	tt_time_text(ts, ev->ts_ns);
+	put_lit(l, "{\"ts\": \"");
+	put_lit(l, ts);
+	put_lit(l, "\"");
+	put_str_key(l, "event_type", type_names[ev->type]);
+	put_text_key(l, "session_id", &ev->ids->session);
+	put_key(l, "span_id");
+	put_span(l, &ev->span);
+	put_key(l, "parent_span");
+	put_span(l, &ev->parent);
+	put_str_key(l, "component", components[ev->source]);
+	put_str_key(l, "syscall", call);
+	put_key(l, "args");
+	put_lit(l, "[");
+	if (ev->type == EVENT_SYSCALL)
+		put_args(l, ev);
+	put_lit(l, "]");
+	put_key(l, "result");
+	if (ev->has_result)
+		tt_out_i64(&l->o, ev->result);
+	else
+		put_lit(l, "null");
+	put_u64_key(l, "elapsed_us", ev->elapsed_ns / TT_NS_PER_US);
+}
+
+static void put_common(struct line *l, const struct event *ev)
+{
+	const char *error = event_errno_name(ev->error);
+
+	if (ev->error) {
+		put_key(l, "error");
+		put_lit(l, "\"");
+		if (error)
+			put_lit(l, error);
+		else
+			tt_out_i64(&l->o, ev->error);
+		put_lit(l, "\"");
+	}
+	if (ev->has_seq)
+		put_u64_key(l, "seq", ev->seq);
+	put_pid_key(l, "pid", ev->pid);
+	put_pid_key(l, "ppid", ev->ppid);
+	put_pid_key(l, "tid", ev->tid);
+	put_pid_key(l, "ns_pid", ev->ns_pid);
+	put_text_key(l, "comm", &ev->comm);
+	put_text_key(l, "run_id", &ev->ids->run);
+	put_text_key(l, "world_id", &ev->ids->world);
+	put_text_key(l, "agent_id", &ev->ids->agent);
+	put_text_key(l, "policy_id", &ev->ids->policy);
+	if (ev->source == EVENT_FROM_PRELOAD) {
+		put_str_key(l, "sensor", "preload");
+		put_str_key(l, "standing", "declared");
+	} else if (ev->source == EVENT_FROM_PROC) {
+		put_str_key(l, "sensor", "proc");
+		put_str_key(l, "standing", "observed");
+	}
+}
+
+/* Paths are joined in the work space first: the escaper needs them whole. */
+static void put_path_key(struct line *l, const struct event *ev, int which, const char *key)
+{
+	struct event_text text = {l->path_buf, 0};
+	struct tt_out o;
+
+	tt_out_init(&o, l->path_buf, l->path_cap);
+	if (!event_put_path(ev, which, &o))
+		return;
+	if (tt_out_is_full(&o)) {
+		if (l->path_cap < 2 * EVENT_PATH_MAX)
+			l->o.full = true; /* a larger buffer may do */
+		l->cut = true;
+		return;
+	}
+	text.len = o.len;
+	put_text_key(l, key, &text);
+}
+
+static bool is_relative(const struct event *ev, unsigned i, char letter)
+{
+	const struct event_arg *arg = &ev->args[i];
+
+	if (!arg->data || (letter != 'p' && letter != 'q' && letter != 'x'))
+		return false;
+	if (!arg->len)
+		return letter != 'x';
+	return *(const char *)arg->data != '/' && (letter != 'x' || memchr(arg->data, '/', arg->len));
+}
+
+static void put_paths(struct line *l, const struct event *ev)
+{
+	const char *layout = event_call_info(ev->call)->layout;
+	bool relative = false, resolved;
+	size_t before;
+
+	for (unsigned i = 0; layout[i]; i++)
+		relative |= is_relative(ev, i, layout[i]);
+	before = l->o.len;
+	put_path_key(l, ev, 0, "path");
+	resolved = l->o.len != before;
+	if (strchr(layout, 'q'))
+		put_path_key(l, ev, 1, "path2");
+	if (relative && !resolved)
+		put_str_key(l, "path_basis", "unresolved");
+	else if (relative && ev->basis == EVENT_BASIS_TRACKED)
+		put_str_key(l, "path_basis", "tracked");
+}
+
+static void put_answers(struct line *l, const char *block, size_t len)
+{
+	int n = 0;
+
+	for (size_t at = 0; at < len;) {
+		struct event_arg arg = {.data = block + at + 1, .len = (unsigned char)block[at]};
+
+		if (n++ == EVENT_ANSWERS_MAX) {
+			l->cut = true;
+			return;
+		}
+		if (!arg.len || arg.len > len - at - 1)
+			return;
+		put_lit(l, at ? ", \"" : "\"");
+		(void)put_addr_json(l, &arg, NULL);
+		put_lit(l, "\"");
+		at += 1 + arg.len;
+	}
+}
+
+static void put_addresses(struct line *l, const struct event *ev)
+{
+	const char *at = strchr(event_call_info(ev->call)->layout, 'a');
+	const struct event_arg *arg = at ? &ev->args[at - event_call_info(ev->call)->layout] : NULL;
+
+	if (arg && !arg->absent && arg->len) {
+		put_key(l, "addr");
+		put_lit(l, "\"");
+		(void)put_addr_json(l, arg, NULL);
+		put_lit(l, "\"");
+	}
+	if (ev->call != EVENT_CALL_getaddrinfo)
+		return;
+	put_key(l, "answers");
+	put_lit(l, "[");
+	put_answers(l, ev->extra.data, ev->extra.len);
+	put_lit(l, "]");
+}
+
+static void put_process(struct line *l, const struct event *ev)
+{
+	const char *name = event_signal_name(ev->signal);
+
+	if (ev->act == EVENT_ACT_START) {
+		put_str_key(l, "how", how_names[ev->how]);
+		put_text_key(l, "exe", &ev->exe);
+		if (ev->argv.data) {
+			put_key(l, "argv");
+			(void)put_argv(l, ev->argv.data, ev->argv.len, 1, NULL);
+		}
+		put_text_key(l, "cwd", &ev->cwd);
+	} else if (ev->act == EVENT_ACT_EXIT) {
+		put_key(l, "exit_code");
+		if (ev->exit_code >= 0)
+			tt_out_i64(&l->o, ev->exit_code);
+		else
+			put_lit(l, "null");
+		if (ev->signal) {
+			put_key(l, "signal");
+			put_lit(l, "\"");
+			if (name)
+				put_lit(l, name);
+			else
+				tt_out_i64(&l->o, ev->signal);
+			put_lit(l, "\"");
+		}
+	}
+}
+
+static void put_gap(struct line *l, const struct event *ev)
+{
+	put_text_key(l, "reason", &ev->reason);
+	put_key(l, "count");
+	if (ev->gap_count_known)
+		tt_out_u64(&l->o, ev->gap_count);
+	else
+		put_lit(l, "null");
+	if (ev->gap_at_least)
+		put_lit(l, ", \"at_least\": true");
+	if (ev->gap_has_range) {
+		put_u64_key(l, "seq_from", ev->gap_from);
+		put_u64_key(l, "seq_to", ev->gap_to);
+	}
+}
+
+static void put_sample(struct line *l, const struct event *ev)
+{
+	uint64_t tenths = (uint64_t)(ev->cpu_percent * 10 + 0.5);
+
+	put_key(l, "cpu_percent");
+	tt_out_u64(&l->o, tenths / 10);
+	tt_out_char(&l->o, '.');
+	tt_out_u64(&l->o, tenths % 10);
+	put_u64_key(l, "memory_kb", ev->memory_kb);
+	put_u64_key(l, "processes", ev->processes);
+	put_u64_key(l, "read_syscalls", ev->read_syscalls);
+	put_u64_key(l, "write_syscalls", ev->write_syscalls);
+}
+
+static void put_run(struct line *l, const struct event *ev)
+{
+	bool is_end = ev->exit_reason.data != NULL;
+
+	put_text_key(l, "phase", &ev->phase);
+	put_text_key(l, "program", &ev->program);
+	if (ev->argv.data) {
+		put_key(l, "argv");
+		(void)put_argv(l, ev->argv.data, ev->argv.len, 1, NULL);
+	}
+	put_text_key(l, "cwd", &ev->cwd);
+	put_text_key(l, "profile", &ev->profile);
+	put_text_key(l, "version", &ev->version);
+	put_text_key(l, "exit_reason", &ev->exit_reason);
+	if (is_end) {
+		put_key(l, "exit_code");
+		if (ev->exit_code >= 0)
+			tt_out_i64(&l->o, ev->exit_code);
+		else
+			put_lit(l, "null");
+	} else {
+		put_str_key(l, "schema", "telltale.event/1");
+	}
+}
+
+static void put_tail(struct line *l, const struct event *ev)
+{
+	if (ev->type == EVENT_SYSCALL) {
+		put_paths(l, ev);
+		put_addresses(l, ev);
+		if (l->cut)
+			put_lit(l, ", \"truncated\": true");
+		if (ev->in_flight)
+			put_lit(l, ", \"in_flight\": true");
+		put_args_raw(l, ev);
+	}
+	put_text_key(l, "traceparent", &ev->ids->traceparent);
+	switch (ev->type) {
+	case EVENT_PROCESS:
+		put_process(l, ev);
+		break;
+	case EVENT_GAP:
+		/* which sensor lost them, not who says so */
+		put_str_key(l, "sensor", "preload");
+		put_gap(l, ev);
+		break;
+	case EVENT_SAMPLE:
+		put_sample(l, ev);
+		break;
+	case EVENT_RUN:
+		put_run(l, ev);
+		break;
+	case EVENT_SYSCALL:
+	case EVENT_DENIED:
+		break;
+	}
+	if (l->cut && ev->type != EVENT_SYSCALL)
+		put_lit(l, ", \"truncated\": true");
+	put_lit(l, "}\n");
+}
+
+int event_format(const struct event *ev, char *buf, size_t cap)
+{
+	struct line l = {.limit = EVENT_LINE_MAX};
+	size_t line_cap;
+
+	l.path_cap = cap / 4 < 2 * EVENT_PATH_MAX ? cap / 4 : 2 * EVENT_PATH_MAX;
+	line_cap = cap - l.path_cap < EVENT_LINE_MAX ? cap - l.path_cap : EVENT_LINE_MAX;
+	l.path_buf = buf + cap - l.path_cap;
+	for (;;) {
+		tt_out_init(&l.o, buf, line_cap);
+		l.cut = false;
+		l.bad = 0;
+		put_head(&l, ev);
+		put_common(&l, ev);
+		put_tail(&l, ev);
+		if (!tt_out_is_full(&l.o))
+			return (int)l.o.len;
+		if (cap < EVENT_BUF_MAX || l.limit <= ARG_LIMIT_MIN)
+			return -ENOBUFS;
+		l.limit /= 2;
+	}
+}

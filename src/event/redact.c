@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Finding secrets in command lines, texts and paths. */
+#include "event/redact.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+
+/* A name is secret if it ends in one of these; '-' equals '_', case does not matter. */
+static const char secret_names[][20] = {
+	"token",	 "password",	 "passwd",     "passphrase",  "secret",	   "api_key",
+	"apikey",	 "access_key",	 "secret_key", "private_key", "credential", "credentials",
+	"authorization", "client_secret", "auth_key",  "session_key", "_pass",	   "_pwd",
+};
+
+static const char token_prefixes[][12] = {
+	"ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "AKIA", "ASIA", "sk-ant-",
+};
+
+#define TOKEN_MIN 16 /* characters a self-telling token has at least, prefix included */
+
+static const char *extra_names;
+static bool is_off;
+
+void event_redact_configure(const char *spec)
+{
+	is_off = spec && strcmp(spec, "off") == 0;
+	extra_names = spec && *spec && !is_off ? spec : NULL;
+}
+
+static char fold(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return (char)(c - 'A' + 'a');
+	return c == '-' ? '_' : c;
+}
+
+static bool is_name_char(char c)
+{
+	c = fold(c);
+	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+static bool is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+static bool ends_in(const char *name, size_t len, const char *tail, size_t tail_len)
+{
+	if (len < tail_len)
+		return false;
+	for (size_t i = 0; i < tail_len; i++)
+		if (fold(name[len - tail_len + i]) != fold(tail[i]))
+			return false;
+	return true;
+}
+
+static bool is_secret_name(const char *name, size_t len)
+{
+	for (size_t i = 0; i < TT_ARRAY_SIZE(secret_names); i++)
+		if (ends_in(name, len, secret_names[i], strlen(secret_names[i])))
+			return true;
+	if (len == 4 && ends_in(name, len, "pass", 4))
+		return true; /* alone: "bypass" is no secret */
+	for (const char *p = extra_names; p && *p;) {
+		const char *comma = strchr(p, ',');
+		size_t n = comma ? (size_t)(comma - p) : strlen(p);
+
+		if (n && ends_in(name, len, p, n))
+			return true;
+		p += n + (comma != NULL);
+	}
+	return false;
+}
+
+/* --no-password and the like ask for nothing. */
+static bool is_negated(const char *name, size_t len)
+{
+	return len > 3 && fold(name[0]) == 'n' && fold(name[1]) == 'o' && fold(name[2]) == '_';
+}
+
+bool event_redact_is_flag(const char *arg, size_t len)
+{
+	size_t dashes = 0;
+
+	while (dashes < len && arg[dashes] == '-')
+		dashes++;
+	if (is_off || !dashes || dashes == len)
+		return false;
+	for (size_t i = dashes; i < len; i++)
+		if (!is_name_char(arg[i]) && arg[i] != '.')
+			return false;
+	return !is_negated(arg + dashes, len - dashes) && is_secret_name(arg + dashes, len - dashes);
+}
+
+size_t event_redact_flag_value(const char *arg, size_t len)
+{
+	size_t dashes = 0, eq;
+	const char *at = memchr(arg, '=', len);
+
+	if (is_off || !at)
+		return 0;
+	eq = (size_t)(at - arg);
+	while (dashes < eq && arg[dashes] == '-')
+		dashes++;
+	for (size_t i = dashes; i < eq; i++)
+		if (!is_name_char(arg[i]) && arg[i] != '.')
+			return 0;
+	/* "TOKEN=x command" is a line of shell: there the value ends at the blank */
+	for (size_t i = eq; !dashes && i < len; i++)
+		if (is_space(arg[i]))
+			return 0;
+	return eq + 1 < len && is_secret_name(arg + dashes, eq - dashes) ? eq + 1 : 0;
+}
+
+/* The length of a quote at @at: 2 where a backslash stands before it, as in a text within a text; 0: none there. */
+static size_t quote_at(const char *text, size_t len, size_t at)
+{
+	size_t n = at < len && text[at] == '\\';
+
+	return at + n < len && (text[at + n] == '"' || text[at + n] == '\'') ? n + 1 : 0;
+}
+
+/* Where the text behind an opening quote, whose last byte stands before @at, is closed; @len if it is not. */
+static size_t quoted_end(const char *text, size_t len, size_t at, size_t quote)
+{
+	char mark = text[at - 1];
+
+	for (; at < len; at++) {
+		if (quote == 1 && text[at] == mark)
+			return at;
+		if (text[at] != '\\')
+			continue;
+		if (quote == 2 && at + 1 < len && text[at + 1] == mark)
+			return at;
+		/* in a text within a text an escaped quote has three backslashes */
+		if (quote == 2 && len - at >= 4 && memcmp(text + at, "\\\\\\", 3) == 0 && text[at + 3] == mark)
+			at += 3;
+		else
+			at++;
+	}
+	return len;
+}
+
+static size_t bare_end(const char *text, size_t len, size_t at)
+{
+	for (; at < len && !is_space(text[at]) && !strchr("&;|<>", text[at]); at++) {
+		if (quote_at(text, len, at) == 2)
+			break;
+		if (quote_at(text, len, at) == 1 && (at + 1 == len || !is_name_char(text[at + 1])))
+			break;
+		if (text[at] == '\\' && at + 1 < len)
+			at++;
+	}
+	return at;
+}
+
+/* Where the value that begins at @at ends: at its closing quote, else at white space or a separator. */
+static size_t value_end(const char *text, size_t len, size_t at, size_t *ret_start)
+{
+	size_t quote = quote_at(text, len, at), end;
+
+	*ret_start = at + quote;
+	if (!quote)
+		return bare_end(text, len, at);
+	end = quoted_end(text, len, at + quote, quote);
+	/* 'it'\''s' and 'a'b are one word of a shell */
+	while (quote == 1 && len - end >= 4 && text[end + 1] == '\\' && text[end + 3] == text[at])
+		end = quoted_end(text, len, end + 4, quote);
+	if (quote == 1 && end + 1 < len && is_name_char(text[end + 1]))
+		end = bare_end(text, len, end + 1);
+	return end;
+}
+
+static bool word_at(const char *text, size_t len, size_t at, const char *word)
+{
+	size_t n = strlen(word);
+
+	return n <= len - at && ends_in(text + at, n, word, n) && (at == 0 || !is_name_char(text[at - 1]));
+}
+
+/* The credentials of an Authorization header: to the end of its line or string, but for a scheme in front. */
+static bool header_value(const char *text, size_t len, size_t at, size_t *start, size_t *end)
+{
+	static const char schemes[][8] = {"bearer ", "basic ", "token ", "digest "};
+
+	at += quote_at(text, len, at);
+	for (size_t i = 0; i < TT_ARRAY_SIZE(schemes); i++) {
+		if (!word_at(text, len, at, schemes[i]))
+			continue;
+		at += strlen(schemes[i]);
+		while (at < len && text[at] == ' ')
+			at++;
+		break;
+	}
+	*start = at;
+	while (at < len && !quote_at(text, len, at) && text[at] != '\n' && text[at] != '\r')
+		at++;
+	*end = at;
+	return *end > *start;
+}
+
+/* What may stand between a name and its value; most bytes of a path do not, which keeps the scan cheap. */
+static bool ends_name(char c)
+{
+	return c == '=' || c == ':' || c == '"' || c == '\'' || c == '\\' || is_space(c);
+}
+
+/* The value behind "Bearer " or "Basic ", if it looks like one (8 characters without white space). */
+static bool scheme_value(const char *text, size_t len, size_t at, size_t *start, size_t *end)
+{
+	size_t n = word_at(text, len, at, "bearer ") ? 7 : word_at(text, len, at, "basic ") ? 6 : 0;
+
+	if (!n)
+		return false;
+	while (at + n < len && text[at + n] == ' ')
+		n++;
+	*end = value_end(text, len, at + n, start);
+	return *end > *start && (fold(text[at + 1]) == 'e' || *end - *start >= 8);
+}
+
+static size_t skip_spaces(const char *text, size_t len, size_t at)
+{
+	while (at < len && is_space(text[at]))
+		at++;
+	return at;
+}
+
+/* The value of NAME=value, "name": "value", name: value, --name value, where the name ends at @at. */
+static bool named_value(const char *text, size_t len, size_t at, size_t *start, size_t *end)
+{
+	size_t name = at, v;
+	bool is_flag, is_header;
+
+	while (name > 0 && is_name_char(text[name - 1]))
+		name--;
+	while (name < at && fold(text[name]) == '_')
+		name++; /* the dashes of a flag */
+	if (name == at || !is_secret_name(text + name, at - name) || is_negated(text + name, at - name))
+		return false;
+	is_flag = name > 0 && text[name - 1] == '-';
+	v = skip_spaces(text, len, at + quote_at(text, len, at));
+	is_header = v < len && text[v] == ':';
+	/* "name" : value, name = value, name: value; but TOKEN= x is an empty value */
+	if (is_header || (v > at && v + 1 < len && text[v] == '=' && text[v + 1] != '=' && is_space(text[at]))) {
+		v = skip_spaces(text, len, v + 1);
+	} else if (at < len && text[at] == '=') {
+		v = at + 1;
+	} else if (is_flag && is_space(text[at])) {
+		if (v < len && text[v] == '-')
+			return false; /* the next flag, not a value */
+	} else {
+		return false;
+	}
+	if (is_header && ends_in(text + name, at - name, "authorization", 13))
+		return header_value(text, len, v, start, end);
+	*end = value_end(text, len, v, start);
+	/* "X-Token: Bearer x": the scheme stays readable, its value goes */
+	if (word_at(text, len, *start, "bearer "))
+		*end = value_end(text, len, *start + 7, start);
+	else if (word_at(text, len, *start, "basic "))
+		*end = value_end(text, len, *start + 6, start);
+	return *end > *start;
+}
+
+/* The password in scheme://user:password@host, where "://" stands at @at. */
+static bool url_password(const char *text, size_t len, size_t at, size_t *start, size_t *end)
+{
+	size_t colon = 0, last = 0, i, digits;
+
+	if (len - at < 4 || memcmp(text + at, "://", 3) != 0)
+		return false;
+	for (i = at + 3; i < len && !is_space(text[i]) && !strchr("/?#\"'", text[i]); i++) {
+		if (text[i] == ':' && !colon)
+			colon = i;
+		if (text[i] == '@')
+			last = i;
+	}
+	/* a text may be cut before the '@': what ends it behind a colon and is no port could be a password */
+	for (digits = colon + 1; digits < len && text[digits] >= '0' && text[digits] <= '9'; digits++)
+		;
+	if (colon && !last && i == len && digits < len && text[at + 3] != '[')
+		last = len;
+	if (!colon || last <= colon + 1)
+		return false;
+	*start = colon + 1;
+	*end = last;
+	return true;
+}
+
+static bool own_token(const char *text, size_t len, size_t at, size_t *start, size_t *end)
+{
+	if (at > 0 && is_name_char(text[at - 1]))
+		return false;
+	for (size_t i = 0; i < TT_ARRAY_SIZE(token_prefixes); i++) {
+		size_t n = strlen(token_prefixes[i]);
+
+		if (len - at < TOKEN_MIN || memcmp(text + at, token_prefixes[i], n) != 0)
+			continue;
+		for (n = at; n < len && is_name_char(text[n]); n++)
+			;
+		if (n - at >= TOKEN_MIN) {
+			*start = at;
+			*end = n;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool event_redact_next(const char *text, size_t len, size_t from, size_t *ret_start, size_t *ret_end)
+{
+	if (is_off)
+		return false;
+	for (size_t i = from; i < len; i++) {
+		size_t start = 0, end = 0;
+		char c = fold(text[i]);
+		bool found = false;
+
+		/* the value may begin before @from if @from lies in the middle of a name: not reported twice */
+		if (c == 'b')
+			found = scheme_value(text, len, i, &start, &end);
+		if (!found && i > 0 && ends_name(text[i]) && is_name_char(text[i - 1]))
+			found = named_value(text, len, i, &start, &end);
+		if (!found && c == ':')
+			found = url_password(text, len, i, &start, &end);
+		if (!found && (c == 'g' || c == 'x' || c == 'a' || c == 's'))
+			found = own_token(text, len, i, &start, &end);
+		if (found && start >= from) {
+			*ret_start = start;
+			*ret_end = end;
+			return true;
+		}
+	}
+	return false;
+}

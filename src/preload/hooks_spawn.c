@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ways to start a child that are not exec: fork, vfork, posix_spawn, system, popen. And the ends that skip exit(3). */
+#include "preload/preload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/time.h"
+
+extern char **environ;
+
+#define ARGV_KEPT 2048
+
+TT_PUBLIC pid_t fork(void)
+{
+	struct pl_call c;
+	pid_t pid;
+
+	if (!pl_enter(&c, EVENT_CALL_fork))
+		return PL_NEXT(fork)();
+	pl_begin(&c);
+	pid = PL_NEXT(fork)();
+	/* the child got its own span in pl_fork_child(), which also serves daemon(3) and forkpty(3) */
+	if (pid != 0)
+		pl_end(&c, pid, pid < 0);
+	return pid;
+}
+
+/*
+ * vfork returns twice on one stack, so no C function can wrap it: the child would run on, call others and overwrite
+ * the frame the parent returns through. Our entry point keeps its return address in a register across the system
+ * call and has no frame while the call is made: vfork(2).
+ */
+/* clang-format off */
+__asm__(".text\n"
+	".globl vfork\n"
+	".type vfork, %function\n"
+	"vfork:\n"
+#if defined(__x86_64__)
+	"	subq $8, %rsp\n"
+	"	call pl_vfork_before\n"
+	"	addq $8, %rsp\n"
+	"	popq %rdi\n"
+	"	movl $58, %eax\n" /* SYS_vfork */
+	"	syscall\n"
+	"	pushq %rdi\n"
+	"	movq %rax, %rdi\n"
+	"	jmp pl_vfork_after\n" /* returns for us, in each of the two processes */
+#else
+	"	stp x29, x30, [sp, #-16]!\n"
+	"	bl pl_vfork_before\n"
+	"	ldp x29, x30, [sp], #16\n"
+	"	mov x0, #0x4111\n" /* CLONE_VFORK | CLONE_VM | SIGCHLD */
+	"	mov x1, #0\n"
+	"	mov x2, #0\n"
+	"	mov x3, #0\n"
+	"	mov x4, #0\n"
+	"	mov x8, #220\n" /* SYS_clone */
+	"	svc #0\n"
+	"	b pl_vfork_after\n"
+#endif
+	".size vfork, .-vfork\n");
+/* clang-format on */
+
+/* Where vfork was called: the thread waits inside it, so one place per thread is enough. */
+static __thread uint64_t vfork_began __attribute__((__tls_model__("initial-exec")));
+
+void pl_vfork_before(void);
+__attribute__((__used__)) void pl_vfork_before(void)
+{
+	int saved = errno;
+
+	if (!pl_process.image.pid)
+		pl_init();
+	vfork_began = tt_clock_ns(CLOCK_MONOTONIC);
+	errno = saved;
+}
+
+/* The child shares our memory: its span lives in the thread that waits for it. */
+static void vfork_child(void)
+{
+	struct pl_image *image = &pl_thread.vfork_image;
+
+	image->parent = (struct event_span){.id = pl_process.image.span};
+	image->span = tt_uuid_make();
+	image->pid = (int32_t)tt_sys0(SYS_getpid);
+	image->ppid = pl_process.image.pid;
+	image->next_seq = 0;
+	image->ended = false;
+	image->slot = pl_process.mode == PL_RING ?
+			      ring_slot_claim(&pl_process.ring, image->pid, &image->span) :
+			      NULL;
+	pl_thread.in_vfork = true;
+	pl_start_event(image, EVENT_HOW_VFORK, NULL, NULL, 0, NULL);
+}
+
+static void vfork_parent(long pid)
+{
+	struct pl_call c;
+	uint64_t began = vfork_began;
+
+	pl_thread.in_vfork = false;
+	pl_scratch_free();
+	if (!pl_enter(&c, EVENT_CALL_vfork))
+		return;
+	pl_begin(&c);
+	/* the call was entered before the child ran */
+	if (c.rec) {
+		c.rec->entered_ns = began;
+		c.ev.ts_ns = began;
+	} else {
+		c.ev.ts_ns -= tt_clock_ns(CLOCK_MONOTONIC) - began;
+		c.began_ns = began;
+	}
+	errno = pid < 0 ? (int)-pid : c.saved_errno;
+	pl_end(&c, pid < 0 ? -1 : pid, pid < 0);
+}
+
+pid_t pl_vfork_after(long pid);
+__attribute__((__used__)) pid_t pl_vfork_after(long pid)
+{
+	if (pl_process.mode != PL_OFF && !(pid == 0 && pl_thread.in_vfork)) {
+		if (pid == 0)
+			vfork_child();
+		else
+			vfork_parent(pid);
+	}
+	if (pid < 0) {
+		errno = (int)-pid;
+		return -1;
+	}
+	return (pid_t)pid;
+}
+
+/* A spawned child is two spans: the fork that nobody sees from inside, and the image it becomes. */
+static void put_spawn_start(const struct tt_uuid *span, pid_t pid)
+{
+	struct pl_image child = {
+		.span = *span,
+		.parent = {.id = pl_image_now()->span},
+		.pid = pid,
+		.ppid = pl_image_now()->pid,
+	};
+
+	pl_start_event(&child, EVENT_HOW_SPAWN, NULL, NULL, 0, NULL);
+}
+
+static int do_spawn(enum event_call call, pid_t *pid, const char *file,
+		    const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
+		    char *const argv[], char *const envp[])
+{
+	int (*real)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
+		    char *const[], char *const[]) =
+		call == EVENT_CALL_posix_spawn ? PL_NEXT(posix_spawn) : PL_NEXT(posix_spawnp);
+	char argv_buf[ARGV_KEPT];
+	struct pl_follow follow;
+	struct tt_uuid span;
+	struct pl_call c;
+	pid_t child = 0;
+	int r;
+
+	if (!pl_enter(&c, call))
+		return real(pid, file, actions, attr, argv, envp);
+	span = tt_uuid_make();
+	pl_follow_prepare(&follow, AT_FDCWD, file, call == EVENT_CALL_posix_spawnp, envp, &span);
+	pl_arg_text(&c, 0, file);
+	pl_arg_argv(&c, 1, argv, argv_buf, sizeof(argv_buf));
+	pl_begin(&c);
+	r = real(&child, file, actions, attr, argv, follow.envp);
+	if (r == E2BIG && follow.follows)
+		r = real(&child, file, actions, attr, argv, envp);
+	pl_end_error(&c, r, r);
+	c.saved_errno = errno; /* libc leaves the child's error there too */
+	if (r == 0) {
+		put_spawn_start(&span, child);
+		if (pid)
+			*pid = child;
+	}
+	pl_follow_done(&follow);
+	errno = c.saved_errno;
+	return r;
+}
+
+TT_PUBLIC int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions,
+			  const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+	return do_spawn(EVENT_CALL_posix_spawn, pid, path, actions, attr, argv, envp);
+}
+
+TT_PUBLIC int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_actions_t *actions,
+			   const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
+{
+	return do_spawn(EVENT_CALL_posix_spawnp, pid, file, actions, attr, argv, envp);
+}
+
+/*
+ * system and popen hand `environ` to the shell inside libc, so it is exchanged for the time of the call. Other
+ * threads may see our names in it for that long; one that calls setenv at the same time races with the call's own
+ * reading of environ, with or without us.
+ */
+struct swap {
+	struct pl_follow follow;
+	char **saved, **ours;
+	struct tt_uuid span;
+};
+
+static void swap_in(struct swap *s)
+{
+	s->span = tt_uuid_make();
+	s->saved = environ;
+	pl_follow_prepare(&s->follow, AT_FDCWD, "/bin/sh", false, environ, &s->span);
+	s->ours = (char **)s->follow.envp;
+	environ = s->ours;
+}
+
+/* Only a shell that has the library will end the span: its pid stays inside libc. */
+static void put_shell_start(const struct swap *s)
+{
+	if (s->follow.follows)
+		put_spawn_start(&s->span, 0);
+}
+
+static void swap_out(struct swap *s)
+{
+	if (environ == s->ours)
+		environ = s->saved;
+	pl_follow_done(&s->follow);
+}
+
+TT_PUBLIC int system(const char *command)
+{
+	struct pl_call c;
+	struct swap s;
+	int r;
+
+	if (!command || !pl_enter(&c, EVENT_CALL_system))
+		return PL_NEXT(system)(command);
+	pl_arg_text(&c, 0, command);
+	swap_in(&s);
+	put_shell_start(&s);
+	pl_begin(&c);
+	r = PL_NEXT(system)(command);
+	pl_end(&c, r, r == -1);
+	c.saved_errno = errno;
+	swap_out(&s);
+	errno = c.saved_errno;
+	return r;
+}
+
+TT_PUBLIC FILE *popen(const char *command, const char *mode)
+{
+	struct pl_call c;
+	struct swap s;
+	FILE *f;
+
+	if (!pl_enter(&c, EVENT_CALL_popen))
+		return PL_NEXT(popen)(command, mode);
+	pl_arg_text(&c, 0, command);
+	pl_arg_text(&c, 1, mode);
+	swap_in(&s);
+	pl_begin(&c);
+	f = PL_NEXT(popen)(command, mode);
+	pl_end(&c, f ? fileno_unlocked(f) : -1, !f);
+	c.saved_errno = errno;
+	if (f)
+		put_shell_start(&s);
+	swap_out(&s);
+	errno = c.saved_errno;
+	return f;
+}
+
+TT_PUBLIC void _exit(int status)
+{
+	pl_exit_event(status);
+	PL_NEXT(_exit)(status);
+	__builtin_unreachable();
+}
+
+TT_PUBLIC void _Exit(int status)
+{
+	pl_exit_event(status);
+	PL_NEXT(_Exit)(status);
+	__builtin_unreachable();
+}

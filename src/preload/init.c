@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The beginning of a span: at exec (constructor), at fork (atfork child). And its end at exit(3). */
+#include "preload/preload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "event/redact.h"
+
+__thread struct pl_thread pl_thread __attribute__((__tls_model__("initial-exec")));
+struct pl_process pl_process = {.ring_fd = -1};
+
+/* Copies of what children get: programs overwrite their environment strings to show a status in ps(1). */
+static char kept_ids[CONTRACT_NAMES][CONTRACT_ID_MAX];
+static char kept_lib[EVENT_PATH_MAX];
+
+extern char **environ;
+
+static const char *keep(char *to, size_t cap, const char *from, size_t len)
+{
+	if (len >= cap)
+		len = cap - 1;
+	memcpy(to, from, len);
+	to[len] = '\0';
+	return to;
+}
+
+/* Our own path is the entry of LD_PRELOAD that brought us here. */
+static void keep_library_path(const char *preload)
+{
+	static const char base[] = "libtelltale.so";
+
+	for (const char *p = preload; p && *p;) {
+		size_t n = strcspn(p, ": \t");
+
+		if (n >= sizeof(base) - 1 && memcmp(p + n - (sizeof(base) - 1), base, sizeof(base) - 1) == 0 &&
+		    *p == '/') {
+			pl_process.contract.value[CONTRACT_LD_PRELOAD] = keep(kept_lib, sizeof(kept_lib), p, n);
+			return;
+		}
+		p += n + (p[n] != '\0');
+	}
+}
+
+static void keep_contract(char *const *envp)
+{
+	struct contract *c = &pl_process.contract;
+
+	for (unsigned i = CONTRACT_SESSION; i < CONTRACT_CTX; i++) {
+		const char *value = event_contract_find(envp, (enum contract_name)i);
+
+		if (!value || i == CONTRACT_PARENT_SPAN)
+			continue;
+		if (i == CONTRACT_TRACE_LOG)
+			c->value[i] = value; /* until pl_log_open() has its own copy */
+		else
+			c->value[i] = keep(kept_ids[i], CONTRACT_ID_MAX, value, strlen(value));
+	}
+	keep_library_path(event_contract_find(envp, CONTRACT_LD_PRELOAD));
+}
+
+static struct event_text text_of(const char *s)
+{
+	return (struct event_text){s, s ? strlen(s) : 0};
+}
+
+bool pl_ring_is_ours(void)
+{
+	struct stat st;
+	bool ours;
+
+	if (pl_process.ring_fd < 0)
+		return false;
+	ours = tt_sys2(SYS_fstat, pl_process.ring_fd, &st) == 0 && st.st_ino == pl_process.ring_ino &&
+	       (!pl_process.ring_dev || st.st_dev == pl_process.ring_dev);
+	if (ours)
+		pl_process.ring_dev = st.st_dev;
+	return ours;
+}
+
+static bool attach_ring(const struct contract_ctx *ctx)
+{
+	pl_process.ring_fd = ctx->ring_fd;
+	pl_process.ring_ino = ctx->ring_ino;
+	if (!pl_ring_is_ours() || ring_producer_attach(&pl_process.ring, ctx->ring_fd) < 0) {
+		pl_process.ring_fd = -1;
+		return false;
+	}
+	(void)tt_sys3(SYS_fcntl, ctx->ring_fd, F_SETFD, FD_CLOEXEC);
+	return true;
+}
+
+static void enter_direct_mode(void)
+{
+	struct contract *c = &pl_process.contract;
+	struct tt_uuid id;
+
+	if (!c->value[CONTRACT_SESSION]) {
+		id = tt_uuid_make();
+		memcpy(kept_ids[CONTRACT_SESSION], "ses_", 4);
+		tt_uuid_text(kept_ids[CONTRACT_SESSION] + 4, &id);
+		c->value[CONTRACT_SESSION] = kept_ids[CONTRACT_SESSION];
+	}
+	pl_process.ids.session = text_of(c->value[CONTRACT_SESSION]);
+	pl_process.ids.world = text_of(c->value[CONTRACT_WORLD]);
+	pl_process.ids.agent = text_of(c->value[CONTRACT_AGENT]);
+	pl_process.ids.policy = text_of(c->value[CONTRACT_POLICY]);
+	pl_process.mode = PL_DIRECT;
+	pl_log_open(c->value[CONTRACT_TRACE_LOG]);
+}
+
+static void new_image(const struct event_span *parent)
+{
+	struct pl_image *image = &pl_process.image;
+
+	image->parent = *parent;
+	image->span = tt_uuid_make();
+	image->ended = false;
+	image->next_seq = 0;
+	image->ppid = (int32_t)tt_sys0(SYS_getppid);
+	image->slot = pl_process.mode == PL_RING ?
+			      ring_slot_claim(&pl_process.ring, image->pid, &image->span) :
+			      NULL;
+}
+
+/* "spn_" and a UUID is one of ours; anything else is text from outside. */
+static void parse_parent(const char *text, struct event_span *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	if (!text)
+		return;
+	text = keep(kept_ids[CONTRACT_PARENT_SPAN], CONTRACT_ID_MAX, text, strlen(text));
+	if (strlen(text) != PL_SPAN_TEXT_LEN || strncmp(text, "spn_", 4) != 0 ||
+	    !tt_uuid_parse(&ret->id, text + 4, TT_UUID_TEXT_LEN))
+		ret->text = text_of(text);
+}
+
+static const char *last_part(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+/* argv where nobody passed it to us; 0 where /proc is not mounted. */
+static size_t read_cmdline(char *buf, size_t cap)
+{
+	long fd = tt_sys4(SYS_openat, AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC, 0), n;
+
+	if (fd < 0)
+		return 0;
+	n = tt_sys3(SYS_read, fd, buf, cap);
+	(void)tt_sys1(SYS_close, fd);
+	return n > 0 ? (size_t)n : 0;
+}
+
+/* The image is up: say so. A previous image of this process, if we know of one, was replaced by this. */
+static void announce(char *const *argv, bool replaces)
+{
+	char exe[EVENT_PATH_MAX / 2], args[EVENT_PATH_MAX / 2];
+	const char *execfn = (const char *)getauxval(AT_EXECFN);
+	long n = tt_sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof(exe) - 1);
+	struct event_arg joined = {0};
+	struct pl_call c = {0};
+
+	if (n > 0)
+		exe[n] = '\0';
+	pl_arg_argv(&c, 0, argv, args, sizeof(args));
+	joined = c.ev.args[0];
+	if (joined.absent)
+		joined.len = read_cmdline(args, sizeof(args));
+	if (replaces && pl_process.mode == PL_DIRECT)
+		pl_replaced_event(&pl_process.image.parent);
+	pl_start_event(&pl_process.image, EVENT_HOW_EXEC, n > 0 && exe[0] == '/' ? exe : NULL,
+		       joined.len ? args : NULL, joined.len, execfn ? last_part(execfn) : NULL);
+}
+
+static void at_exit(int status, void *arg)
+{
+	(void)arg;
+	pl_exit_event(status);
+}
+
+void pl_fork_child(void)
+{
+	struct event_span parent = {.id = pl_image_now()->span};
+	int saved = errno;
+
+	if (pl_process.mode == PL_OFF)
+		return;
+	pl_process.image.pid = (int32_t)tt_sys0(SYS_getpid);
+	pl_process.spawning = 0;
+	pl_thread.tid = 0;
+	pl_thread.in_vfork = false;
+	pl_thread.writer.lane = NULL;
+	new_image(&parent);
+	pl_start_event(&pl_process.image, EVENT_HOW_FORK, NULL, NULL, 0, NULL);
+	errno = saved;
+}
+
+static void set_up(char *const *argv, char **envp)
+{
+	const char *ctx_text = event_contract_find(envp, CONTRACT_CTX);
+	struct contract_ctx ctx = {.ring_fd = -1};
+	struct event_span parent;
+	bool has_ctx;
+
+	/* pid last: it says that the rest is there */
+	has_ctx = ctx_text && event_contract_ctx_parse(ctx_text, &ctx);
+	keep_contract(envp);
+	parse_parent(event_contract_find(envp, CONTRACT_PARENT_SPAN), &parent);
+	for (char *const *e = envp; *e; e++) {
+		if (strncmp(*e, "TELLTALE_ENV=inherit", 21) == 0)
+			pl_process.inherit_only = true;
+		else if (strncmp(*e, "TELLTALE_REDACT=", 16) == 0)
+			event_redact_configure(*e + 16);
+	}
+	if (has_ctx && ctx.ring_fd >= 0)
+		pl_process.mode = attach_ring(&ctx) ? PL_RING : PL_OFF;
+	else
+		enter_direct_mode();
+	pl_process.contract.ring_fd = pl_process.mode == PL_RING ? pl_process.ring_fd : -1;
+	pl_process.contract.ring_ino = pl_process.ring_ino;
+	if (pl_process.mode == PL_RING)
+		pl_process.contract.value[CONTRACT_TRACE_LOG] = NULL;
+	__atomic_store_n(&pl_process.image.pid, (int32_t)tt_sys0(SYS_getpid), __ATOMIC_RELEASE);
+	if (pl_process.mode != PL_OFF) {
+		new_image(&parent);
+		announce(argv, has_ctx);
+		(void)pthread_atfork(NULL, NULL, pl_fork_child);
+		(void)on_exit(at_exit, NULL);
+	}
+	if (has_ctx)
+		event_contract_env_hide(&ctx, envp);
+}
+
+/* A hook ran before our constructor: the vectors are where the kernel put them, environ knows where. */
+void pl_init(void)
+{
+	static char *no_env[] = {NULL};
+
+	if (__atomic_load_n(&pl_process.image.pid, __ATOMIC_ACQUIRE))
+		return;
+	set_up(NULL, environ ? environ : no_env);
+}
+
+__attribute__((__constructor__)) static void constructor(int argc, char **argv, char **envp)
+{
+	int saved = errno;
+
+	(void)argc;
+	if (!pl_process.image.pid)
+		set_up(argv, envp);
+	errno = saved;
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Inside the preload library. A hook is called pl_enter, pl_arg_*, pl_begin, the real function, pl_end:
+ *
+ *	pl_enter    is anything to be recorded? clears the call
+ *	pl_begin    ring: reserves the record, fully written but for its result. direct: notes the time
+ *	pl_end      ring: completes the record. direct: formats one line, one write(2)
+ *
+ * Rules of the house: nothing here allocates with malloc, takes a lock, uses stdio or calls a function that this
+ * library interposes; system calls of our own go past libc (pl_sys_*). Every path may run in a signal handler that
+ * interrupted another hook, between vfork and exec, or before other constructors. errno is saved on the way in and
+ * restored on the way out.
+ */
+#ifndef TT_PRELOAD_PRELOAD_H
+#define TT_PRELOAD_PRELOAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/sys.h"
+#include "event/contract.h"
+#include "event/event.h"
+#include "ring/producer.h"
+
+enum pl_mode { PL_OFF, PL_DIRECT, PL_RING };
+
+/* A process image: what a span is. A vfork child has one of its own while it borrows its parent's memory. */
+struct pl_image {
+	struct tt_uuid span;
+	struct event_span parent;
+	struct ring_slot *slot; /* PL_RING: where events are counted, or NULL */
+	uint64_t next_seq;      /* without a slot */
+	int32_t pid, ppid;
+	bool ended;		/* the exit event is out */
+};
+
+/* Per thread, in initial-exec TLS: reachable without a function call, at any time. */
+struct pl_thread {
+	struct ring_writer writer;
+	int32_t tid;		    /* 0: not asked yet */
+	bool in_vfork;		    /* this is a vfork child: @vfork_image counts */
+	void *scratch;		    /* mapping of a spawn attempt in a vfork child, freed by the parent */
+	size_t scratch_size;
+	struct pl_image vfork_image;
+};
+extern __thread struct pl_thread pl_thread __attribute__((__tls_model__("initial-exec")));
+
+/* Per process. Written by the constructor and in fork children, read by all. */
+struct pl_process {
+	enum pl_mode mode;
+	struct pl_image image;
+	struct ring_producer ring;
+	struct contract contract; /* what goes on to children */
+	struct event_ids ids;	  /* for direct mode */
+	int ring_fd;
+	uint64_t ring_dev, ring_ino;
+	uint32_t spawning;	  /* posix_spawn calls that need the ring fd inherited, at this moment */
+	bool inherit_only;	  /* TELLTALE_ENV=inherit: children get what the caller passes */
+};
+extern struct pl_process pl_process;
+
+struct pl_call {
+	struct event ev;
+	struct ring_record *rec; /* PL_RING; NULL: lost, and counted */
+	int saved_errno;
+	uint64_t began_ns;	 /* PL_DIRECT: CLOCK_MONOTONIC */
+	bool quiet;		 /* left out by the default filter */
+	uint32_t flags;		 /* RING_FLAG_* of an exec */
+};
+
+/* pl_image_now - the image the calling thread acts for */
+static inline struct pl_image *pl_image_now(void)
+{
+	return TT_UNLIKELY(pl_thread.in_vfork) ? &pl_thread.vfork_image : &pl_process.image;
+}
+
+/* pl_init - set up if that has not happened: other constructors may call hooks before ours runs */
+void pl_init(void);
+
+/* pl_enter - start a call; false: nothing is recorded, call the real function and return. Keeps errno. */
+bool pl_enter(struct pl_call *c, enum event_call call);
+
+void pl_arg_text(struct pl_call *c, unsigned i, const char *text);
+void pl_arg_num(struct pl_call *c, unsigned i, int64_t num);
+void pl_arg_mode(struct pl_call *c, unsigned i, int flags, unsigned mode);
+void pl_arg_addr(struct pl_call *c, unsigned i, const void *sa, size_t len);
+
+/* pl_arg_fd - a plain fd; pl_arg_dirfd - one that a relative path starts from: looked up before the call */
+#define pl_arg_fd pl_arg_num
+void pl_arg_dirfd(struct pl_call *c, unsigned i, int fd, const char *path, char *buf, size_t cap);
+
+/* pl_arg_argv - count and join the strings of @argv in @buf; what does not fit is cut */
+void pl_arg_argv(struct pl_call *c, unsigned i, char *const *argv, char *buf, size_t cap);
+
+/* pl_arg_room - an output argument of up to @len bytes, filled by pl_out() after the call */
+void pl_arg_room(struct pl_call *c, unsigned i, size_t len);
+void pl_out(struct pl_call *c, unsigned i, const void *bytes, size_t len);
+
+/* pl_begin - the call starts now; restores errno for the real function */
+void pl_begin(struct pl_call *c);
+
+/* pl_end - it returned @result; @failed: errno says why. Restores the errno the real function left. */
+void pl_end(struct pl_call *c, int64_t result, bool failed);
+
+/* pl_end_error - as pl_end, for functions that return their error: getaddrinfo, posix_spawn */
+void pl_end_error(struct pl_call *c, int64_t result, int error);
+
+/* pl_point - a call recorded before it is made (exec): complete at once, without a result */
+void pl_point(struct pl_call *c);
+
+/* pl_span_text - "spn_..." */
+#define PL_SPAN_TEXT_LEN (4 + TT_UUID_TEXT_LEN)
+void pl_span_text(char text[PL_SPAN_TEXT_LEN + 1], const struct tt_uuid *span);
+
+/* pl_start_event - record that the span of @image began; exe, argv and comm may be absent */
+void pl_start_event(const struct pl_image *image, enum event_how how, const char *exe, const char *argv,
+		    size_t argv_len, const char *comm);
+
+/* pl_exit_event - record that the current image ends; once per image */
+void pl_exit_event(int status);
+
+/* pl_fork_child - this process is a new one: a span of its own. Called in the child. */
+void pl_fork_child(void);
+
+/* pl_log_line - PL_DIRECT: append one line with one write(2), or count it as lost */
+void pl_log_line(const struct event *ev);
+void pl_replaced_event(const struct event_span *span);
+void pl_log_open(const char *path);
+int pl_log_fd(void);
+
+/* pl_log_is_ours - the log fd still is the file that was opened */
+bool pl_log_is_ours(void);
+
+/* pl_ring_is_ours - the ring fd still is what it was: a program may have closed it and reused the number */
+bool pl_ring_is_ours(void);
+
+/* pl_next - the next definition of a function after this library, by index in next.def */
+enum pl_fn {
+#define PL_FN(name) PL_FN_##name,
+#include "preload/next.def"
+#undef PL_FN
+	PL_FN_COUNT
+};
+void *pl_next_lookup(enum pl_fn fn);
+extern void *pl_next_table[PL_FN_COUNT];
+#define PL_NEXT(name)                                                                        \
+	((__typeof__(&name))(__atomic_load_n(&pl_next_table[PL_FN_##name], __ATOMIC_RELAXED) ?: \
+				     pl_next_lookup(PL_FN_##name)))
+
+/* How a child gets to know: see follow.c. */
+struct pl_follow {
+	char *const *envp;	/* what to pass */
+	bool follows;		/* false: envp is the caller's own */
+	bool mapped;		/* scratch to be given back by pl_follow_done() */
+	char parent[PL_SPAN_TEXT_LEN + 1];
+	char buf[2304] __attribute__((__aligned__(8)));
+};
+
+/*
+ * pl_follow_prepare - the environment for a program about to be started
+ * @file: as passed; @search: looked for in PATH if it has no slash; @dirfd as for execveat
+ * @parent: the span the new image will name as its parent
+ * Clears CLOEXEC on the ring fd; pl_follow_done() undoes that and frees what prepare took.
+ */
+void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search, char *const *envp,
+		       const struct tt_uuid *parent);
+void pl_follow_done(struct pl_follow *f);
+
+/* pl_scratch_free - give back what a vfork child mapped before it became another program */
+void pl_scratch_free(void);
+
+#endif

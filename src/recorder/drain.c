@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * From the ring to the trace. A pass copies what every lane holds into one arena, sorts it by time and turns it
+ * into lines. Records of different lanes that were entered within the same pass come out in order; a call
+ * that was in flight during the pass follows in the next one.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "recorder/track_internal.h"
+
+#define ARENA_BYTES  (16u << 20)
+#define ENTRIES_MAX  (ARENA_BYTES / (uint32_t)sizeof(struct ring_record))
+
+int recorder_track_init(struct recorder_track *t)
+{
+	recorder_tree_init(&t->tree);
+	t->gaps[RECORDER_GAP_RING_FULL].reason = "ring_full";
+	t->gaps[RECORDER_GAP_KILLED].reason = "killed";
+	t->gaps[RECORDER_GAP_SCRIBBLED].reason = "scribbled";
+	t->gaps[RECORDER_GAP_NO_ROOM].reason = "no_room";
+	t->arena = malloc(ARENA_BYTES);
+	t->entries = malloc(ENTRIES_MAX * sizeof(*t->entries));
+	if (t->arena && t->entries)
+		return 0;
+	recorder_track_done(t);
+	return -ENOMEM;
+}
+
+void recorder_track_done(struct recorder_track *t)
+{
+	recorder_tree_done(&t->tree);
+	free(t->arena);
+	free(t->entries);
+	t->arena = NULL;
+	t->entries = NULL;
+}
+
+/* Where the run's other facts about a span come from when its own first record was lost. */
+static struct recorder_span *span_of(struct recorder_track *t, const struct event *ev)
+{
+	struct recorder_span *s = recorder_span_find(&t->tree, &ev->span.id);
+	struct event_span none = {0};
+
+	if (s)
+		return s;
+	s = recorder_track_begin(t, &ev->span.id, &none, EVENT_HOW_EXEC, recorder_track_process(t, ev->pid));
+	if (s) {
+		s->preload = true;
+		t->spans_preload++;
+	}
+	return s;
+}
+
+/* What a forked or spawned span starts with: its parent's. */
+static void inherit(struct recorder_span *s, const struct recorder_span *from)
+{
+	if (!from)
+		return;
+	memcpy(s->comm, from->comm, sizeof(s->comm));
+	if (from->exe)
+		recorder_text_set(&s->exe, from->exe, strlen(from->exe));
+	if (from->cwd)
+		recorder_text_set(&s->cwd, from->cwd, strlen(from->cwd));
+}
+
+/* An image that was exec'd by one we know: the same process, another span. */
+static struct recorder_process *process_of_exec(struct recorder_track *t, const struct event *ev,
+						struct recorder_span *parent)
+{
+	struct recorder_process *p = recorder_track_process(t, ev->pid);
+
+	/* a spawned child's fork span could not know its pid, or another image was in between */
+	if (parent && !parent->process && p && !p->span) {
+		parent->process = p;
+		p->span = parent;
+	}
+	return p;
+}
+
+static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
+{
+	struct recorder_span *parent = recorder_span_find(&t->tree, &ev->parent.id), *s;
+	struct recorder_process *p = NULL;
+
+	t->children_ignored |= (flags & RING_FLAG_NOCLDWAIT) != 0;
+	if (recorder_span_find(&t->tree, &ev->span.id))
+		return; /* said twice */
+	if (ev->how == EVENT_HOW_EXEC) {
+		p = process_of_exec(t, ev, parent);
+		if (p && p->span)
+			recorder_track_replace(t, p->span, ev->ts_ns);
+		parent = NULL; /* its span is gone */
+	} else if (ev->pid) {
+		p = recorder_track_process(t, ev->pid);
+		/* a spawned child may have spoken before its parent came back from posix_spawn */
+		if (p && p->span && ev->how == EVENT_HOW_SPAWN)
+			p = NULL;
+	}
+	s = recorder_track_begin(t, &ev->span.id, &ev->parent, ev->how, p);
+	if (!s)
+		return;
+	s->preload = true;
+	t->spans_preload++;
+	s->ppid = ev->ppid;
+	inherit(s, parent);
+	if (ev->comm.data)
+		(void)stpncpy(s->comm, ev->comm.data,
+			      ev->comm.len < sizeof(s->comm) ? ev->comm.len : sizeof(s->comm) - 1);
+	if (ev->exe.data)
+		recorder_text_set(&s->exe, ev->exe.data, ev->exe.len);
+	if (ev->cwd.data)
+		recorder_text_set(&s->cwd, ev->cwd.data, ev->cwd.len);
+	if (t->ring)
+		s->slot = ring_slot_find(t->ring, &s->id);
+	t->events++;
+	recorder_track_put(t, ev, s);
+}
+
+static bool is_exec(enum event_call call)
+{
+	return event_call_info(call)->family == EVENT_FAMILY_EXEC && call <= EVENT_CALL_execveat;
+}
+_Static_assert(EVENT_CALL_execve == 0 && EVENT_CALL_execveat == 8, "the exec family stands first in calls.def");
+
+/* An exec is known twice: before the attempt, and after it if it failed. */
+static void note_exec(struct recorder_span *s, const struct event *ev, uint32_t flags)
+{
+	char path[EVENT_PATH_MAX];
+	struct tt_out o;
+
+	if (ev->has_result || ev->in_flight) {
+		recorder_text_set(&s->exec_path, NULL, 0);
+		return;
+	}
+	tt_out_init(&o, path, sizeof(path));
+	if (!event_put_path(ev, 0, &o) || tt_out_is_full(&o)) {
+		o.len = 0;
+		if (ev->args[0].data && event_call_info(ev->call)->layout[0] == 'x')
+			tt_out_mem(&o, ev->args[0].data, ev->args[0].len);
+	}
+	recorder_text_set(&s->exec_path, path, o.len);
+	s->exec_ts = ev->ts_ns;
+	s->exec_unfollowed = flags & RING_FLAG_UNFOLLOWED;
+}
+
+static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
+{
+	struct recorder_span *s = span_of(t, ev);
+
+	if (!s)
+		return;
+	s->received++;
+	t->children_ignored |= (flags & RING_FLAG_NOCLDWAIT) != 0;
+	if (s->cwd) {
+		ev->cwd = (struct event_text){s->cwd, strlen(s->cwd)};
+		ev->basis = EVENT_BASIS_TRACKED;
+	}
+	if (is_exec(ev->call))
+		note_exec(s, ev, flags);
+	if (event_is_quiet(ev))
+		return;
+	ev->seq = s->next_seq++;
+	ev->has_seq = true;
+	ev->ppid = ev->ppid ? ev->ppid : s->ppid;
+	t->events++;
+	recorder_track_put(t, ev, s);
+	if ((ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir) && ev->has_result && ev->result == 0)
+		recorder_text_set(&s->cwd, ev->extra.data, ev->extra.len);
+}
+
+static void on_record(struct recorder_track *t, const struct recorder_entry *e)
+{
+	const struct ring_record *r = (const struct ring_record *)(t->arena + e->offset);
+	struct recorder_span *s;
+	struct event ev;
+
+	if (ring_record_event(r, &ev) < 0) {
+		t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
+		t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
+		return;
+	}
+	ev.ts_ns += t->realtime_offset;
+	if (ev.type == EVENT_SYSCALL) {
+		on_call(t, &ev, r->flags);
+	} else if (ev.act == EVENT_ACT_START) {
+		on_start(t, &ev, r->flags);
+	} else {
+		/* said by the image itself; the line is written when the process is really gone */
+		s = span_of(t, &ev);
+		if (!s)
+			return;
+		s->has_exit = true;
+		s->exit_code = ev.exit_code;
+		s->exit_ts = ev.ts_ns;
+	}
+}
+
+static int by_time(const void *a, const void *b)
+{
+	const struct recorder_entry *x = a, *y = b;
+
+	if (x->ts != y->ts)
+		return x->ts < y->ts ? -1 : 1;
+	return x->offset < y->offset ? -1 : 1;
+}
+
+static void process_batch(struct recorder_track *t)
+{
+	qsort(t->entries, t->entry_count, sizeof(*t->entries), by_time);
+	for (size_t i = 0; i < t->entry_count; i++)
+		on_record(t, &t->entries[i]);
+	t->entry_count = 0;
+	t->arena_len = 0;
+	recorder_output_flush(t->out);
+}
+
+/* Whether nobody will write into this lane any more. */
+static bool owner_is_dead(struct recorder_track *t, const struct ring_lane_state *st)
+{
+	struct recorder_process *p;
+
+	if (st->state == RING_CLOSED)
+		return true;
+	if (st->pid <= 0)
+		return false; /* claimed, not yet signed */
+	p = recorder_process_find(&t->tree, st->pid);
+	if (p)
+		return p->dead;
+	/* it came and went between two passes, or its first record is still in the lane */
+	return !t->own_pid_namespace && kill(st->pid, 0) < 0 && errno == ESRCH;
+}
+
+/*
+ * A lane of an image that gave way to another by exec: its process lives, its threads do not. Recognised by the
+ * span it carried, once the process runs another one.
+ */
+static bool image_is_gone(struct recorder_track *t, uint32_t lane, const struct ring_lane_state *st)
+{
+	struct recorder_process *p = recorder_process_find(&t->tree, st->pid);
+
+	return p && p->span && p->span->preload && !tt_uuid_is_nil(&t->lane_span[lane]) &&
+	       p->span->how == EVENT_HOW_EXEC && !recorder_span_find(&t->tree, &t->lane_span[lane]);
+}
+
+static void note_lost(struct recorder_track *t, uint32_t lane, uint64_t lost)
+{
+	struct recorder_span *s = recorder_span_find(&t->tree, &t->lane_span[lane]);
+
+	if (s)
+		s->lost_full += lost;
+}
+
+/* Take what the lane holds; false if the arena is full and there may be more. */
+static bool take_lane(struct recorder_track *t, uint32_t lane, bool dead, struct ring_lane_state *st)
+{
+	for (;;) {
+		struct ring_record *r;
+		int n;
+
+		if (ARENA_BYTES - t->arena_len < RING_RECORD_MAX || t->entry_count == ENTRIES_MAX)
+			return false;
+		r = (struct ring_record *)(t->arena + t->arena_len);
+		n = ring_lane_next(t->ring, lane, r, dead, st);
+		if (n == 0)
+			return true;
+		if (n < 0) {
+			/* a record cut off by death is the reserved one that never came; else somebody scribbled */
+			if (!dead) {
+				t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
+				t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
+			}
+			return true;
+		}
+		t->entries[t->entry_count++] = (struct recorder_entry){r->entered_ns, (uint32_t)t->arena_len, lane};
+		t->arena_len += r->size;
+	}
+}
+
+/* Which image the lane belongs to. A vfork child writes into its parent's lane under a pid of its own. */
+static void note_owner(struct recorder_track *t, uint32_t lane, int32_t owner, size_t from)
+{
+	for (size_t i = t->entry_count; i-- > from;) {
+		const struct ring_record *r = (const struct ring_record *)(t->arena + t->entries[i].offset);
+
+		if (r->pid != owner)
+			continue;
+		t->lane_span[lane] = r->span;
+		return;
+	}
+}
+
+static size_t drain_pass(struct recorder_track *t, bool *ret_more)
+{
+	uint32_t lanes = ring_lane_count(t->ring), released[64];
+	size_t taken = 0, n_released = 0;
+
+	for (uint32_t lane = 0; lane < lanes; lane++) {
+		struct ring_lane_state st;
+		size_t before = t->entry_count;
+		bool dead, whole;
+
+		if (!ring_lane_look(t->ring, lane, &st))
+			continue;
+		dead = owner_is_dead(t, &st) || image_is_gone(t, lane, &st);
+		whole = take_lane(t, lane, dead, &st);
+		note_owner(t, lane, st.pid, before);
+		taken += t->entry_count - before;
+		if (st.lost)
+			note_lost(t, lane, st.lost);
+		if (!whole) {
+			*ret_more = true;
+			break;
+		}
+		if (dead && n_released < TT_ARRAY_SIZE(released))
+			released[n_released++] = lane;
+	}
+	process_batch(t);
+	for (size_t i = 0; i < n_released; i++) {
+		memset(&t->lane_span[released[i]], 0, sizeof(t->lane_span[0]));
+		ring_lane_release(t->ring, released[i]);
+	}
+	if (n_released == TT_ARRAY_SIZE(released))
+		*ret_more = true;
+	return taken;
+}
+
+/* Those known to be dead before the pass: once it is over, all they wrote has been seen. */
+static bool mark_dead(struct recorder_track *t)
+{
+	bool any = false;
+
+	for (struct recorder_process *p = t->tree.live.next_live; p != &t->tree.live; p = p->next_live)
+		any |= p->drained = p->dead;
+	return any;
+}
+
+static void end_dead(struct recorder_track *t)
+{
+	struct recorder_process *p = t->tree.live.next_live, *next;
+
+	for (; p != &t->tree.live; p = next) {
+		next = p->next_live;
+		if (p->drained)
+			recorder_track_end(t, p);
+	}
+}
+
+size_t recorder_track_drain(struct recorder_track *t)
+{
+	bool dead = mark_dead(t), more;
+	size_t taken = 0;
+
+	t->realtime_offset = tt_clock_ns(CLOCK_REALTIME) - tt_clock_ns(CLOCK_MONOTONIC);
+	/* each pass takes up to an arena's worth; the workload cannot keep us here for ever */
+	for (int i = 0; t->ring && i < 64; i++) {
+		more = false;
+		taken += drain_pass(t, &more);
+		if (!more)
+			break;
+	}
+	if (dead)
+		end_dead(t);
+	if (dead || taken)
+		recorder_output_flush(t->out);
+	return taken;
+}

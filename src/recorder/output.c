@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The files of a run. */
+#include "recorder/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define OUTPUT_BUF (EVENT_LINE_MAX + EVENT_BUF_MAX) /* room for one more line behind a full write's worth */
+
+struct recorder_output {
+	char folder[PATH_MAX];
+	char trace[PATH_MAX], run[PATH_MAX];
+	int fd;
+	bool torn;     /* the last write was short: the next begins with a newline */
+	uint64_t lost; /* lines, whole or cut off */
+	int lost_errno;
+	uint64_t pending_lines;
+	size_t len;
+	char buf[OUTPUT_BUF];
+};
+
+void recorder_output_free(struct recorder_output *o)
+{
+	if (!o)
+		return;
+	tt_closep(&o->fd);
+	free(o);
+}
+
+/* mkdir -p, 0700 for what is new. */
+static int make_folder(const char *path, struct tt_err *err)
+{
+	char part[PATH_MAX];
+	struct stat st;
+
+	if (strlen(path) >= sizeof(part))
+		return tt_fail(err, ENAMETOOLONG, "make folder '%.80s...'", path);
+	strcpy(part, path);
+	for (char *p = strchr(part + 1, '/');; p = strchr(p + 1, '/')) {
+		if (p)
+			*p = '\0';
+		if (mkdir(part, 0700) < 0 && errno != EEXIST)
+			return tt_fail(err, errno, "make folder '%s'", part);
+		if (!p)
+			break;
+		*p = '/';
+	}
+	if (stat(path, &st) < 0)
+		return tt_fail(err, errno, "make folder '%s'", path);
+	if (!S_ISDIR(st.st_mode))
+		return tt_fail(err, ENOTDIR, "make folder '%s'", path);
+	return 0;
+}
+
+static int state_folder(char *buf, size_t cap, const char *run_id, struct tt_err *err)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	int n;
+
+	if (state && state[0] == '/')
+		n = snprintf(buf, cap, "%s/telltale/runs/%s", state, run_id);
+	else if (home && home[0] == '/')
+		n = snprintf(buf, cap, "%s/.local/state/telltale/runs/%s", home, run_id);
+	else
+		return tt_fail_text(err, ENOENT,
+				    "find a folder for the record: neither XDG_STATE_HOME nor HOME is set "
+				    "(use --output-dir DIR)");
+	return n < 0 || (size_t)n >= cap ? tt_fail(err, ENAMETOOLONG, "find a folder for the record") : 0;
+}
+
+static int name_files(struct recorder_output *o, const char *dir, const char *run_id, const char *utc,
+		      struct tt_err *err)
+{
+	char resolved[PATH_MAX];
+	int a, b;
+
+	if (!dir) {
+		a = snprintf(o->trace, sizeof(o->trace), "%s/trace.jsonl", o->folder);
+		b = snprintf(o->run, sizeof(o->run), "%s/run.json", o->folder);
+	} else {
+		/* the caller may name it relative to a folder that the report's reader does not know */
+		if (realpath(o->folder, resolved))
+			strcpy(o->folder, resolved);
+		a = snprintf(o->trace, sizeof(o->trace), "%s/trace_%s_%s.jsonl", o->folder, utc, run_id);
+		b = snprintf(o->run, sizeof(o->run), "%s/run_%s_%s.json", o->folder, utc, run_id);
+	}
+	if (a < 0 || b < 0 || (size_t)a >= sizeof(o->trace) || (size_t)b >= sizeof(o->run))
+		return tt_fail(err, ENAMETOOLONG, "name the files in '%.100s'", o->folder);
+	return 0;
+}
+
+int recorder_output_open(struct recorder_output **ret, const char *dir, const char *run_id, const char *utc,
+			 struct tt_err *err)
+{
+	TT_CLEANUP(recorder_output_freep) struct recorder_output *o = calloc(1, sizeof(*o));
+	int r;
+
+	if (!o)
+		return tt_fail(err, ENOMEM, "open the record");
+	o->fd = -1;
+	if (!dir)
+		r = state_folder(o->folder, sizeof(o->folder), run_id, err);
+	else
+		r = (size_t)snprintf(o->folder, sizeof(o->folder), "%s", dir) >= sizeof(o->folder) ?
+			    tt_fail(err, ENAMETOOLONG, "use folder '%.100s'", dir) :
+			    0;
+	if (r < 0)
+		return r;
+	r = make_folder(o->folder, err);
+	if (r < 0)
+		return r;
+	r = name_files(o, dir, run_id, utc, err);
+	if (r < 0)
+		return r;
+	o->fd = open(o->trace, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (o->fd < 0)
+		return tt_fail(err, errno, "create trace '%s'", o->trace);
+
+	*ret = TT_TAKE(o);
+	return 0;
+}
+
+void recorder_output_flush(struct recorder_output *o)
+{
+	size_t at = 0;
+
+	while (at < o->len) {
+		size_t chunk = o->len - at;
+		ssize_t n;
+
+		/* whole lines only, at most EVENT_LINE_MAX bytes: a reader that follows sees no halves */
+		if (chunk > EVENT_LINE_MAX) {
+			const char *nl = memrchr(o->buf + at, '\n', EVENT_LINE_MAX);
+
+			chunk = nl ? (size_t)(nl - (o->buf + at)) + 1 : EVENT_LINE_MAX;
+		}
+		if (o->torn && write(o->fd, "\n", 1) == 1)
+			o->torn = false;
+		n = write(o->fd, o->buf + at, chunk);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n != (ssize_t)chunk) {
+			o->lost_errno = n < 0 ? errno : ENOSPC;
+			o->torn = n > 0;
+			/* which of the pending lines got through is not worth a guess: all of the chunk count */
+			for (const char *p = o->buf + at; p < o->buf + at + chunk; p++)
+				o->lost += *p == '\n';
+		}
+		at += chunk;
+	}
+	o->len = 0;
+}
+
+void recorder_output_event(struct recorder_output *o, const struct event *ev)
+{
+	int n;
+
+	if (o->len >= EVENT_LINE_MAX)
+		recorder_output_flush(o);
+	n = event_format(ev, o->buf + o->len, sizeof(o->buf) - o->len);
+	if (n > 0) {
+		o->len += (size_t)n;
+		return;
+	}
+	o->lost++;
+	o->lost_errno = -n;
+}
+
+uint64_t recorder_output_lost(const struct recorder_output *o, int *ret_errno)
+{
+	*ret_errno = o->lost_errno;
+	return o->lost;
+}
+
+int recorder_output_document(struct recorder_output *o, const char *text, size_t len, struct tt_err *err)
+{
+	TT_CLEANUP(tt_closep) int fd = -1;
+	char tmp[PATH_MAX + 8];
+
+	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", o->run);
+	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return tt_fail(err, errno, "create '%s'", tmp);
+	for (size_t at = 0; at < len;) {
+		ssize_t n = write(fd, text + at, len - at);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			int num = n < 0 ? errno : EIO;
+
+			(void)unlink(tmp);
+			return tt_fail(err, num, "write '%s'", tmp);
+		}
+		at += (size_t)n;
+	}
+	if (rename(tmp, o->run) < 0)
+		return tt_fail(err, errno, "rename '%s' to '%s'", tmp, o->run);
+	return 0;
+}
+
+const char *recorder_output_folder(const struct recorder_output *o)
+{
+	return o->folder;
+}
+
+const char *recorder_output_trace_path(const struct recorder_output *o)
+{
+	return o->trace;
+}
+
+const char *recorder_output_run_path(const struct recorder_output *o)
+{
+	return o->run;
+}

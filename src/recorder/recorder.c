@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The recorder: one thread, one epoll loop.
+ *
+ *	signals  -> forwarded, or a child to look at          (signalfd)
+ *	timer    -> a sample of the tree                      (timerfd)
+ *	pidfds   -> a process ended: drain its lanes, end it
+ *	sandbox  -> the command stopped, went on, ended       (socket of its init)
+ *	nothing  -> the ring is polled: a wake-up per event would cost the command more than it costs us
+ */
+#include "recorder/recorder.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "recorder/run_internal.h"
+
+#define SAMPLE_MS	 100
+#define POLL_BUSY_MS	 1
+#define POLL_IDLE_MS	 2
+#define BUSY_PASSES	 50   /* polls without a record until we call it idle */
+#define KILL_AFTER_MS	 5000 /* between TERM and KILL after a time-out */
+#define ORPHAN_KILL_MS	 2000 /* between TERM and KILL for what outlived the command */
+#define KILL_WALK_MAX	 (1u << 16)
+
+static uint64_t now_ns(void)
+{
+	return tt_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* Every process below us gets @sig, deepest last; only what hangs below us is ever signalled. */
+static void signal_tree(const struct recorder_run_state *r, int sig)
+{
+	size_t n = 0, at = 0, cap = 4096;
+	pid_t *pids = malloc(cap * sizeof(*pids)), from = r->track.root;
+	bool more = false;
+
+	while (pids) {
+		if (cap - n < 256 && cap < KILL_WALK_MAX) {
+			pid_t *grown = realloc(pids, (cap *= 2) * sizeof(*pids));
+
+			if (!grown)
+				break;
+			pids = grown;
+		}
+		n += recorder_children_read(from, pids + n, cap - n, &more);
+		if (at == n)
+			break;
+		from = pids[at++];
+		(void)kill(from, sig);
+	}
+	free(pids);
+}
+
+static void command_ended(struct recorder_run_state *r)
+{
+	r->ended_ns = tt_clock_ns(CLOCK_REALTIME);
+	r->ended_mono_ns = now_ns();
+	r->phase = RUN_ORPHANS;
+	r->kill_at_ns = 0;
+	if (r->opts->orphans == RECORDER_ORPHANS_WAIT)
+		r->term_at_ns = now_ns() + r->opts->orphan_grace_ms * TT_NS_PER_MS;
+}
+
+/* A child is dead: take its figures, reap it, end its span. */
+static void reap(struct recorder_run_state *r, pid_t pid)
+{
+	struct recorder_process *p = recorder_process_find_real(&r->track.tree, pid);
+	bool is_command = r->phase < RUN_ORPHANS && pid == r->child.pid;
+	int status = 0;
+
+	/* the command's I/O figures through the fd opened before it could become a zombie */
+	if (recorder_sampler_reap(&r->sampler, pid, is_command ? r->child.io_fd : -1, &status) < 0)
+		return;
+	if (is_command) {
+		if (!r->status_known)
+			r->status = status;
+		command_ended(r);
+	}
+	if (p)
+		recorder_track_died(&r->track, p, true, status);
+}
+
+/*
+ * Ctrl-Z stopped the command: we stop too, so that the shell that started us sees its job stop. It wakes the
+ * whole group again; if only we were woken, the command must be, too.
+ */
+static void follow_stop(struct recorder_run_state *r, int sig)
+{
+	if (sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU)
+		return; /* somebody stopped the command and not the job */
+	(void)recorder_track_drain(&r->track);
+	recorder_output_flush(r->out);
+	(void)kill(getpid(), SIGSTOP);
+	(void)kill(r->child.pid, SIGCONT);
+}
+
+static void on_children(struct recorder_run_state *r)
+{
+	siginfo_t si;
+
+	for (;;) {
+		memset(&si, 0, sizeof(si));
+		if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
+			if (errno == ECHILD && r->phase == RUN_ORPHANS)
+				r->phase = RUN_DONE;
+			return;
+		}
+		if (!si.si_pid)
+			break;
+		reap(r, si.si_pid);
+	}
+	memset(&si, 0, sizeof(si));
+	if (r->phase == RUN_RUNNING && r->child.report_fd < 0 &&
+	    waitid(P_PID, (id_t)r->child.pid, &si, WSTOPPED | WNOHANG) == 0 && si.si_pid)
+		follow_stop(r, si.si_status);
+}
+
+/*
+ * What the terminal sends (SI_KERNEL) reaches the command by itself, since it is in our group. What a process sends to
+ * us alone is meant for the command.
+ */
+static void on_signal(struct recorder_run_state *r, const struct signalfd_siginfo *si)
+{
+	int sig = (int)si->ssi_signo;
+
+	if (sig == SIGCHLD || sig == SIGPIPE || si->ssi_code > 0)
+		return;
+	if (r->phase == RUN_RUNNING) {
+		(void)kill(r->child.pid, sig);
+	} else if (r->phase == RUN_ORPHANS && (sig == SIGTERM || sig == SIGINT || sig == SIGHUP)) {
+		/* the command is gone and somebody is tired of waiting */
+		r->term_at_ns = now_ns();
+	}
+}
+
+static void on_signals(struct recorder_run_state *r)
+{
+	struct signalfd_siginfo si[16];
+	ssize_t n;
+
+	while ((n = read(r->signal_fd, si, sizeof(si))) > 0)
+		for (size_t i = 0; i < (size_t)n / sizeof(si[0]); i++)
+			on_signal(r, &si[i]);
+	on_children(r);
+}
+
+static void on_reports(struct recorder_run_state *r)
+{
+	struct sandbox_report rep;
+	struct recorder_process *p;
+	ssize_t n;
+
+	while ((n = recv(r->child.report_fd, &rep, sizeof(rep), MSG_DONTWAIT)) == (ssize_t)sizeof(rep)) {
+		if (rep.kind == SANDBOX_STOPPED) {
+			follow_stop(r, rep.value);
+		} else if (rep.kind == SANDBOX_ENDED) {
+			r->status = rep.value;
+			r->status_known = true;
+			p = recorder_process_find(&r->track.tree, 2);
+			if (p)
+				recorder_track_died(&r->track, p, true, rep.value);
+		}
+	}
+	if (n == 0) /* init is gone; SIGCHLD says the rest */
+		(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, r->child.report_fd, NULL);
+}
+
+static void on_timer(struct recorder_run_state *r)
+{
+	uint64_t ticks;
+
+	if (read(r->timer_fd, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks) &&
+	    (now_ns() - r->sampler.last_ns >= r->sampler.period_ms * TT_NS_PER_MS / 2 || !r->sampler.count)) {
+		recorder_sampler_take(&r->sampler, &r->track);
+		recorder_output_flush(r->out);
+	}
+}
+
+static void on_deadlines(struct recorder_run_state *r)
+{
+	uint64_t now = now_ns();
+
+	if (r->opts->timeout_ms && r->phase == RUN_RUNNING && !r->timed_out &&
+	    now - r->started_mono_ns >= r->opts->timeout_ms * TT_NS_PER_MS) {
+		r->timed_out = true;
+		r->kill_at_ns = now + KILL_AFTER_MS * TT_NS_PER_MS;
+		(void)kill(r->child.pid, SIGTERM);
+		(void)kill(r->child.pid, SIGCONT); /* a stopped one would never see it */
+	}
+	if (r->kill_at_ns && now >= r->kill_at_ns) {
+		signal_tree(r, SIGKILL);
+		r->kill_at_ns = now + SAMPLE_MS * TT_NS_PER_MS; /* until nothing is left */
+	}
+	if (r->phase == RUN_ORPHANS && r->term_at_ns && now >= r->term_at_ns) {
+		r->term_at_ns = 0;
+		r->orphans_ended = true;
+		signal_tree(r, SIGTERM);
+		signal_tree(r, SIGCONT);
+		r->kill_at_ns = now + ORPHAN_KILL_MS * TT_NS_PER_MS;
+	}
+}
+
+static void on_pidfd(struct recorder_run_state *r, struct recorder_process *p)
+{
+	int status = 0;
+	bool known;
+
+	/* readable: it is dead. Our own children are ended where they are reaped; the command has its own report. */
+	(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, p->pidfd, NULL);
+	if (p->pid == r->child.pid)
+		return;
+	known = recorder_track_status(p, &status);
+	recorder_track_died(&r->track, p, known, status);
+}
+
+static void dispatch(struct recorder_run_state *r, const struct epoll_event *e)
+{
+	if (e->data.ptr == &r->signal_fd)
+		on_signals(r);
+	else if (e->data.ptr == &r->timer_fd)
+		on_timer(r);
+	else if (e->data.ptr == &r->child.report_fd)
+		on_reports(r);
+	else
+		on_pidfd(r, e->data.ptr);
+}
+
+int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
+{
+	unsigned idle = 0;
+
+	r->phase = RUN_RUNNING;
+	on_children(r); /* what ended before we listened */
+	while (r->phase != RUN_DONE) {
+		int wait_ms = !r->track.ring ? SAMPLE_MS : idle < BUSY_PASSES ? POLL_BUSY_MS : POLL_IDLE_MS;
+		struct epoll_event e;
+		/* one at a time: handling one may free what another points to */
+		int n = epoll_wait(r->epoll_fd, &e, 1, wait_ms);
+
+		if (n < 0 && errno != EINTR)
+			return tt_fail(err, errno, "wait for events");
+		if (n > 0)
+			dispatch(r, &e);
+		if (recorder_track_drain(&r->track))
+			idle = 0;
+		else
+			idle += idle < BUSY_PASSES;
+		on_deadlines(r);
+		if (r->phase == RUN_ORPHANS && r->opts->orphans == RECORDER_ORPHANS_LEAVE)
+			break;
+	}
+	return 0;
+}
+
+static void put_run_end(struct recorder_run_state *r)
+{
+	char reason[32];
+	struct event ev = {
+		.type = EVENT_RUN,
+		.source = EVENT_FROM_RECORDER,
+		.ts_ns = recorder_track_now(),
+		.ids = &r->track.ids,
+		.span = {.id = r->span},
+		.parent = r->parent,
+		.phase = {"end", 3},
+		.exit_code = -1,
+	};
+
+	recorder_run_exit_reason(r, reason, sizeof(reason));
+	ev.exit_reason = (struct event_text){reason, strlen(reason)};
+	if (r->failure == SANDBOX_OK && WIFEXITED(r->status))
+		ev.exit_code = WEXITSTATUS(r->status);
+	recorder_output_event(r->out, &ev);
+	recorder_output_flush(r->out);
+}
+
+static int write_document(struct recorder_run_state *r, struct tt_err *err)
+{
+	char *text = recorder_document_make(r);
+	int n;
+
+	if (!text)
+		return tt_fail(err, ENOMEM, "write '%s'", recorder_output_run_path(r->out));
+	n = recorder_output_document(r->out, text, strlen(text), err);
+	free(text);
+	return n;
+}
+
+static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, struct tt_err *err)
+{
+	uint64_t torn;
+	int num, n;
+
+	if (!r->ended_ns) {
+		r->ended_ns = tt_clock_ns(CLOCK_REALTIME);
+		r->ended_mono_ns = now_ns();
+	}
+	recorder_sampler_close(&r->sampler, &r->track);
+	recorder_track_finish(&r->track);
+	put_run_end(r);
+	ret->exit_status = recorder_run_exit_status(r);
+	for (unsigned i = 0; i < RECORDER_GAP_KINDS; i++)
+		ret->lost += r->track.gaps[i].count;
+	torn = recorder_output_lost(r->out, &num);
+	ret->lost += torn;
+	n = write_document(r, err);
+	if (n == 0 && torn)
+		n = tt_fail(err, num, "write trace '%s': %llu lines lost", recorder_output_trace_path(r->out),
+			    (unsigned long long)torn);
+	return n;
+}
+
+static int open_output(struct recorder_run_state *r, struct tt_err *err)
+{
+	char text[TT_TIME_TEXT_LEN + 1], utc[17];
+
+	/* 2025-09-03T13:55:14... -> 20250903T135514Z */
+	tt_time_text(text, r->started_ns);
+	(void)snprintf(utc, sizeof(utc), "%.4s%.2s%.2sT%.2s%.2s%.2sZ", text, text + 5, text + 8, text + 11, text + 14,
+		       text + 17);
+	return recorder_output_open(&r->out, r->opts->output_dir, r->run_id, utc, err);
+}
+
+static void run_free(struct recorder_run_state *r)
+{
+	recorder_track_done(&r->track);
+	recorder_sampler_done(&r->sampler);
+	(void)ring_consumer_free(r->track.ring);
+	recorder_output_free(r->out);
+	tt_closep(&r->epoll_fd);
+	tt_closep(&r->signal_fd);
+	tt_closep(&r->timer_fd);
+	tt_closep(&r->ring_fd);
+	tt_closep(&r->child.report_fd);
+	tt_closep(&r->child.io_fd);
+	free(r);
+}
+TT_DEFINE_FREEP(struct recorder_run_state *, run_free)
+
+int recorder_run(const struct recorder_options *opts, struct recorder_outcome *ret, struct tt_err *err)
+{
+	TT_CLEANUP(run_freep) struct recorder_run_state *r = calloc(1, sizeof(*r));
+	struct tt_err doc_err;
+	int n;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->exit_status = 125;
+	if (!r)
+		return tt_fail(err, ENOMEM, "start a run");
+	r->opts = opts;
+	r->epoll_fd = r->signal_fd = r->timer_fd = r->ring_fd = r->child.report_fd = r->child.io_fd = -1;
+	r->failure = SANDBOX_SETUP_FAILED;
+	recorder_run_identify(r);
+	r->started_ns = tt_clock_ns(CLOCK_REALTIME);
+	recorder_sampler_init(&r->sampler, SAMPLE_MS);
+	r->started_mono_ns = r->sampler.started_ns;
+	n = open_output(r, err);
+	if (n < 0)
+		return n;
+	(void)snprintf(ret->run_id, sizeof(ret->run_id), "%s", r->run_id);
+	(void)snprintf(ret->folder, sizeof(ret->folder), "%s", recorder_output_folder(r->out));
+	r->track.out = r->out;
+	r->track.root = getpid();
+	n = recorder_track_init(&r->track);
+	if (n < 0)
+		return tt_fail(err, -n, "start a run");
+	n = recorder_run_start(r, err);
+	if (n == 0) {
+		n = recorder_run_loop(r, err);
+	} else {
+		(void)snprintf(r->failure_text, sizeof(r->failure_text), "%s", err ? err->text : "");
+		if (r->failure == SANDBOX_OK)
+			r->failure = SANDBOX_SETUP_FAILED;
+	}
+	if (n < 0) {
+		(void)finish(r, ret, &doc_err);
+		return n;
+	}
+	return finish(r, ret, err);
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One run as the recorder holds it. Internal: recorder.c drives it, document.c writes it down. */
+#ifndef TT_RECORDER_RUN_H
+#define TT_RECORDER_RUN_H
+
+#include "recorder/output.h"
+#include "recorder/recorder.h"
+#include "recorder/sampler.h"
+#include "recorder/track.h"
+#include "sandbox/sandbox.h"
+
+enum run_phase { RUN_STARTING, RUN_RUNNING, RUN_ORPHANS, RUN_DONE };
+
+struct recorder_run_state {
+	const struct recorder_options *opts;
+	char run_id[TT_UUID_TEXT_LEN + 1];
+	char session[128], world[128], agent[128], policy_id[128], traceparent[128];
+	char cwd[4096];
+	struct tt_uuid span;	    /* the launched process before its exec */
+	struct event_span parent;
+	char parent_text[128];
+	struct recorder_output *out;
+	struct recorder_track track;
+	struct recorder_sampler sampler;
+	struct sandbox_child child;
+	int epoll_fd, signal_fd, timer_fd;
+	int ring_fd;		    /* the number the command gets */
+	enum run_phase phase;
+	uint64_t started_ns, ended_ns;		 /* CLOCK_REALTIME */
+	uint64_t started_mono_ns, ended_mono_ns;
+	int status;		    /* of the command, as wait(2) has it */
+	bool status_known;	    /* sandboxed: init reported it */
+	bool timed_out;
+	uint64_t kill_at_ns, term_at_ns; /* CLOCK_MONOTONIC; 0: not planned */
+	bool orphans_ended;	    /* something that outlived the command was ended */
+	enum sandbox_failure failure;
+	char failure_text[256];
+	const char *preload_reason; /* why there is no preload sensor, or NULL */
+};
+
+/* recorder_run_exit_reason - "EXITED(0)", ... */
+void recorder_run_exit_reason(const struct recorder_run_state *r, char *buf, size_t cap);
+
+/* recorder_run_exit_status - what telltale exits with */
+int recorder_run_exit_status(const struct recorder_run_state *r);
+
+/* recorder_document_make - run.json as text, to be freed by the caller; NULL when out of memory */
+char *recorder_document_make(const struct recorder_run_state *r);
+
+#endif

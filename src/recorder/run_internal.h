@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the parts of recorder_run() share. */
+#ifndef TT_RECORDER_RUN_INTERNAL_H
+#define TT_RECORDER_RUN_INTERNAL_H
+
+#include "recorder/run.h"
+
+/* recorder_run_identify - fill the ids, the span and the cwd of a run */
+void recorder_run_identify(struct recorder_run_state *r);
+
+/* recorder_run_start - set up the ring, the environment and the command; see recorder.c for what follows */
+int recorder_run_start(struct recorder_run_state *r, struct tt_err *err);
+
+/* recorder_run_loop - record until command and orphans are gone */
+int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err);
+
+#endif

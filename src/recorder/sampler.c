@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Sampling the tree. A sum over the living and the reaped only grows, whoever dies in between. */
+#include "recorder/sampler.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/time.h"
+
+#define WALK_MAX (1u << 17) /* processes looked at in one sample */
+
+struct totals {
+	uint64_t cpu_ns, memory_kb;
+	struct recorder_io io;
+	uint32_t processes;
+};
+
+void recorder_sampler_init(struct recorder_sampler *s, uint32_t period_ms)
+{
+	memset(s, 0, sizeof(*s));
+	s->period_ms = period_ms;
+	s->started_ns = s->last_ns = tt_clock_ns(CLOCK_MONOTONIC);
+}
+
+void recorder_sampler_done(struct recorder_sampler *s)
+{
+	free(s->work);
+	s->work = NULL;
+}
+
+static void add_io(struct recorder_io *to, const struct recorder_io *io)
+{
+	to->bytes_read += io->bytes_read;
+	to->bytes_written += io->bytes_written;
+	to->read_calls += io->read_calls;
+	to->write_calls += io->write_calls;
+}
+
+static void look_at(struct recorder_track *track, pid_t pid, struct totals *sum)
+{
+	struct recorder_stat st;
+	struct recorder_io io;
+
+	if (recorder_stat_read(pid, &st) < 0)
+		return;
+	sum->cpu_ns += st.cpu_ns + st.children_cpu_ns;
+	sum->memory_kb += st.rss_kb;
+	if (st.state != 'Z')
+		sum->processes++;
+	if (recorder_io_read(pid, &io) == 0)
+		add_io(&sum->io, &io);
+	if (st.state != 'Z' && st.state != 'X')
+		recorder_track_seen(track, pid, st.ppid, st.comm);
+}
+
+/* Room for @more further pids in the work list; false at the limit. */
+static bool make_room(struct recorder_sampler *s, size_t used, size_t more)
+{
+	size_t want = s->work_cap ? s->work_cap : 256;
+	pid_t *grown;
+
+	while (want < used + more)
+		want *= 2;
+	if (want > WALK_MAX) {
+		s->missed = true;
+		return false;
+	}
+	if (want == s->work_cap)
+		return true;
+	grown = realloc(s->work, want * sizeof(*grown));
+	if (!grown)
+		return false;
+	s->work = grown;
+	s->work_cap = want;
+	return true;
+}
+
+static void walk(struct recorder_sampler *s, struct recorder_track *track, struct totals *sum)
+{
+	size_t n = 0, at = 0;
+	pid_t from = track->root;
+
+	for (;;) {
+		if (!make_room(s, n, 128))
+			return;
+		n += recorder_children_read(from, s->work + n, s->work_cap - n, &s->missed);
+		if (at == n)
+			return;
+		from = s->work[at++];
+		look_at(track, from, sum);
+	}
+}
+
+/* Every second sample goes and the period doubles. */
+static void halve(struct recorder_sampler *s)
+{
+	for (size_t i = 0; i < s->count / 2; i++)
+		s->samples[i] = s->samples[2 * i + 1];
+	s->count /= 2;
+	s->period_ms *= 2;
+}
+
+static void add_sample(struct recorder_sampler *s, struct recorder_track *track, struct totals *sum)
+{
+	uint64_t now = tt_clock_ns(CLOCK_MONOTONIC), span = now - s->last_ns;
+	struct recorder_sample *sample;
+	struct event ev = {
+		.type = EVENT_SAMPLE,
+		.source = EVENT_FROM_PROC,
+		.ts_ns = recorder_track_now(),
+		.ids = &track->ids,
+	};
+
+	sum->cpu_ns += s->user_ns + s->system_ns;
+	add_io(&sum->io, &s->io);
+	if (s->count == RECORDER_SAMPLES_MAX)
+		halve(s);
+	sample = &s->samples[s->count++];
+	sample->time_ms = (uint32_t)((now - s->started_ns) / TT_NS_PER_MS);
+	sample->processes = sum->processes;
+	sample->memory_kb = sum->memory_kb;
+	sample->read_calls = sum->io.read_calls;
+	sample->write_calls = sum->io.write_calls;
+	/* clock ticks and exact figures meet here: a sum may seem to shrink by less than a tick */
+	sample->cpu_percent = span && sum->cpu_ns > s->last_cpu_ns ?
+				      100.0 * (double)(sum->cpu_ns - s->last_cpu_ns) / (double)span :
+				      0;
+	if (sum->cpu_ns > s->last_cpu_ns)
+		s->last_cpu_ns = sum->cpu_ns;
+	s->last_ns = now;
+	if (sum->memory_kb > s->peak_memory_kb)
+		s->peak_memory_kb = sum->memory_kb;
+	if (sum->processes > s->peak_processes)
+		s->peak_processes = sum->processes;
+	/* over less than half a period the tick is larger than what it measures */
+	if (span >= s->period_ms * TT_NS_PER_MS / 2 && sample->cpu_percent > s->peak_cpu)
+		s->peak_cpu = sample->cpu_percent;
+	ev.cpu_percent = sample->cpu_percent;
+	ev.memory_kb = sample->memory_kb;
+	ev.processes = sample->processes;
+	ev.read_syscalls = sample->read_calls;
+	ev.write_syscalls = sample->write_calls;
+	recorder_output_event(track->out, &ev);
+}
+
+void recorder_sampler_take(struct recorder_sampler *s, struct recorder_track *track)
+{
+	struct totals sum = {0};
+
+	walk(s, track, &sum);
+	add_sample(s, track, &sum);
+}
+
+static uint64_t timeval_ns(const struct timeval *tv)
+{
+	return (uint64_t)tv->tv_sec * TT_NS_PER_SEC + (uint64_t)tv->tv_usec * TT_NS_PER_US;
+}
+
+int recorder_sampler_reap(struct recorder_sampler *s, pid_t pid, int io_fd, int *ret_status)
+{
+	struct recorder_io io;
+	struct rusage ru;
+
+	if ((io_fd >= 0 ? recorder_io_read_fd(io_fd, &io) : recorder_io_read(pid, &io)) == 0)
+		add_io(&s->io, &io);
+	else
+		s->io_unread++;
+	if (wait4(pid, ret_status, 0, &ru) < 0)
+		return -errno;
+	s->user_ns += timeval_ns(&ru.ru_utime);
+	s->system_ns += timeval_ns(&ru.ru_stime);
+	s->minor_faults += (uint64_t)ru.ru_minflt;
+	s->major_faults += (uint64_t)ru.ru_majflt;
+	s->voluntary += (uint64_t)ru.ru_nvcsw;
+	s->involuntary += (uint64_t)ru.ru_nivcsw;
+	if ((uint64_t)ru.ru_maxrss > s->max_rss_kb)
+		s->max_rss_kb = (uint64_t)ru.ru_maxrss;
+	return 0;
+}
+
+void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *track)
+{
+	struct totals sum = {0};
+
+	add_sample(s, track, &sum);
+}

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* From options to a running command: ring, environment, launch. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "base/program.h"
+#include "base/time.h"
+#include "event/contract.h"
+#include "recorder/run_internal.h"
+
+#define RING_FD_MIN 960 /* out of the way of programs that count fds from below */
+
+extern char **environ;
+
+/* The ring's fd, under a number that programs do not meet. */
+static int open_ring(struct recorder_run_state *r, struct tt_err *err)
+{
+	int n = ring_consumer_new(&r->track.ring);
+
+	if (n < 0)
+		return tt_fail(err, -n, "make the ring");
+	r->ring_fd = fcntl(ring_consumer_fd(r->track.ring), F_DUPFD_CLOEXEC, RING_FD_MIN);
+	if (r->ring_fd < 0)
+		r->ring_fd = fcntl(ring_consumer_fd(r->track.ring), F_DUPFD_CLOEXEC, 3);
+	if (r->ring_fd < 0)
+		return tt_fail(err, errno, "give the ring a number of its own");
+	return 0;
+}
+
+/* Whether the command itself can load the library; found as execvp(3) will find it. */
+static bool command_loads(const struct recorder_run_state *r)
+{
+	const char *file = r->opts->argv[0];
+	char found[4096];
+
+	if (!strchr(file, '/')) {
+		if (!tt_program_search(file, getenv("PATH"), found, sizeof(found)))
+			return false;
+		file = found;
+	}
+	return tt_program_loads(AT_FDCWD, file);
+}
+
+/*
+ * The command's environment. A program that cannot load the library gets the caller's own: what it would do with
+ * ours is complain about it.
+ */
+static char *const *make_env(struct recorder_run_state *r, bool follows, void **ret_buf)
+{
+	char parent[4 + TT_UUID_TEXT_LEN + 1] = "spn_";
+	struct contract c = {.ring_fd = r->ring_fd};
+	struct stat st;
+
+	*ret_buf = NULL;
+	if (!follows)
+		return environ;
+	(void)unsetenv(event_contract_name_text(CONTRACT_CTX)); /* of an outer run that lost track of us */
+	tt_uuid_text(parent + 4, &r->span);
+	c.value[CONTRACT_LD_PRELOAD] = r->opts->library;
+	c.value[CONTRACT_SESSION] = r->session;
+	c.value[CONTRACT_PARENT_SPAN] = parent;
+	if (fstat(r->ring_fd, &st) == 0)
+		c.ring_ino = st.st_ino;
+	*ret_buf = malloc(event_contract_env_size(&c, environ));
+	return *ret_buf ? event_contract_env_build(&c, environ, *ret_buf) : environ;
+}
+
+static int watch_fd(struct recorder_run_state *r, int *fd)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data = {.ptr = fd}};
+
+	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, *fd, &e);
+}
+
+/* All signals that can be are held, and read from an fd: the loop decides what becomes of each. */
+static int open_events(struct recorder_run_state *r, sigset_t *ret_old_mask, struct tt_err *err)
+{
+	sigset_t all;
+
+	(void)sigfillset(&all);
+	/* a bug of ours should look like one */
+	for (size_t i = 0; i < 5; i++)
+		(void)sigdelset(&all, (int[]){SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}[i]);
+	(void)sigprocmask(SIG_BLOCK, &all, ret_old_mask);
+	r->epoll_fd = r->track.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	r->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
+	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (r->epoll_fd < 0 || r->signal_fd < 0 || r->timer_fd < 0 || watch_fd(r, &r->signal_fd) < 0 ||
+	    watch_fd(r, &r->timer_fd) < 0)
+		return tt_fail(err, errno, "set up the event loop");
+	return 0;
+}
+
+/* A pidfd for each live process: as many as the hard limit allows. The command keeps the old limit: it is running. */
+static void raise_fd_limit(void)
+{
+	struct rlimit lim;
+
+	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < lim.rlim_max) {
+		lim.rlim_cur = lim.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &lim);
+	}
+}
+
+static int launch(struct recorder_run_state *r, const sigset_t *mask, const sigset_t *ignored, bool follows,
+		  struct tt_err *err)
+{
+	void *buf = NULL;
+	struct sandbox_spec spec = {
+		.policy = r->opts->policy,
+		.file = r->opts->argv[0],
+		.argv = r->opts->argv,
+		.envp = make_env(r, follows, &buf),
+		.mask = mask,
+		.ignored = ignored,
+		.keep_fds = &r->ring_fd,
+		.keep_fd_count = follows,
+		.expose = &r->opts->library,
+		.expose_count = follows,
+	};
+	int n;
+
+	n = sandbox_launch(&spec, &r->child, &r->failure, err);
+	free(buf);
+	return n;
+}
+
+/* Where the command's own process is: behind the sandbox's init it is that one's only child. */
+static pid_t command_pid(const struct recorder_run_state *r)
+{
+	bool more = false;
+	pid_t pid = 0;
+
+	if (!r->track.own_pid_namespace)
+		return r->child.pid;
+	return recorder_children_read(r->child.pid, &pid, 1, &more) == 1 ? pid : 0;
+}
+
+static void start_timer(struct recorder_run_state *r)
+{
+	struct itimerspec it = {.it_interval = {.tv_nsec = 100 * (long)TT_NS_PER_MS},
+				.it_value = {.tv_nsec = 20 * (long)TT_NS_PER_MS}};
+
+	(void)timerfd_settime(r->timer_fd, 0, &it, NULL);
+}
+
+static void put_run_start(struct recorder_run_state *r)
+{
+	char block[16384];
+	size_t at = 0;
+	struct event ev = {
+		.type = EVENT_RUN,
+		.source = EVENT_FROM_RECORDER,
+		.ts_ns = r->started_ns,
+		.span = {.id = r->span},
+		.parent = r->parent,
+		.phase = {"start", 5},
+		.program = {r->opts->argv[0], strlen(r->opts->argv[0])},
+		.cwd = {r->cwd[0] ? r->cwd : NULL, strlen(r->cwd)},
+		.profile = {r->opts->policy->name, strlen(r->opts->policy->name)},
+		.version = {r->opts->version, strlen(r->opts->version)},
+	};
+	struct event_ids ids = r->track.ids;
+
+	if (r->traceparent[0])
+		ids.traceparent = (struct event_text){r->traceparent, strlen(r->traceparent)};
+	for (char *const *a = r->opts->argv; *a && at + strlen(*a) + 1 <= sizeof(block); a++)
+		at = (size_t)(stpcpy(block + at, *a) + 1 - block);
+	ev.argv = (struct event_text){block, at};
+	ev.ids = &ids;
+	recorder_output_event(r->out, &ev);
+	recorder_output_flush(r->out); /* what is about to run is on disk before it runs */
+}
+
+int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
+{
+	sigset_t mask, ignored;
+	bool follows = false;
+	pid_t command;
+	int n;
+
+	sandbox_ignored_signals(&ignored);
+	n = open_events(r, &mask, err);
+	if (n < 0)
+		return n;
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		return tt_fail(err, errno, "adopt orphans");
+	if (r->opts->library) {
+		n = open_ring(r, err);
+		if (n < 0)
+			return n;
+		follows = command_loads(r);
+		if (!follows)
+			r->preload_reason = "the command cannot load the library (static, another libc or "
+					    "set-user-id), nor can what it starts";
+	} else {
+		r->preload_reason = "switched off, or libtelltale.so was not found";
+	}
+	put_run_start(r);
+	r->track.own_pid_namespace = r->opts->policy->private_proc;
+	n = launch(r, &mask, &ignored, follows, err);
+	if (n < 0)
+		return n;
+	raise_fd_limit();
+	if (r->child.report_fd >= 0 && watch_fd(r, &r->child.report_fd) < 0)
+		return tt_fail(err, errno, "watch the sandbox");
+	command = command_pid(r);
+	recorder_track_launch(&r->track, command, r->track.own_pid_namespace ? 2 : command, &r->span, &r->parent,
+			      follows ? NULL : r->opts->argv[0], r->started_ns);
+	start_timer(r);
+	return 0;
+}

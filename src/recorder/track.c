@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Spans and processes: beginnings, execs, ends. The ring side is in drain.c. */
+#include "recorder/track.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "recorder/procfs.h"
+#include "recorder/track_internal.h"
+
+#define ANCESTRY_MAX 64
+#define EXEC_SETTLED_NS (50 * TT_NS_PER_MS) /* by then a failed exec has said so */
+
+/* linux/pidfd.h since 6.13, the exit code since 6.15; Debian 12's headers have neither. */
+struct pidfd_info_v0 {
+	uint64_t mask;
+	uint64_t cgroup_id;
+	uint32_t pid, tgid, ppid, ids[8];
+	int32_t exit_code;
+};
+_Static_assert(sizeof(struct pidfd_info_v0) == 64, "PIDFD_INFO_SIZE_VER0");
+#define PIDFD_GET_INFO_V0 _IOWR(0xFF, 11, struct pidfd_info_v0)
+#define PIDFD_INFO_EXIT_BIT (1ull << 3)
+
+uint64_t recorder_track_now(void)
+{
+	return tt_clock_ns(CLOCK_REALTIME);
+}
+
+void recorder_track_put(struct recorder_track *t, struct event *ev, const struct recorder_span *s)
+{
+	ev->ids = &t->ids;
+	if (s) {
+		ev->span.id = s->id;
+		ev->parent = s->parent;
+		if (s->process && s->process->pid) {
+			ev->pid = s->process->pid;
+			ev->ns_pid = s->process->own_pid != s->process->pid ? s->process->own_pid : 0;
+		}
+		if (!ev->comm.data && s->comm[0])
+			ev->comm = (struct event_text){s->comm, strlen(s->comm)};
+	}
+	recorder_output_event(t->out, ev);
+}
+
+/* Whether @pid hangs below the recorder: a pid that a workload names may be anybody's. */
+static bool is_ours(const struct recorder_track *t, pid_t pid)
+{
+	for (int i = 0; i < ANCESTRY_MAX && pid > 1; i++) {
+		struct recorder_stat st;
+
+		if (pid == t->root)
+			return true;
+		if (recorder_stat_read(pid, &st) < 0)
+			return false;
+		pid = st.ppid;
+	}
+	return false;
+}
+
+/* The process below @pid that calls itself @own_pid, or 0. */
+static pid_t find_by_own_pid(pid_t pid, pid_t own_pid, int depth)
+{
+	pid_t children[256];
+	bool more = false;
+	size_t n;
+
+	if (depth > ANCESTRY_MAX)
+		return 0;
+	n = recorder_children_read(pid, children, TT_ARRAY_SIZE(children), &more);
+	for (size_t i = 0; i < n; i++) {
+		pid_t found;
+
+		if (recorder_ns_pid_read(children[i]) == own_pid)
+			return children[i];
+		found = find_by_own_pid(children[i], own_pid, depth + 1);
+		if (found)
+			return found;
+	}
+	return 0;
+}
+
+/* A pidfd tells of its end; a process that cannot be watched counts as dead and is drained at once. */
+static void watch(struct recorder_track *t, struct recorder_process *p)
+{
+	struct epoll_event e = {.events = EPOLLIN, .data = {.ptr = p}};
+
+	if (p->pid)
+		p->pidfd = (int)syscall(SYS_pidfd_open, p->pid, 0);
+	if (p->pidfd < 0 || epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, p->pidfd, &e) < 0)
+		p->dead = true;
+}
+
+/* A process that called itself @own_pid, verified to be one of the run's. */
+struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid)
+{
+	struct recorder_process *p = recorder_process_find(&t->tree, own_pid);
+	pid_t pid = own_pid;
+
+	if (p)
+		return p;
+	if (t->own_pid_namespace || !is_ours(t, pid))
+		pid = find_by_own_pid(t->root, own_pid, 0);
+	p = recorder_process_add(&t->tree, pid, own_pid);
+	if (p)
+		watch(t, p);
+	return p;
+}
+
+struct recorder_span *recorder_track_begin(struct recorder_track *t, const struct tt_uuid *id,
+					   const struct event_span *parent, enum event_how how,
+					   struct recorder_process *p)
+{
+	struct recorder_span *s = recorder_span_add(&t->tree, id, parent, how);
+
+	if (!s)
+		return NULL;
+	s->process = p;
+	if (p)
+		p->span = s;
+	t->spans++;
+	if (how != EVENT_HOW_EXEC)
+		t->processes++;
+	return s;
+}
+
+/* A span of ours for an image or process the library does not speak for. */
+static struct recorder_span *begin_observed(struct recorder_track *t, const struct tt_uuid *id,
+					    const struct event_span *parent, enum event_how how,
+					    struct recorder_process *p, const char *comm, const char *exe, uint64_t ts)
+{
+	struct event ev = {
+		.type = EVENT_PROCESS,
+		.source = EVENT_FROM_PROC,
+		.act = EVENT_ACT_START,
+		.ts_ns = ts,
+		.how = how,
+	};
+	struct recorder_span *s = recorder_track_begin(t, id, parent, how, p);
+
+	if (!s)
+		return NULL;
+	if (comm)
+		(void)stpncpy(s->comm, comm, sizeof(s->comm) - 1);
+	if (exe)
+		ev.exe = (struct event_text){exe, strlen(exe)};
+	recorder_track_put(t, &ev, s);
+	return s;
+}
+
+static void put_gap(struct recorder_track *t, struct recorder_span *s, unsigned kind, uint64_t count, bool at_least,
+		    bool known)
+{
+	struct recorder_gap *g = &t->gaps[kind];
+	struct event ev = {
+		.type = EVENT_GAP,
+		.source = EVENT_FROM_RECORDER,
+		.ts_ns = recorder_track_now(),
+		.reason = {g->reason, strlen(g->reason)},
+		.gap_count = count,
+		.gap_count_known = known,
+		.gap_at_least = at_least,
+		.gap_has_range = known && !at_least,
+		.gap_from = s->next_seq,
+		.gap_to = s->next_seq + count - 1,
+	};
+
+	if (ev.gap_has_range)
+		s->next_seq += count;
+	g->count += known ? count : 0;
+	g->spans++;
+	g->at_least |= at_least || !known;
+	recorder_track_put(t, &ev, s);
+}
+
+#define MADE_MAX (1ull << 48) /* no span makes more events: a larger counter was scribbled */
+
+/* What the image says it made, less what came, is what was lost: each part under its reason. */
+static void account(struct recorder_track *t, struct recorder_span *s, bool killed)
+{
+	uint64_t made, missing, full;
+
+	if (!t->ring)
+		return;
+	if (s->slot < 0)
+		s->slot = ring_slot_find(t->ring, &s->id);
+	if (s->slot < 0)
+		return;
+	made = ring_slot_release(t->ring, (uint32_t)s->slot);
+	s->slot = -1;
+	if (made > MADE_MAX || made < s->received) {
+		put_gap(t, s, RECORDER_GAP_SCRIBBLED, 0, false, false);
+		return;
+	}
+	missing = made - s->received;
+	full = missing < s->lost_full ? missing : s->lost_full;
+	if (full)
+		put_gap(t, s, RECORDER_GAP_RING_FULL, full, false, true);
+	missing -= full;
+	if (missing)
+		put_gap(t, s, killed ? RECORDER_GAP_KILLED : RECORDER_GAP_NO_ROOM, missing, killed, true);
+}
+
+/* The image gives way to another, or was killed in the attempt: no more events of it will come. */
+void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, uint64_t ts)
+{
+	struct event ev = {
+		.type = EVENT_PROCESS,
+		.source = s->preload ? EVENT_FROM_PRELOAD : EVENT_FROM_PROC,
+		.act = EVENT_ACT_REPLACED,
+		.ts_ns = ts,
+		.ppid = s->ppid,
+	};
+
+	account(t, s, false);
+	recorder_track_put(t, &ev, s);
+	if (s->process && s->process->span == s)
+		s->process->span = NULL;
+	recorder_span_remove(&t->tree, s);
+}
+
+static void end_span(struct recorder_track *t, struct recorder_span *s, bool status_known, int status)
+{
+	struct event ev = {
+		.type = EVENT_PROCESS,
+		.source = status_known ? EVENT_FROM_PROC : EVENT_FROM_PRELOAD,
+		.act = EVENT_ACT_EXIT,
+		.ts_ns = s->has_exit ? s->exit_ts : recorder_track_now(),
+		.ppid = s->ppid,
+		.exit_code = -1,
+	};
+
+	if (status_known && WIFSIGNALED(status))
+		ev.signal = WTERMSIG(status);
+	else if (status_known)
+		ev.exit_code = WEXITSTATUS(status);
+	else if (s->has_exit)
+		ev.exit_code = s->exit_code;
+	else
+		ev.source = EVENT_FROM_PROC; /* that it ended is all that was seen */
+	account(t, s, !s->has_exit);
+	recorder_track_put(t, &ev, s);
+	if (s->process && s->process->span == s)
+		s->process->span = NULL;
+	recorder_span_remove(&t->tree, s);
+}
+
+/* An exec that was not seen to fail, and an image that never spoke: it took place. */
+static struct recorder_span *exec_took_place(struct recorder_track *t, struct recorder_span *old, const char *exe)
+{
+	struct recorder_process *p = old->process;
+	struct event_span parent = {.id = old->id};
+	struct tt_uuid id = tt_uuid_make();
+	char *path = exe ? strdup(exe) : TT_TAKE(old->exec_path);
+	uint64_t ts = old->exec_ts ? old->exec_ts : recorder_track_now();
+	const char *base = path ? strrchr(path, '/') : NULL;
+	struct recorder_span *s;
+
+	recorder_track_replace(t, old, ts);
+	s = begin_observed(t, &id, &parent, EVENT_HOW_EXEC, p, base ? base + 1 : path, path, ts);
+	free(path);
+	return s;
+}
+
+void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid, const struct tt_uuid *span,
+			   const struct event_span *parent, const char *exe, uint64_t ts)
+{
+	struct recorder_process *p = recorder_process_add(&t->tree, pid, own_pid);
+	struct recorder_span *s;
+
+	if (!p)
+		return;
+	watch(t, p);
+	s = begin_observed(t, span, parent, EVENT_HOW_LAUNCH, p, "telltale", NULL, ts);
+	if (!exe)
+		t->spans_preload++; /* nothing but our own launcher ran in it, and the library follows */
+	if (s && exe) {
+		s->exec_ts = ts;
+		(void)exec_took_place(t, s, exe);
+	}
+}
+
+bool recorder_track_status(const struct recorder_process *p, int *ret_status)
+{
+	struct pidfd_info_v0 info = {.mask = PIDFD_INFO_EXIT_BIT};
+	struct recorder_stat st;
+
+	if (!p->pid)
+		return false;
+	if (recorder_stat_read(p->pid, &st) == 0) {
+		*ret_status = st.exit_status;
+		return st.state == 'Z' || st.state == 'X';
+	}
+	if (p->pidfd >= 0 && ioctl(p->pidfd, PIDFD_GET_INFO_V0, &info) == 0 && (info.mask & PIDFD_INFO_EXIT_BIT)) {
+		*ret_status = info.exit_code;
+		return true;
+	}
+	return false;
+}
+
+/* All records of the dead process have been taken. */
+void recorder_track_end(struct recorder_track *t, struct recorder_process *p)
+{
+	struct recorder_span *s = p->span;
+
+	if (!p->status_known)
+		p->status_known = recorder_track_status(p, &p->status);
+	if (s && s->exec_path && !s->has_exit)
+		s = exec_took_place(t, s, NULL);
+	if (s)
+		end_span(t, s, p->status_known, p->status);
+	recorder_process_remove(&t->tree, p);
+}
+
+void recorder_track_died(struct recorder_track *t, struct recorder_process *p, bool status_known, int status)
+{
+	p->dead = true;
+	if (status_known) {
+		p->status_known = true;
+		p->status = status;
+	}
+	(void)recorder_track_drain(t); /* ends it, once its lanes are empty */
+}
+
+/* An image the library cannot speak for shows itself by another program file. */
+static void resolve_exec(struct recorder_track *t, struct recorder_process *p)
+{
+	char exe[EVENT_PATH_MAX];
+
+	if (recorder_exe_read(p->pid, exe, sizeof(exe)) < 0)
+		return;
+	if (p->span->exe && strcmp(exe, p->span->exe) == 0)
+		return;
+	(void)exec_took_place(t, p->span, exe);
+}
+
+void recorder_track_seen(struct recorder_track *t, pid_t pid, pid_t ppid, const char *comm)
+{
+	struct recorder_process *p = recorder_process_find_real(&t->tree, pid), *parent;
+	struct event_span parent_span = {0};
+	struct tt_uuid id = tt_uuid_make();
+	char exe[EVENT_PATH_MAX];
+	bool has_exe;
+
+	if (p) {
+		if (p->span && p->span->exec_path && p->span->exec_unfollowed && !p->dead &&
+		    recorder_track_now() > p->span->exec_ts + EXEC_SETTLED_NS)
+			resolve_exec(t, p);
+		return;
+	}
+	if (t->own_pid_namespace)
+		return; /* the sandbox's own init, or a process whose first record is on its way */
+	p = recorder_track_process(t, pid);
+	if (!p)
+		return;
+	parent = recorder_process_find_real(&t->tree, ppid);
+	if (parent && parent->span)
+		parent_span.id = parent->span->id;
+	has_exe = recorder_exe_read(pid, exe, sizeof(exe)) > 0;
+	(void)begin_observed(t, &id, &parent_span, EVENT_HOW_FORK, p, comm, has_exe ? exe : NULL,
+			     recorder_track_now());
+}
+
+void recorder_track_finish(struct recorder_track *t)
+{
+	struct recorder_process *p;
+
+	for (p = t->tree.live.next_live; p != &t->tree.live; p = p->next_live)
+		p->dead = true;
+	(void)recorder_track_drain(t);
+	while (t->tree.live.next_live != &t->tree.live)
+		recorder_track_end(t, t->tree.live.next_live);
+	/* spans without a process: spawned children that never spoke */
+	for (size_t i = 0; i < TT_ARRAY_SIZE(t->tree.spans); i++)
+		while (t->tree.spans[i])
+			end_span(t, t->tree.spans[i], false, 0);
+	recorder_output_flush(t->out);
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Following the tree of one run: records from the ring and what /proc tells become spans, and every span gets its
+ * beginning, its events in order, the gaps that are known, and exactly one end. Internal to the recorder.
+ */
+#ifndef TT_RECORDER_TRACK_H
+#define TT_RECORDER_TRACK_H
+
+#include "recorder/output.h"
+#include "recorder/tree.h"
+#include "ring/consumer.h"
+
+/* Losses of one kind, over the whole run. */
+struct recorder_gap {
+	const char *reason; /* static */
+	uint64_t count;
+	uint64_t spans;
+	bool at_least;	    /* the count is a lower bound */
+};
+
+enum { RECORDER_GAP_RING_FULL, RECORDER_GAP_KILLED, RECORDER_GAP_SCRIBBLED, RECORDER_GAP_NO_ROOM, RECORDER_GAP_KINDS };
+
+struct recorder_track {
+	struct recorder_tree tree;
+	struct recorder_output *out;
+	struct ring_consumer *ring; /* NULL: no preload sensor */
+	struct event_ids ids;
+	int epoll_fd;
+	bool own_pid_namespace;	    /* processes call themselves by other pids than ours */
+	pid_t root;		    /* where the run's processes hang below: us */
+	uint64_t realtime_offset;   /* CLOCK_REALTIME - CLOCK_MONOTONIC, refreshed each pass */
+
+	char *arena;		    /* one pass's records */
+	size_t arena_len;
+	struct recorder_entry *entries;
+	size_t entry_count;
+	struct tt_uuid lane_span[RING_LANES]; /* whose records the lane carried last */
+
+	/* figures for run.json */
+	uint64_t events, spans, spans_preload, processes;
+	struct recorder_gap gaps[RECORDER_GAP_KINDS];
+	bool children_ignored;	    /* some process lets its children vanish unreaped */
+};
+
+int recorder_track_init(struct recorder_track *t) TT_MUST_CHECK;
+void recorder_track_done(struct recorder_track *t);
+
+/*
+ * recorder_track_launch - the recorder forked @pid
+ * @span: the span it gave to the child as parent; @parent: of that span
+ * @exe: set if the program was started and cannot load the library: its image gets a span of ours
+ */
+void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid, const struct tt_uuid *span,
+			   const struct event_span *parent, const char *exe, uint64_t ts);
+
+/* recorder_track_drain - take what the ring holds. Returns the number of records taken. */
+size_t recorder_track_drain(struct recorder_track *t);
+
+/* recorder_track_died - a process is dead (pidfd, or our own waitid): drain it and end its span */
+void recorder_track_died(struct recorder_track *t, struct recorder_process *p, bool status_known, int status);
+
+/* recorder_track_status - how a process that is dead or dying ended, as far as the kernel tells */
+bool recorder_track_status(const struct recorder_process *p, int *ret_status);
+
+/* recorder_track_seen - the sampler met a process: make a span if nobody told of it, resolve a pending exec */
+void recorder_track_seen(struct recorder_track *t, pid_t pid, pid_t ppid, const char *comm);
+
+/* recorder_track_finish - the run is over: end every span that has no end yet */
+void recorder_track_finish(struct recorder_track *t);
+
+/* recorder_track_now - the time for events of our own */
+uint64_t recorder_track_now(void);
+
+#endif

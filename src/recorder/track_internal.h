@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What track.c and drain.c share. */
+#ifndef TT_RECORDER_TRACK_INTERNAL_H
+#define TT_RECORDER_TRACK_INTERNAL_H
+
+#include "recorder/track.h"
+
+/* One record of a pass: sorted by time, then by arrival. */
+struct recorder_entry {
+	uint64_t ts;
+	uint32_t offset; /* in the arena */
+	uint32_t lane;
+};
+
+/* recorder_track_put - complete the ids of an event and write it */
+void recorder_track_put(struct recorder_track *t, struct event *ev, const struct recorder_span *s);
+
+struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid);
+struct recorder_span *recorder_track_begin(struct recorder_track *t, const struct tt_uuid *id,
+					   const struct event_span *parent, enum event_how how,
+					   struct recorder_process *p);
+void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, uint64_t ts);
+void recorder_track_end(struct recorder_track *t, struct recorder_process *p);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Span and process tables. */
+#include "recorder/tree.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void recorder_tree_init(struct recorder_tree *t)
+{
+	memset(t, 0, sizeof(*t));
+	t->live.prev_live = t->live.next_live = &t->live;
+}
+
+void recorder_tree_done(struct recorder_tree *t)
+{
+	while (t->live.next_live != &t->live)
+		recorder_process_remove(t, t->live.next_live);
+	for (size_t i = 0; i < TT_ARRAY_SIZE(t->spans); i++)
+		while (t->spans[i])
+			recorder_span_remove(t, t->spans[i]);
+}
+
+static struct recorder_span **span_chain(struct recorder_tree *t, const struct tt_uuid *id)
+{
+	uint32_t h;
+
+	memcpy(&h, id->b + 12, sizeof(h)); /* the random end */
+	return &t->spans[h % TT_ARRAY_SIZE(t->spans)];
+}
+
+struct recorder_span *recorder_span_find(struct recorder_tree *t, const struct tt_uuid *id)
+{
+	for (struct recorder_span *s = *span_chain(t, id); s; s = s->next)
+		if (tt_uuid_equal(&s->id, id))
+			return s;
+	return NULL;
+}
+
+void recorder_text_set(char **field, const char *text, size_t len)
+{
+	char *copy = text ? strndup(text, len) : NULL;
+
+	free(*field);
+	*field = copy;
+}
+
+struct recorder_span *recorder_span_add(struct recorder_tree *t, const struct tt_uuid *id,
+					const struct event_span *parent, enum event_how how)
+{
+	struct recorder_span *s = calloc(1, sizeof(*s)), **chain = span_chain(t, id);
+
+	if (!s)
+		return NULL;
+	s->id = *id;
+	s->parent.id = parent->id;
+	if (parent->text.data) {
+		recorder_text_set(&s->parent_text, parent->text.data, parent->text.len);
+		s->parent.text = (struct event_text){s->parent_text, s->parent_text ? strlen(s->parent_text) : 0};
+	}
+	s->how = how;
+	s->slot = -1;
+	s->next = *chain;
+	*chain = s;
+	return s;
+}
+
+void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s)
+{
+	struct recorder_span **at = span_chain(t, &s->id);
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	free(s->parent_text);
+	free(s->cwd);
+	free(s->exe);
+	free(s->exec_path);
+	free(s);
+}
+
+static struct recorder_process **process_chain(struct recorder_tree *t, int32_t own_pid)
+{
+	return &t->processes[(uint32_t)own_pid % TT_ARRAY_SIZE(t->processes)];
+}
+
+struct recorder_process *recorder_process_find(struct recorder_tree *t, int32_t own_pid)
+{
+	for (struct recorder_process *p = *process_chain(t, own_pid); p; p = p->next)
+		if (p->own_pid == own_pid)
+			return p;
+	return NULL;
+}
+
+struct recorder_process *recorder_process_find_real(struct recorder_tree *t, int32_t pid)
+{
+	struct recorder_process *p = recorder_process_find(t, pid);
+
+	if (p && p->pid == pid)
+		return p;
+	/* only processes in a PID namespace of their own are filed under another number */
+	for (p = t->live.next_live; p != &t->live; p = p->next_live)
+		if (p->pid == pid)
+			return p;
+	return NULL;
+}
+
+struct recorder_process *recorder_process_add(struct recorder_tree *t, int32_t pid, int32_t own_pid)
+{
+	struct recorder_process *p = calloc(1, sizeof(*p)), **chain = process_chain(t, own_pid);
+
+	if (!p)
+		return NULL;
+	p->pid = pid;
+	p->own_pid = own_pid;
+	p->pidfd = -1;
+	p->next = *chain;
+	*chain = p;
+	p->next_live = &t->live;
+	p->prev_live = t->live.prev_live;
+	p->prev_live->next_live = p->next_live->prev_live = p;
+	return p;
+}
+
+void recorder_process_remove(struct recorder_tree *t, struct recorder_process *p)
+{
+	struct recorder_process **at = process_chain(t, p->own_pid);
+
+	while (*at != p)
+		at = &(*at)->next;
+	*at = p->next;
+	p->prev_live->next_live = p->next_live;
+	p->next_live->prev_live = p->prev_live;
+	tt_closep(&p->pidfd);
+	if (p->span)
+		p->span->process = NULL;
+	free(p);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The recorder's two tables: spans by id and processes by pid, and how one becomes the other. Internal to the
+ * recorder; owned by one struct recorder_tree; not thread-safe.
+ */
+#ifndef TT_RECORDER_TREE_H
+#define TT_RECORDER_TREE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/compiler.h"
+#include "event/event.h"
+
+struct recorder_process;
+
+struct recorder_span {
+	struct recorder_span *next; /* in its hash chain */
+	struct tt_uuid id;
+	struct event_span parent;
+	char *parent_text;	    /* owns parent.text.data */
+	struct recorder_process *process; /* NULL while the pid is not known (posix_spawn, system) */
+	enum event_how how;
+	int32_t ppid;
+	char comm[16];
+	char *cwd, *exe;	    /* NULL: not known */
+	bool preload;		    /* the library speaks for it */
+	int slot;		    /* in the ring, or -1 */
+	uint64_t received;	    /* events taken from the ring */
+	uint64_t next_seq;	    /* of the lines written */
+	uint64_t lost_full;	    /* reservations its lanes refused */
+	char *exec_path;	    /* an exec was tried and has not been seen to fail */
+	uint64_t exec_ts;
+	bool exec_unfollowed;	    /* ... of a program that cannot load the library */
+	bool has_exit;		    /* the library said how it ends */
+	int exit_code;
+	uint64_t exit_ts;
+};
+
+struct recorder_process {
+	struct recorder_process *next;	     /* in its hash chain */
+	struct recorder_process *prev_live, *next_live;
+	int32_t pid;			     /* ours; 0: could not be verified */
+	int32_t own_pid;		     /* as it calls itself */
+	int pidfd;			     /* -1: none */
+	struct recorder_span *span;	     /* the image it runs now */
+	bool dead;			     /* no more records will come */
+	bool drained;			     /* ... and a whole pass has run since: to be ended */
+	bool status_known;
+	int status;			     /* as wait(2) has it */
+};
+
+struct recorder_tree {
+	struct recorder_span *spans[4096];
+	struct recorder_process *processes[1024];
+	struct recorder_process live; /* list head of all processes */
+};
+
+void recorder_tree_init(struct recorder_tree *t);
+void recorder_tree_done(struct recorder_tree *t);
+
+struct recorder_span *recorder_span_find(struct recorder_tree *t, const struct tt_uuid *id);
+
+/* recorder_span_add - a new span; NULL when out of memory. Parent text is copied. */
+struct recorder_span *recorder_span_add(struct recorder_tree *t, const struct tt_uuid *id,
+					const struct event_span *parent, enum event_how how);
+void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s);
+
+/* recorder_text_set - replace an owned string by a copy of @len bytes; NULL @text clears it */
+void recorder_text_set(char **field, const char *text, size_t len);
+
+/* recorder_process_find - by the pid it calls itself by; recorder_process_find_real - by ours */
+struct recorder_process *recorder_process_find(struct recorder_tree *t, int32_t own_pid);
+struct recorder_process *recorder_process_find_real(struct recorder_tree *t, int32_t pid);
+struct recorder_process *recorder_process_add(struct recorder_tree *t, int32_t pid, int32_t own_pid);
+void recorder_process_remove(struct recorder_tree *t, struct recorder_process *p);
+
+#endif

@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Launch one command under a policy, or not at all.
+ *
+ * OFF: fork, exec. The child stays in the caller's session and process group: the terminal is its
+ * own. Sandboxed: the child becomes the init of a new PID namespace (mounts, drops, reaps) and
+ * the command is its child, in the caller's session and process group too. Every step that fails
+ * stops the launch; nothing runs half-confined.
+ *
+ * Read-only mounts, and Landlock behind them where the kernel has it: without it a FIFO, and a file
+ * that the caller opened for reading as one of the fds, can be opened for writing.
+ *
+ * Signals: kill(2) init, not the command. Init hands on what it is sent from outside its
+ * namespace, except SIGKILL (which ends the whole namespace), SIGSTOP (which would stop init
+ * alone: send SIGTSTP) and SIGCHLD. What the terminal sends reaches the command directly and is
+ * not handed on. A signal sent to the whole process group reaches the command twice, like any
+ * program behind a forwarder.
+ *
+ * If the caller dies, init and all below it get SIGKILL. An OFF command lives on.
+ *
+ * Not thread-safe, not signal-safe: the caller must be single-threaded (the death of the thread
+ * that launched counts as the caller's) and must not have SIGCHLD ignored.
+ */
+#ifndef TT_SANDBOX_SANDBOX_H
+#define TT_SANDBOX_SANDBOX_H
+
+#include <signal.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "policy/policy.h"
+#include "util/err.h"
+
+struct sandbox_spec {
+	const struct policy *policy;
+	const char *file; /* as the user typed it: searched in PATH of @envp if it has no slash */
+	char *const *argv;
+	char *const *envp;
+	const sigset_t *mask; /* the signal mask the command starts with */
+	/*
+	 * The signals that are ignored when the command starts, all others being at their
+	 * default: what sandbox_ignored_signals() gave before the caller changed any. NULL: those
+	 * ignored now.
+	 */
+	const sigset_t *ignored;
+	/*
+	 * These reach the command, close-on-exec or not. Sandboxed: all others but 0-2 are
+	 * closed.
+	 */
+	const int *keep_fds;
+	size_t keep_fd_count;
+	/* absolute file paths that must stay visible, read-only, even below a private /tmp */
+	const char *const *expose;
+	size_t expose_count;
+};
+
+struct sandbox_child {
+	pid_t pid; /* what the caller waits for: the command, or the init of its PID namespace */
+	/*
+	 * Sandboxed: init's reports, one struct sandbox_report per read(2), 0 once init is gone.
+	 * A socket, never below 3, CLOEXEC, non-blocking. OFF: -1.
+	 */
+	int report_fd;
+	/*
+	 * /proc/PID/io of @pid, CLOEXEC, never below 3, to be read with pread(2), also once @pid is
+	 * a zombie: then only root could still open it, and a short command is one before the
+	 * caller gets round to it. -1 if there is none.
+	 */
+	int io_fd;
+};
+
+/*
+ * What the init tells the caller, one message each. Stops must reach the caller, or Ctrl-Z would
+ * leave the terminal hanging: init itself cannot be stopped from inside. A socket and not a pipe:
+ * send(2) is not counted in /proc/PID/io, whose figures for init are thus those of the command
+ * and nothing else.
+ */
+enum sandbox_report_kind {
+	SANDBOX_STOPPED = 1, /* value: the signal */
+	SANDBOX_CONTINUED = 2,
+	SANDBOX_ENDED = 3, /* value: the command's wait(2) status; init exits with n or 128+n */
+};
+struct sandbox_report {
+	uint32_t kind;
+	int32_t value;
+};
+_Static_assert(sizeof(struct sandbox_report) == 8, "sent in one piece");
+
+/* How far a launch that failed had come. */
+enum sandbox_failure {
+	SANDBOX_OK = 0,
+	SANDBOX_SETUP_FAILED,   /* exit status 125 */
+	SANDBOX_NOT_EXECUTABLE, /* 126: found, but exec refused it (EACCES, ENOEXEC, ...) */
+	SANDBOX_NOT_FOUND,      /* 127 */
+};
+
+/*
+ * sandbox_launch - start the command; returns once exec has succeeded or something failed
+ * @ret: set on success; the caller reaps @ret->pid and closes both fds
+ * @failure: always set
+ * Returns 0 or -errno with the step and the reason in @err; then no process is left behind. A
+ * file without "#!" that the kernel refuses with ENOEXEC is not handed to a shell: 126. So is a
+ * script or program whose interpreter is missing. Sandboxed, a folder among fds 0-2 and @keep_fds
+ * is refused: it would lead out of the read-only root.
+ */
+int sandbox_launch(const struct sandbox_spec *spec, struct sandbox_child *ret,
+		   enum sandbox_failure *failure, struct tt_err *err) TT_MUST_CHECK;
+
+/* sandbox_ignored_signals - the signals that this process ignores now. Thread- and signal-safe. */
+void sandbox_ignored_signals(sigset_t *ret);
+
+#endif

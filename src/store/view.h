@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One run as the report shows it, computed from run.json and the trace. Either may be missing: a
+ * recorder that was killed leaves no run.json, and then all there is to know stands in the trace.
+ */
+#ifndef TT_STORE_VIEW_H
+#define TT_STORE_VIEW_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "store/names.h"
+#include "store/runs.h"
+#include "util/err.h"
+
+/* A trace is hostile: what is kept of it has limits, and what is refused at them is counted. */
+#define STORE_MAX_SPANS  200000
+#define STORE_MAX_FILES  200000
+#define STORE_MAX_HOSTS  50000
+#define STORE_MAX_ERRORS 50000
+#define STORE_MAX_GAPS   1000
+
+enum store_how {
+	STORE_HOW_UNKNOWN,
+	STORE_HOW_LAUNCH,
+	STORE_HOW_FORK,
+	STORE_HOW_VFORK,
+	STORE_HOW_SPAWN,
+	STORE_HOW_EXEC,
+};
+
+enum store_end {
+	STORE_END_UNKNOWN, /* no exit or replaced event */
+	STORE_END_EXITED,
+	STORE_END_REPLACED,
+};
+
+/* One process image. JSON values are referenced, not copied. */
+struct store_span {
+	uint32_t parent; /* index of the parent span, STORE_NONE: outside the run or unknown */
+	int64_t pid, ppid;
+	enum store_how how;
+	enum store_end end;
+	int64_t exit_code;                        /* -1: unknown */
+	json_t *exe, *argv, *comm, *cwd, *signal; /* NULL: unknown */
+	uint64_t start_ns, end_ns;                /* 0: unknown */
+	bool started;                             /* there was a start event */
+	bool by_library;  /* the library was loaded: it sent events of this span */
+	bool by_recorder; /* the recorder saw its start or end from outside */
+	uint64_t calls;
+	uint64_t lost;     /* events known to be lost */
+	bool lost_unknown; /* and some more, nobody knows how many */
+};
+
+enum {
+	STORE_FILE_READ = 1 << 0,
+	STORE_FILE_WRITTEN = 1 << 1, /* opened for writing, or created */
+	STORE_FILE_MADE = 1 << 2,    /* a folder or link that was made */
+	STORE_FILE_DELETED = 1 << 3,
+	STORE_FILE_RENAMED = 1 << 4, /* away from this name */
+	STORE_FILE_ARRIVED = 1 << 5, /* to this name */
+	STORE_FILE_GONE = 1 << 6,    /* deleted or renamed away, and not made again since */
+};
+
+struct store_file {
+	unsigned what; /* STORE_FILE_* */
+	uint64_t reads, writes;
+	uint32_t other; /* RENAMED: the file it became; ARRIVED: the file it was; else STORE_NONE */
+	bool unresolved; /* the name is relative to a folder nobody knows */
+};
+
+enum store_host_kind {
+	STORE_HOST_CONNECT,
+	STORE_HOST_BIND,
+	STORE_HOST_ACCEPT,
+	STORE_HOST_LOOKUP,
+};
+
+struct store_host {
+	enum store_host_kind kind;
+	struct store_text name; /* the address, or the host that was looked up */
+	uint64_t tries, failed;
+	uint64_t begun;  /* CONNECT: EINPROGRESS, so that nobody saw how it ended */
+	json_t *error;   /* of the last failure, NULL: none */
+	json_t *answers; /* LOOKUP: of the last one that worked; NULL: none */
+};
+
+/* Failed calls of one kind: same call, same object, same error. */
+struct store_error {
+	struct store_text call, object, name; /* "open", "/etc/shadow", "EACCES" */
+	uint64_t count;
+	bool writes; /* it tried to change or create something */
+	bool is_exec;
+	bool is_net;
+};
+
+struct store_gap {
+	json_t *sensor, *reason; /* NULL: not said */
+	uint64_t events;         /* known to be lost */
+	uint64_t stretches;
+	bool at_least; /* the number is not the whole */
+};
+
+struct store_view {
+	json_t *doc;       /* run.json, NULL: none */
+	char *doc_problem; /* why there is none, although the file exists; NULL: no problem */
+	bool has_trace;
+	json_t *opening, *closing;  /* the `run` lines, NULL: none */
+	uint64_t first_ns, last_ns; /* of the events */
+	uint64_t events, calls, samples;
+	uint64_t starts_declared, starts_observed;
+	uint64_t in_flight;
+	uint64_t unreadable; /* damaged stretches */
+	uint64_t not_found;  /* reads and program searches that found no file */
+	uint64_t other_dirs; /* chdir and the like: counted, not shown */
+
+	/* span, file, host and error i have the name i of their set */
+	struct store_names span_names, file_names, host_names, error_names;
+	struct store_span *spans;
+	struct store_file *files;
+	struct store_host *hosts;
+	struct store_error *errors;
+	struct store_gap *gaps;
+	size_t gap_count;
+	uint64_t
+		/* things past a STORE_MAX_ limit, or without memory: the view is not the whole */
+		left_out;
+
+	/* from samples: what is known without run.json */
+	uint64_t peak_memory_kb, peak_processes;
+	double peak_cpu;
+};
+
+/*
+ * store_view_load - read all there is of one run
+ * Damage in either file is part of the view, not an error. Returns 0; -errno if neither can be
+ * read.
+ */
+int store_view_load(struct store_view **ret, const struct store_run *run,
+		    struct tt_err *err) TT_MUST_CHECK;
+void store_view_free(struct store_view *v);
+TT_DEFINE_FREEP(struct store_view *, store_view_free)
+
+/*
+ * store_call_find - the number (enum event_call) of a call in the event table; false if it is not
+ * there
+ */
+bool store_call_find(struct store_text name, int *ret);
+
+/* store_summary_int - a figure of run.json's summary, -1 if it is null or there is none */
+int64_t store_summary_int(const struct store_view *v, const char *figure);
+
+/* store_source - what run.json says of where a figure came from; data NULL: nothing */
+struct store_text store_source(const struct store_view *v, const char *figure);
+
+#endif

@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Every recorded function, success and failure, against what the oracle program says it did."""
+import json
+import os
+import re
+
+import tt
+
+# May be different from run to run: who ran, and which port the kernel gave.
+PORT = re.compile(r'(127\.0\.0\.1|\[::1\]):\d+')
+SHOWN = ("syscall", "args", "result", "error", "path", "path2", "addr")
+
+
+def oracle(mode, folder):
+    os.mkdir(folder)
+    os.chmod(folder, 0o777)
+    rec = tt.record(mode, [tt.program("oracle"), "calls"], cwd=folder)
+    left = os.listdir(folder)
+    os.rmdir(folder)
+    return rec, left
+
+
+def lines_of(rec):
+    return [json.loads(line) for line in rec.stdout.splitlines()]
+
+
+def anonymous(lines):
+    """The oracle's own view without what differs between two runs."""
+    pids = {}
+    text = []
+    for line in lines:
+        line = dict(line)
+        line["pid"] = pids.setdefault(line["pid"], len(pids))
+        if line["syscall"] in ("fork", "vfork"):
+            line["result"] = "pid"
+        text.append(PORT.sub(r"\1:PORT", json.dumps(line)))
+    return text
+
+
+def recorded(event):
+    return {key: event[key] for key in SHOWN if key in event}
+
+
+def diff(name, want, got):
+    out = []
+    for i in range(max(len(want), len(got))):
+        w = want[i] if i < len(want) else None
+        g = got[i] if i < len(got) else None
+        if w != g:
+            out += [f"{name} #{i}: want {w}", f"{name} #{i}: got  {g}"]
+            break
+    return out
+
+
+def check_mode(mode, folder, native):
+    rec, left = oracle(mode, folder)
+    tt.check(f"{mode}: the oracle runs to its end", rec.status == 0, rec.stderr.decode(errors="replace"))
+    tt.same(f"{mode}: and leaves nothing behind", left, [])
+    lines = lines_of(rec)
+    tt.none(f"{mode}: results and errno as without the library",
+            diff("line", anonymous(native), anonymous(lines)))
+    tt.none(f"{mode}: every line is valid", rec.problems)
+    want, got = {}, {}
+    for line in lines:
+        line.pop("errno")
+        want.setdefault(line.pop("pid"), []).append(line)
+    for event in rec.calls():
+        got.setdefault(event["pid"], []).append(event)
+    complaints = []
+    for pid, expected in want.items():
+        complaints += diff(f"pid {pid}", expected, [recorded(e) for e in got.pop(pid, [])])
+    tt.none(f"{mode}: each call once, in order, with its arguments, result and error", complaints)
+    tt.same(f"{mode}: and nothing else", [recorded(e) for events in got.values() for e in events], [])
+
+    names = {e["syscall"] for e in rec.calls()}
+    missing = [n for n in tt.recorded_functions() if n not in names]
+    tt.none(f"{mode}: no function of calls.def was left out by this test", missing)
+    answers = [e["answers"] for e in rec.calls("getaddrinfo")]
+    tt.same(f"{mode}: the answers of getaddrinfo", answers, [["127.0.0.1:80"], ["127.0.0.1:0"], []])
+    wrong = [e for e in rec.calls() if e["component"] != "telemetry" or e["sensor"] != "preload" or
+             e["standing"] != "declared" or e["elapsed_us"] < 0 or e["tid"] != e["pid"]]
+    tt.none(f"{mode}: component, sensor, standing and tid", wrong)
+    tt.none(f"{mode}: spans begin and end once, numbers have no holes", tt.span_problems(rec.events))
+
+
+def main():
+    modes = tt.modes()
+    folder = os.path.join(tt.scratch(0o777), "here")
+    rec, _ = oracle("native", folder)
+    if not tt.check("native: the oracle runs to its end", rec.status == 0, rec.stderr.decode(errors="replace")):
+        tt.done()
+    native = lines_of(rec)
+    # getaddrinfo, fork, popen and the like may leave any errno: there only "as without the library" counts
+    loose = ("getaddrinfo", "system", "popen", "fopen", "fopen64", "freopen", "freopen64", "vfork")
+    tt.none("native: success leaves errno alone, so the comparison means something",
+            [line for line in native if "error" not in line and line["result"] is not None and
+             line["syscall"] not in loose and line["errno"] != 12345])
+    for mode in modes:
+        check_mode(mode, folder, native)
+    tt.done()
+
+
+main()

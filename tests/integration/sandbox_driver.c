@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The launcher with nothing around it: what `telltale run` does with src/sandbox, minus the
+ * recording.
+ *
+ *	sandbox_driver [--profile=P] [--expose=FILE]... [--keep=FD]...
+ *	               [--tell=FD] [--loops=N] -- CMD...
+ *
+ * Exit status as the command's, 125, 126 or 127. With --tell each report, and at the end the
+ * child's counted reads and writes, is a line on that fd. With --loops it launches N times and
+ * prints the mean.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <time.h>
+
+#include "policy/policy.h"
+#include "sandbox/sandbox.h"
+
+#define MAX_LIST 16
+
+extern char **environ;
+
+struct options {
+	const char *profile;
+	const char *expose[MAX_LIST];
+	size_t expose_count;
+	int keep[MAX_LIST];
+	size_t keep_count;
+	int tell_fd;
+	long loops;
+};
+
+static void tell_io(int fd, int io)
+{
+	char text[512], *line, *save = NULL;
+	ssize_t n = pread(io, text, sizeof(text) - 1, 0);
+
+	if (n < 0)
+		dprintf(fd, "io unreadable %s\n", strerror(errno));
+	text[n > 0 ? n : 0] = '\0';
+	for (line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save))
+		if (strncmp(line, "sysc", 4) == 0)
+			dprintf(fd, "%s\n", line);
+}
+
+static void take_reports(const struct options *o, const struct sandbox_child *c)
+{
+	static const char *const words[] = {"?", "stopped", "continued", "ended"};
+	struct sandbox_report rep;
+
+	while (read(c->report_fd, &rep, sizeof(rep)) == (ssize_t)sizeof(rep)) {
+		if (o->tell_fd >= 0)
+			dprintf(o->tell_fd, "%s %d\n", words[rep.kind <= 3 ? rep.kind : 0],
+				rep.value);
+		if (rep.kind == SANDBOX_STOPPED)
+			(void)raise(SIGSTOP); /* hand the terminal back, as any job does */
+	}
+}
+
+/* Waits for the end of @c, forwarding signals. Returns its wait status. */
+static int attend(const struct options *o, const struct sandbox_child *c, int sfd)
+{
+	struct pollfd p[2] = {{.fd = sfd, .events = POLLIN},
+			      {.fd = c->report_fd, .events = POLLIN}};
+	struct signalfd_siginfo si;
+	struct rusage ru;
+	siginfo_t info;
+	int status = 0;
+
+	for (;;) {
+		if (poll(p, 2, -1) < 0 && errno != EINTR)
+			return 125 << 8;
+		if (c->report_fd >= 0)
+			take_reports(o, c);
+		while (read(sfd, &si, sizeof(si)) == (ssize_t)sizeof(si))
+			if (si.ssi_signo != SIGCHLD && si.ssi_code != SI_KERNEL)
+				(void)kill(c->pid, (int)si.ssi_signo);
+		memset(&info, 0, sizeof(info));
+		if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+		    info.si_pid)
+			break;
+		if (p[1].revents & POLLHUP)
+			p[1].fd = -1;
+	}
+	if (c->report_fd >= 0)
+		take_reports(o, c);
+	if (o->tell_fd >= 0)
+		tell_io(o->tell_fd, c->io_fd);
+	(void)close(c->io_fd);
+	(void)wait4(c->pid, &status, 0, &ru);
+	if (o->tell_fd >= 0)
+		dprintf(o->tell_fd, "maxrss %ld\n", ru.ru_maxrss);
+	if (c->report_fd >= 0)
+		(void)close(c->report_fd);
+	return status;
+}
+
+static int launch(const struct sandbox_spec *spec, struct sandbox_child *c)
+{
+	enum sandbox_failure failure;
+	struct tt_err err;
+
+	if (sandbox_launch(spec, c, &failure, &err) == 0)
+		return 0;
+	fprintf(stderr, "sandbox_driver: %s\n", err.text);
+	return failure == SANDBOX_NOT_FOUND ? 127 : failure == SANDBOX_NOT_EXECUTABLE ? 126 : 125;
+}
+
+static int parse(int argc, char **argv, struct options *o)
+{
+	int i;
+
+	for (i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+		const char *eq = strchr(argv[i], '=');
+		const char *value = eq ? eq + 1 : "";
+
+		if (strncmp(argv[i], "--profile=", 10) == 0)
+			o->profile = value;
+		else if (strncmp(argv[i], "--expose=", 9) == 0 && o->expose_count < MAX_LIST)
+			o->expose[o->expose_count++] = value;
+		else if (strncmp(argv[i], "--keep=", 7) == 0 && o->keep_count < MAX_LIST)
+			o->keep[o->keep_count++] = atoi(value);
+		else if (strncmp(argv[i], "--tell=", 7) == 0)
+			o->tell_fd = atoi(value);
+		else if (strncmp(argv[i], "--loops=", 8) == 0)
+			o->loops = atol(value);
+		else
+			return -1;
+	}
+	return i + 1 < argc ? i + 1 : -1;
+}
+
+static int loops(const struct options *o, const struct sandbox_spec *spec, int sfd)
+{
+	struct timespec a, b;
+	struct sandbox_child c;
+	double ms;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &a);
+	for (long i = 0; i < o->loops; i++) {
+		int r = launch(spec, &c);
+
+		if (r)
+			return r;
+		(void)attend(o, &c, sfd);
+	}
+	(void)clock_gettime(CLOCK_MONOTONIC, &b);
+	ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
+	printf("%.3f ms per launch\n", ms / (double)o->loops);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct options o = {.profile = "STRICT", .tell_fd = -1};
+	struct sandbox_spec spec = {.envp = environ};
+	struct sandbox_child c;
+	sigset_t all, mask, ignored;
+	struct tt_err err;
+	int first, sfd, r, status;
+
+	sandbox_ignored_signals(&ignored);
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGCHLD, SIG_DFL);
+	first = parse(argc, argv, &o);
+	if (first < 0) {
+		fprintf(stderr, "usage: sandbox_driver [options] -- CMD...\n");
+		return 125;
+	}
+	r = policy_find(o.profile, &spec.policy, &err);
+	if (r < 0) {
+		fprintf(stderr, "sandbox_driver: %s\n", err.text);
+		return 125;
+	}
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &mask);
+	(void)sigdelset(&all, SIGTSTP);
+	sfd = fcntl(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK), F_DUPFD_CLOEXEC, 10);
+	spec.file = argv[first];
+	spec.argv = argv + first;
+	spec.mask = &mask;
+	spec.ignored = &ignored;
+	spec.keep_fds = o.keep;
+	spec.keep_fd_count = o.keep_count;
+	spec.expose = o.expose;
+	spec.expose_count = o.expose_count;
+	if (o.loops)
+		return loops(&o, &spec, sfd);
+	r = launch(&spec, &c);
+	if (r)
+		return r;
+	status = attend(&o, &c, sfd);
+	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}

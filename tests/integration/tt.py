@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the integration tests share: finding the programs, recording in both modes, reading traces, TAP.
+
+A test runs a command in a mode: "native" (no Telltale at all), "direct" (the library alone, with LD_PRELOAD and
+SUBSTRATE_TRACE_LOG) or "recorder" (under `telltale run`).
+"""
+import glob
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+BUILD = os.path.abspath(os.environ.get("TELLTALE_BUILD", "build"))
+LIBRARY = os.path.join(BUILD, "libtelltale.so")
+TELLTALE = os.path.join(BUILD, "telltale")
+SECONDS = 60  # no command of a test takes longer
+
+FIRST_KEYS = ["ts", "event_type", "session_id", "span_id", "parent_span", "component", "syscall", "args",
+              "result", "elapsed_us"]
+# Every variable that Telltale reads or sets: a test starts without them.
+OURS = re.compile(r"(SUBSTRATE_|TELLTALE_(?!BUILD|SOURCE)|CELLOS_|LD_PRELOAD$|TRACEPARENT$)")
+
+count = failed = 0
+scratch_folders = []
+
+
+def check(name, good, detail=""):
+    """One TAP point; @detail (text, or a list of complaints) is shown where it fails."""
+    global count, failed
+    count += 1
+    if not good:
+        failed += 1
+        lines = detail if isinstance(detail, list) else str(detail).splitlines()
+        for line in lines[:40]:
+            print("# " + str(line)[:2000])
+    print(f"{'ok' if good else 'not ok'} {count} - {name}", flush=True)
+    return good
+
+
+def same(name, got, want):
+    return check(name, got == want, [f"got  {got!r}", f"want {want!r}"])
+
+
+def none(name, complaints):
+    return check(name, not complaints, list(complaints))
+
+
+def skip(name, why):
+    global count
+    count += 1
+    print(f"ok {count} - {name} # SKIP {why}", flush=True)
+
+
+def skip_all(why):
+    print(f"1..0 # SKIP {why}")
+    sys.exit(0)
+
+
+def done():
+    for path in scratch_folders:
+        shutil.rmtree(path, ignore_errors=True)
+    print(f"1..{count}")
+    sys.exit(1 if failed else 0)
+
+
+def scratch(mode=0o755):
+    """A folder of its own below /tmp, gone when the test is done."""
+    path = os.path.realpath(tempfile.mkdtemp(prefix="telltale-test-"))
+    os.chmod(path, mode)
+    scratch_folders.append(path)
+    return path
+
+
+def program(name):
+    return os.path.join(BUILD, "tests", "integration", name)
+
+
+def recorded_functions():
+    """Every name of src/event/calls.def."""
+    source = os.environ.get("TELLTALE_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
+    with open(os.path.join(source, "src", "event", "calls.def"), encoding="utf-8") as f:
+        return re.findall(r"^EVENT_CALL\((\w+),", f.read(), re.M)
+
+
+def modes():
+    """The modes that can be tested in this build folder."""
+    if not os.path.exists(LIBRARY):
+        skip_all(f"no '{LIBRARY}'")
+    return ["direct", "recorder"] if os.access(TELLTALE, os.X_OK) else ["direct"]
+
+
+def clean_env(**more):
+    env = {k: v for k, v in os.environ.items() if not OURS.match(k)}
+    env.update(more)
+    return env
+
+
+class Recording:
+    """What a command did: status, stdout, stderr; @events: its trace; @raw: the trace's bytes; @run: run.json."""
+
+    def __init__(self, mode, done_process, path, raw, run):
+        self.mode, self.path, self.raw, self.run = mode, path, raw, run
+        self.status, self.stdout, self.stderr = done_process.returncode, done_process.stdout, done_process.stderr
+        self.events, self.problems = parse_trace(raw)
+
+    def calls(self, *names):
+        """The events of calls, all or those named."""
+        return [e for e in self.events if e["event_type"] == "syscall" and (not names or e["syscall"] in names)]
+
+    def gaps(self):
+        """Events known to be lost; None if some gap does not know how many."""
+        counts = [e["count"] for e in self.events if e["event_type"] == "gap"]
+        return None if None in counts else sum(counts)
+
+
+def each_line(lines, problems):
+    """The events of an iterable of lines; what is wrong goes to @problems."""
+    for number, line in enumerate(lines, 1):
+        if not line.endswith(b"\n"):
+            problems.append(f"line {number} has no end")
+        try:
+            event = json.loads(line.decode("utf-8"))
+        except ValueError as e:
+            problems.append(f"line {number}: {e}: {line[:300]!r}")
+            continue
+        if list(event)[:10] != FIRST_KEYS:
+            problems.append(f"line {number}: first keys {list(event)[:10]}")
+        if len(line) > 65536:
+            problems.append(f"line {number}: {len(line)} bytes")
+        yield event
+
+
+def parse_trace(raw):
+    """All events, and what is wrong with the lines."""
+    problems = []
+    return list(each_line(io.BytesIO(raw), problems)), problems
+
+
+def each_event(path, problems):
+    """As parse_trace, one at a time: for traces too large for memory."""
+    with open(path, "rb") as f:
+        yield from each_line(f, problems)
+
+
+def span_problems(events, may_stay_open=()):
+    """Each span starts once, ends at most once; each parent is known; seq has no holes.
+
+    @may_stay_open: False in place of a list lets any span stay open (programs killed, or without the library).
+    """
+    out, spans, starts, ends, seqs = [], set(), {}, {}, {}
+    for e in events:
+        if e["span_id"] is not None:
+            spans.add(e["span_id"])
+        if e["event_type"] == "process" and e["sensor"] == "preload":
+            where = starts if e["syscall"] == "start" else ends
+            where.setdefault(e["span_id"], []).append(e)
+        if e.get("sensor") == "preload" and "seq" in e:
+            seqs.setdefault(e["span_id"], []).append(e["seq"])
+    for span, found in starts.items():
+        if len(found) > 1:
+            out.append(f"{span} starts {len(found)} times: {[e['how'] for e in found]}")
+    for span, found in ends.items():
+        if len(found) > 1:
+            out.append(f"{span} ends {len(found)} times: {[e['syscall'] for e in found]}")
+    if may_stay_open is not False:
+        for span in starts:
+            if span not in ends and span not in may_stay_open:
+                e = starts[span][0]
+                out.append(f"{span} never ends ({e['how']}, pid {e.get('pid')}, {e.get('exe')})")
+    for span, found in seqs.items():
+        if sorted(found) != list(range(len(found))):
+            out.append(f"{span}: seq {sorted(found)[:20]}")
+    return out
+
+
+def one(pattern):
+    found = glob.glob(pattern)
+    if len(found) != 1:
+        raise RuntimeError(f"'{pattern}' names {len(found)} files")
+    return found[0]
+
+
+def read(path):
+    with open(path, "rb") as f:
+        return f.read()
+
+
+def command_of(mode, cmd, folder, env, options=()):
+    """The command line for @mode, after putting what it needs in @env."""
+    if mode == "direct":
+        env["LD_PRELOAD"] = " ".join(filter(None, [LIBRARY, env.get("LD_PRELOAD")]))
+        env["SUBSTRATE_TRACE_LOG"] = os.path.join(folder, "trace.jsonl")
+    elif mode == "recorder":
+        return [TELLTALE, "run", *options, "--output-dir", folder, "--", *cmd]
+    return list(cmd)
+
+
+def record(mode, cmd, env=None, options=(), timeout=SECONDS, parse=True, **popen):
+    """Run @cmd in @mode and read what was recorded. Both streams are captured unless told otherwise.
+
+    @parse: False leaves the trace in its file, @path: see each_event().
+    """
+    folder = scratch(0o777)
+    env = dict(clean_env() if env is None else env)
+    line = command_of(mode, cmd, folder, env, options)
+    popen.setdefault("stdin", subprocess.DEVNULL)
+    popen.setdefault("stdout", subprocess.PIPE)
+    popen.setdefault("stderr", subprocess.PIPE)
+    result = subprocess.run(line, env=env, timeout=timeout, **popen)
+    path, raw, run = os.path.join(folder, "trace.jsonl"), b"", None
+    if mode == "recorder":
+        path = one(os.path.join(folder, "trace_*.jsonl"))
+        run = json.loads(read(one(os.path.join(folder, "run_*.json"))))
+    if parse and os.path.exists(path):
+        raw = read(path)
+    return Recording(mode, result, path, raw, run)

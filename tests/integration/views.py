@@ -1,0 +1,373 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The verbs that look at a run, on recorded runs in tests/golden: what they print, refuse and survive."""
+
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+BUILD = os.environ["TELLTALE_BUILD"]
+SOURCE = os.environ["TELLTALE_SOURCE"]
+TELLTALE = os.path.join(BUILD, "telltale")
+GOLDEN = os.path.join(SOURCE, "tests/golden")
+RUN = "01990f2a-7c11-7a3e-8b52-6f1d0c9e4a70"
+LIMIT = 20
+
+points = failures = 0
+state = None
+
+
+def point(name, good, *details):
+    global points, failures
+    points += 1
+    failures += not good
+    print(f"{'ok' if good else 'not ok'} {points} - {name}")
+    if not good:
+        for detail in details:
+            for line in str(detail).splitlines():
+                print(f"# {line}")
+    sys.stdout.flush()
+
+
+def skip(name, why):
+    global points
+    points += 1
+    print(f"ok {points} - {name} # SKIP {why}")
+
+
+def environment(**more):
+    env = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "TZ": "UTC", "XDG_STATE_HOME": state}
+    env.update(more)
+    return env
+
+
+def telltale(*args, env=None, **more):
+    return subprocess.run(
+        [TELLTALE, *args],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=LIMIT,
+        env=env or environment(),
+        **more,
+    )
+
+
+def golden(name):
+    return os.path.join(GOLDEN, name)
+
+
+def has(name, run, *wanted, status=0):
+    text = run.stdout.decode("utf-8", "surrogateescape")
+    missing = [w for w in wanted if w not in text]
+    point(name, run.returncode == status and not missing, f"status {run.returncode}", *missing, run.stderr)
+    return text
+
+
+def show_normal():
+    text = has(
+        "show: the report of a normal run",
+        telltale("show", golden("normal")),
+        "$ sh -c 'make; ./publish'",
+        "exited 3 after 1.32 s, started 2025-09-03 13:55:14 UTC",
+        "910 ms (720 ms user, 190 ms system)",
+        "≥ 48 MiB peak, 31 MiB in the largest process",
+        "5, at most 4 at once",
+        "Wrote or made 5, of which 2 are gone again",
+        "  obj/hello.o  ← obj/hello.o.tmp\n",
+        "Deleted 1  /tmp/ccX1.s",
+        "Read 4 files in 3 folders",
+        "localhost → [::1]:80, 127.0.0.1:80",
+        "tried      127.0.0.1:80  ECONNREFUSED",
+        "busybox true (pid 4005) killed by SIGSEGV",
+        "open /etc/shadow  EACCES",
+        "lost 7: events came faster than they could be stored",
+        "peak_memory_kb: sampled RSS; lower_bound",
+        "blocked_syscalls: unavailable",
+    )
+    lines = text.splitlines()
+    # Some more than a screen, not two.
+    point("show: a page, not more", 30 <= len(lines) <= 60, len(lines))
+    point("show: no line past 100 columns", max(map(len, lines)) <= 100, max(lines, key=len))
+    point("show: no colour on a pipe", "\033" not in text)
+    every = telltale("show", "--all", golden("normal")).stdout.decode()
+    point("show --all: the files that are gone again, too", "/tmp/ccX1.s" in every and "deleted again" in every)
+
+
+def show_json():
+    run = telltale("show", "--json", golden("normal"))
+    doc = json.loads(run.stdout)
+    files = {f["path"]: f for f in doc["files"]}
+    point(
+        "show --json: one document with the same facts",
+        doc["schema"] == "telltale.report/1"
+        and doc["run_id"] == RUN
+        and doc["summary"]["exit_code"] == 3
+        and files["/srv/demo/out.txt"]["what"] == ["written"]
+        and files["/srv/demo/obj/hello.o"]["was"] == "/srv/demo/obj/hello.o.tmp"
+        and files["/tmp/ccX1.s"]["what"] == ["written", "deleted", "gone"]
+        and doc["trace"]["gaps"][0]["count"] == 7
+        and [h["name"] for h in doc["hosts"] if h["kind"] == "lookup"] == ["localhost"],
+        run.stdout.decode(),
+    )
+
+
+def tree():
+    text = has("tree: one line per process", telltale("tree", golden("normal")))
+    want = (
+        "sh -c 'make; ./publish'  4001, 39 ms, exited 3\n"
+        "├─ make  4002, 14 ms, exited 0\n"
+        "│  └─ cc -o hello hello.c  4003, 8.0 ms, exited 0\n"
+        "└─ python3 ./publish --password '***'  4004, 12 ms, exited 3, events lost\n"
+        "   └─ busybox true  4005, 2.0 ms, killed by SIGSEGV, not watched\n"
+    )
+    point("tree: the shape", text == want, text)
+    plain = telltale("tree", golden("normal"), env=environment(LC_ALL="C")).stdout
+    point("tree: ASCII where the locale is", b"`- busybox" in plain and max(plain) < 128, plain)
+    doc = json.loads(telltale("tree", "--json", golden("normal")).stdout)
+    point(
+        "tree --json: parents and images",
+        [p["parent"] for p in doc["processes"]] == [None, 0, 1, 0, 3]
+        and [len(p["images"]) for p in doc["processes"]] == [2] * 5,
+        doc,
+    )
+
+
+def events():
+    trace = os.path.join(golden("normal"), "trace.jsonl")
+    with open(trace, "rb") as f:
+        lines = f.read().splitlines(keepends=True)
+    run = telltale("events", golden("normal"), "--json", "--kind", "all")
+    point("events --json: the lines as they are", run.stdout == b"".join(lines), run.stderr)
+    run = telltale("events", golden("normal"), "--json")
+    samples = [l for l in lines if b'"event_type": "sample"' in l]
+    point("events: samples only if all is asked for", len(run.stdout.splitlines()) == len(lines) - len(samples) < len(lines))
+    for kind, wanted, unwanted in (
+        ("exec", b"execvp(", b"open("),
+        ("file", b"rename(", b"connect("),
+        ("net", b"getaddrinfo(", b"rename("),
+        ("process", b"start by vfork", b"execvp("),
+    ):
+        run = telltale("events", golden("normal"), "--kind", kind)
+        good = wanted in run.stdout and unwanted not in run.stdout and b"GAP 7 events lost" in run.stdout
+        point(f"events --kind {kind}: these and the gaps", good, run.stdout.decode())
+    run = telltale("events", golden("normal"), "--failed")
+    good = b"EACCES" in run.stdout and b"SIGSEGV" in run.stdout and b"rename(" not in run.stdout
+    point("events --failed: failures alone", good and b"exit 0" not in run.stdout, run.stdout.decode())
+
+
+def torn():
+    run = telltale("show", golden("torn"))
+    has(
+        "show: a torn trace says so",
+        run,
+        "end unproven",
+        "damaged lines in the trace (4 stretches)",
+        "There is no run.json",
+        "The trace has no end",
+    )
+    run = telltale("events", golden("torn"), "--json")
+    docs = [json.loads(line) for line in run.stdout.splitlines()]
+    gaps = [d for d in docs if d["event_type"] == "gap"]
+    point(
+        "events --json: damage is a gap, every line is JSON",
+        run.returncode == 0 and len(gaps) == 4 and all(g["reason"] == "unreadable" for g in gaps),
+        run.stdout.decode(),
+    )
+    point("events: a trace without its end says so", b"no end" in run.stderr, run.stderr)
+    schema = json.loads(telltale("schema", "event").stdout)
+    try:
+        import jsonschema
+    except ImportError:
+        skip("events --json: gaps made up for damage fit the schema", "no python3-jsonschema")
+        return
+    check = jsonschema.Draft202012Validator(schema)
+    bad = [e.message for d in docs for e in check.iter_errors(d)]
+    point("events --json: gaps made up for damage fit the schema", not bad, *bad)
+
+
+def killed():
+    has(
+        "show: a run without run.json is told from the trace",
+        telltale("show", golden("killed")),
+        "end unproven, 15 ms recorded",
+        "out.txt",
+        "the run is still going, or its recorder was killed",
+    )
+    doc = json.loads(telltale("show", "--json", golden("killed")).stdout)
+    good = doc["summary"] is None and doc["trace"]["has_end"] is False and doc["success"] is False
+    point("show --json: no figures are made up", good, doc)
+
+
+def hostile():
+    for verb in ("show", "tree", "events"):
+        out = telltale(verb, golden("hostile")).stdout
+        text = out.decode("utf-8")
+        bad = re.findall("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e]", text)
+        point(f"{verb}: nothing of a hostile name drives the terminal", not bad and "\\x1b]0;owned\\x07" in text, bad, text)
+        ascii_only = telltale(verb, golden("hostile"), env=environment(LC_ALL="C")).stdout
+        point(f"{verb}: ASCII alone in the C locale", all(b == 10 or 32 <= b < 127 for b in ascii_only), ascii_only)
+    for verb in ("show", "tree"):
+        out = telltale(verb, "--json", golden("hostile")).stdout
+        json.loads(out)
+        point(f"{verb} --json: ASCII alone", all(b == 10 or 32 <= b < 127 for b in out), out)
+    events_text = telltale("events", golden("hostile")).stdout.decode()
+    point("events: one line per event", len(events_text.splitlines()) == 12, events_text)
+
+
+def listing():
+    text = has("list: newest first", telltale("list"), "exited 3", "end unproven", "sh -c 'make; ./publish'")
+    ids = [line.split()[0] for line in text.splitlines()]
+    # The two youngest differ in the last digit alone: their ids are shown as far as that.
+    point("list: ids that tell runs apart", ids == [RUN[:-1] + "1", RUN, "01980f2a-7c11-7a3e-8b52-6f1d0c9e4a70"], ids)
+    doc = json.loads(telltale("list", "--json", "--limit", "1").stdout)
+    point("list --json --limit", doc["total"] == 3 and len(doc["runs"]) == 1 and doc["runs"][0]["ended"] is False, doc)
+    empty = telltale("list", env=environment(XDG_STATE_HOME="/nonexistent"))
+    point("list: no runs is no failure", empty.returncode == 0 and b"telltale run" in empty.stdout, empty)
+
+
+def naming():
+    for what, args, status, wanted in (
+        ("a run id", ["show", RUN], 0, ""),
+        ("a unique prefix", ["show", "01980"], 0, ""),
+        ("an ambiguous prefix lists the candidates", ["show", "0199"], 1, f"'0199' fits 2 runs: {RUN[:-1]}1, {RUN}"),
+        ("no such run", ["show", "7"], 1, "no run '7'"),
+        ("an empty name", ["show", ""], 1, "empty"),
+        ("two runs", ["show", RUN, RUN], 2, "one run at a time"),
+        ("--last and a run", ["show", "--last", RUN], 2, "not both"),
+        ("an unknown option", ["tree", "--frob"], 2, "unknown option '--frob'"),
+        ("an unknown short option", ["tree", "-z"], 2, "unknown option '-z'"),
+        ("a missing value", ["events", "--kind"], 2, "needs a value"),
+        ("an unknown kind", ["events", "--kind", "x"], 2, "unknown kind 'x'"),
+        ("an unknown verb", ["shwo"], 2, "did you mean 'show'"),
+        ("a hostile verb", ["\033[31m"], 2, "unknown verb '\\x1b[31m'"),
+        ("no verb", [], 2, "no verb given"),
+        ("a bad limit", ["list", "--limit", "-1"], 2, "no number of runs"),
+        ("an unknown schema", ["schema", "x"], 2, "unknown schema 'x'"),
+        ("no schema", ["schema"], 2, "event or run"),
+        ("a FIFO instead of a run", ["show", os.path.join(state, "fifo")], 1, "neither a regular file"),
+    ):
+        run = telltale(*args)
+        text = run.stderr.decode()
+        good = run.returncode == status and wanted in text and bool(text) == bool(status)
+        point(f"naming: {what}", good, run.returncode, text)
+
+
+def output():
+    for verb in ("run", "list", "show", "tree", "events", "doctor", "schema"):
+        one = telltale(verb, "--help")
+        two = telltale("help", verb)
+        good = one.returncode == 0 and one.stdout.startswith(b"usage: telltale " + verb.encode()) and one.stdout == two.stdout
+        point(f"{verb} --help", good, one)
+    point("--version", re.fullmatch(rb"telltale \d+\.\d+\.\d+\n", telltale("--version").stdout) is not None)
+    for name in ("event", "run"):
+        doc = json.loads(telltale("schema", name).stdout)
+        point(f"schema {name}", doc["$schema"] == "https://json-schema.org/draft/2020-12/schema", doc)
+    with open("/dev/full", "wb") as full:
+        run = subprocess.run([TELLTALE, "show", golden("normal")], stdout=full, stderr=subprocess.PIPE, env=environment(), timeout=LIMIT)
+    point("a full disk is a failure", run.returncode == 1 and b"No space left" in run.stderr, run)
+    run = subprocess.run(["/bin/sh", "-c", '"$0" show "$1" >&-', TELLTALE, golden("normal")], stderr=subprocess.PIPE, env=environment(), timeout=LIMIT)
+    point("a closed stdout is a failure", run.returncode == 1 and b"standard output" in run.stderr, run)
+    reader, writer = os.pipe()
+    os.close(reader)
+    run = subprocess.run([TELLTALE, "events", golden("normal")], stdout=writer, stderr=subprocess.PIPE, env=environment(), timeout=LIMIT)
+    os.close(writer)
+    point("a broken pipe ends quietly", run.returncode == 0 and not run.stderr, run)
+
+
+def on_terminal(**env):
+    main, other = pty.openpty()
+    child = subprocess.Popen(
+        [TELLTALE, "tree", golden("normal")], stdin=subprocess.DEVNULL, stdout=other, stderr=other, env=environment(**env)
+    )
+    os.close(other)
+    out = b""
+    while select.select([main], [], [], LIMIT)[0]:
+        try:
+            data = os.read(main, 65536)
+        except OSError:  # EIO: the other side is closed
+            break
+        if not data:
+            break
+        out += data
+    os.close(main)
+    child.wait(LIMIT)
+    return out
+
+
+def colour():
+    point("colour on a terminal", b"\033[" in on_terminal(TERM="xterm"))
+    point("NO_COLOR", b"\033" not in on_terminal(TERM="xterm", NO_COLOR="1"))
+    point("no colour on a dumb terminal", b"\033" not in on_terminal(TERM="dumb"))
+
+
+def follow():
+    folder = os.path.join(state, "going")
+    os.mkdir(folder)
+    trace = os.path.join(folder, "trace.jsonl")
+    with open(os.path.join(golden("normal"), "trace.jsonl"), "rb") as f:
+        lines = f.read().splitlines(keepends=True)
+    with open(trace, "wb") as f:
+        f.write(b"".join(lines[:5]) + lines[5][:40])
+    child = subprocess.Popen(
+        [TELLTALE, "events", "--follow", "--json", "--kind", "all", folder],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(),
+    )
+    try:
+        first = [child.stdout.readline() for _ in range(5)]
+        time.sleep(0.2)  # long enough to see whether it takes half a line, or gives up
+        point("events --follow: what is there, and then it waits", first == lines[:5] and child.poll() is None)
+        with open(trace, "ab") as f:
+            f.write(lines[5][40:] + b"".join(lines[6:]))
+        out, err = child.communicate(timeout=LIMIT)
+        point("events --follow: the rest, until the run ends", out == b"".join(lines[5:]) and child.returncode == 0, out, err)
+    finally:
+        if child.poll() is None:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+
+
+def doctor():
+    run = telltale("doctor", "--json")
+    doc = json.loads(run.stdout)
+    names = {c["name"] for c in doc["checks"]}
+    good = {"libtelltale.so", "user namespaces", "cgroup", "bpf()", "taskstats"} <= names
+    good = good and all(c["state"] in ("ok", "limited", "missing") for c in doc["checks"])
+    good = good and all((c["consequence"] is None) == (c["state"] == "ok") for c in doc["checks"])
+    point("doctor --json", good and run.returncode == (0 if doc["works"] else 1), doc)
+    text = telltale("doctor").stdout.decode()
+    point("doctor: one line per check", all(name in text for name in names), text)
+    blind = json.loads(telltale("doctor", "--json", env=environment(XDG_STATE_HOME="/proc")).stdout)
+    states = {c["name"]: c["state"] for c in blind["checks"]}
+    point("doctor: a state folder that cannot be written", states["state folder"] == "missing" and not blind["works"], blind)
+
+
+def main():
+    global state
+    state = tempfile.mkdtemp(prefix="views.")
+    try:
+        runs = os.path.join(state, "telltale/runs")
+        os.makedirs(runs)
+        shutil.copytree(golden("normal"), os.path.join(runs, RUN))
+        shutil.copytree(golden("killed"), os.path.join(runs, RUN[:-1] + "1"))
+        shutil.copytree(golden("normal"), os.path.join(runs, "01980f2a-7c11-7a3e-8b52-6f1d0c9e4a70"))
+        os.mkfifo(os.path.join(state, "fifo"))
+        for part in (show_normal, show_json, tree, events, torn, killed, hostile, listing, naming, output, colour, follow, doctor):
+            part()
+    finally:
+        shutil.rmtree(state)
+    print(f"1..{points}")
+    return 1 if failures else 0
+
+
+sys.exit(main())

@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Record tools/demo-workload.sh with the Telltale that was just built, and print the report.
+set -eu
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+telltale=$top/build/telltale
+state=${XDG_STATE_HOME:-$HOME/.local/state}/telltale/runs
+
+if [ ! -x "$telltale" ]; then
+	echo "demo: no '$telltale': run 'make build' first" >&2
+	exit 1
+fi
+
+dir=$(mktemp -d "${TMPDIR:-/tmp}/telltale-demo.XXXXXX")
+trap 'rm -rf "$dir"' EXIT
+trap 'exit 129' HUP
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+bold= plain=
+if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
+	bold=$(printf '\033[1m') plain=$(printf '\033[0m')
+fi
+step() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; }
+
+step telltale run -- tools/demo-workload.sh
+(cd "$dir" && "$telltale" run -- "$top/tools/demo-workload.sh")
+
+step telltale show --last
+"$telltale" show --last
+
+step telltale tree --last
+"$telltale" tree --last
+
+# The secret of the workload must not have reached the disk: look, rather than believe.
+# A run id begins with its time, so the last name is the newest run.
+run=$(ls "$state" | sort | tail -n 1)
+if [ ! -s "$state/$run/trace.jsonl" ]; then
+	echo "demo: no trace in '$state/$run'" >&2
+	exit 1
+fi
+if grep -q hunter2 "$state/$run/trace.jsonl" "$state/$run/run.json"; then
+	echo "demo: the password is in the record in '$state/$run'" >&2
+	exit 1
+fi
+
+cat <<EOF
+
+The record is in '$state/$run'.
+The command line said '--password hunter2'; the record says '***'.
+
+What to try next:
+  build/telltale events --last --kind net     every look-up and connection, in order
+  build/telltale events --last --kind file    every file it touched
+  build/telltale list                         all runs
+  build/telltale run -- COMMAND               a command of yours
+  build/telltale run --profile=STRICT -- ls   the same without network, processes or writes
+  build/telltale doctor                       what this machine allows
+EOF
