@@ -98,11 +98,11 @@ bool tt_out_json(struct tt_out *o, const void *bytes, size_t n, int depth)
 			i = run;
 			continue;
 		}
-		if (p[i] < 0x80) {
+		if (p[i] && p[i] < 0x80) {
 			put_special(o, p[i++], depth);
 			continue;
 		}
-		len = tt_utf8_len(p + i, n - i);
+		len = p[i] ? tt_utf8_len(p + i, n - i) : 0;
 		if (len) {
 			tt_out_mem(o, p + i, len);
 			i += len;

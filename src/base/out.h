@@ -65,8 +65,9 @@ void tt_out_hex(struct tt_out *o, uint64_t v);
  * tt_out_json - the inside of a JSON string (no quotes around it)
  * @depth: 1 for a string; 2 for a string that lies, as JSON text, inside another JSON string
  *
- * Control bytes become \uXXXX (or \n \r \t), each byte that is not part of valid UTF-8 becomes U+FFFD.
- * Returns true if every byte was valid UTF-8.
+ * Control bytes become \uXXXX (or \n \r \t), each byte that is not part of valid UTF-8 becomes U+FFFD. So does NUL, which
+ * no argument of a program can hold and many JSON readers refuse.
+ * Returns true if every byte was valid UTF-8 and none was NUL.
  */
 bool tt_out_json(struct tt_out *o, const void *bytes, size_t n, int depth);
 

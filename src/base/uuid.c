@@ -2,10 +2,9 @@
 /* UUIDv7: make, print, parse. */
 #include "base/uuid.h"
 
-#include <errno.h>
 #include <sys/random.h>
-#include <unistd.h>
 
+#include "base/sys.h"
 #include "base/time.h"
 
 #ifndef GRND_INSECURE
@@ -24,13 +23,12 @@ static uint64_t weak_random(uint64_t *state)
 
 struct tt_uuid tt_uuid_make(void)
 {
-	int saved = errno;
 	uint64_t ms = tt_clock_ns(CLOCK_REALTIME) / TT_NS_PER_MS;
 	struct tt_uuid u;
 
-	if (getrandom(u.b, sizeof(u.b), GRND_INSECURE) != (ssize_t)sizeof(u.b) &&
-	    getrandom(u.b, sizeof(u.b), GRND_NONBLOCK) != (ssize_t)sizeof(u.b)) {
-		uint64_t state = tt_clock_ns(CLOCK_MONOTONIC) ^ (uint64_t)getpid() << 40 ^
+	if (tt_sys3(SYS_getrandom, u.b, sizeof(u.b), GRND_INSECURE) != (long)sizeof(u.b) &&
+	    tt_sys3(SYS_getrandom, u.b, sizeof(u.b), GRND_NONBLOCK) != (long)sizeof(u.b)) {
+		uint64_t state = tt_clock_ns(CLOCK_MONOTONIC) ^ (uint64_t)tt_sys0(SYS_getpid) << 40 ^
 				 (uint64_t)(uintptr_t)&state;
 
 		for (int i = 0; i < 16; i++)
@@ -40,7 +38,6 @@ struct tt_uuid tt_uuid_make(void)
 		u.b[i] = (uint8_t)(ms >> (40 - 8 * i));
 	u.b[6] = 0x70 | (u.b[6] & 0x0f);
 	u.b[8] = 0x80 | (u.b[8] & 0x3f);
-	errno = saved;
 	return u;
 }
 

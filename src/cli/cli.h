@@ -25,7 +25,7 @@ struct cli_verb {
 	const char *summary;  /* for the list of verbs */
 	/* argv[0] is the verb. Returns the exit status of the program. */
 	int (*run)(int argc, char **argv);
-	const char *help; /* the rest of --help: lines that end in newlines */
+	const char *help;   /* the rest of --help: lines that end in newlines */
 	bool takes_command; /* options end at the first operand: the rest is a command of its own */
 };
 

@@ -102,7 +102,7 @@ static void put_entry(const struct store_run *run, const struct entry *e, int id
 	cli_line_color(&l, good ? CLI_GOOD : CLI_BAD);
 	cli_line_text(&l, verdict, strlen(verdict));
 	cli_line_color(&l, CLI_PLAIN);
-	cli_line_pad(&l, id_len + 61);
+	cli_line_pad(&l, id_len + 67);
 	cli_line_argv(&l, argv);
 	cli_line_end(&l);
 }

@@ -163,6 +163,17 @@ static void say_where(const struct recorder_outcome *out)
 	(void)fputc('\n', stderr);
 }
 
+/*
+ * A closed standard fd is not ours to use: the trace would take its number, and a message to stderr would go into
+ * it. The stand-ins are closed at exec, so that the command finds its fds as closed as the caller left them.
+ */
+static void hold_standard_fds(void)
+{
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)open("/dev/null", O_RDWR | O_CLOEXEC); /* takes the lowest free number: fd */
+}
+
 int cli_cmd_run(int argc, char **argv)
 {
 	struct run_words w = {
@@ -176,6 +187,7 @@ int cli_cmd_run(int argc, char **argv)
 	struct tt_err err;
 	int status;
 
+	hold_standard_fds();
 	if (parse(argc, argv, &w, &status) < 0)
 		return status;
 	if (policy_find(w.profile, &w.opts.policy, &err) < 0) {

@@ -33,7 +33,7 @@ static void put_branch(struct tree_out *t, struct cli_line *l, const struct stor
 	cli_line_color(l, CLI_PLAIN);
 }
 
-static void put_name(struct cli_line *l, const struct store_span *s)
+static void put_whole_name(struct cli_line *l, const struct store_span *s)
 {
 	struct store_text exe = store_text_of(s->exe), comm = store_text_of(s->comm);
 
@@ -48,6 +48,24 @@ static void put_name(struct cli_line *l, const struct store_span *s)
 		else
 			cli_line_str(l, "unknown");
 		cli_line_str(l, ")");
+	}
+}
+
+#define WIDTH_FILE 140 /* where stdout is no terminal */
+#define TAIL_WIDTH 40  /* kept for what stands behind the command line */
+#define NAME_MIN   24
+
+/* Cut by itself: how the process ended is on the screen however long its command line is. */
+static void put_name(struct cli_line *l, const struct store_span *s)
+{
+	int width = l->width, limit = (width ? width : WIDTH_FILE) - TAIL_WIDTH;
+
+	l->width = limit > l->col + NAME_MIN ? limit : l->col + NAME_MIN;
+	put_whole_name(l, s);
+	l->width = width;
+	if (l->cut) {
+		l->cut = false;
+		cli_line_str(l, cli_uni("…", "..."));
 	}
 }
 
@@ -111,7 +129,10 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 	put_branch(t, &l, row);
 	put_name(&l, last);
 	cli_line_color(&l, CLI_DIM);
-	cli_line_fmt(&l, "  %lld", (long long)first->pid);
+	if (first->pid)
+		cli_line_fmt(&l, "  %lld", (long long)first->pid);
+	else
+		cli_line_str(&l, "  pid not known");
 	if (first->start_ns && last->end_ns >= first->start_ns)
 		cli_line_fmt(&l, ", %s", cli_duration(buf, last->end_ns - first->start_ns));
 	put_end(&l, last);

@@ -42,8 +42,10 @@ void cli_line_path(struct cli_line *l, const struct cli_report *r, struct store_
 {
 	size_t n = r->cwd.len;
 
-	if (r->cwd.data && n > 1 && path.len > n + 1 && memcmp(path.data, r->cwd.data, n) == 0 &&
-	    path.data[n] == '/') {
+	if (n > 1 && path.len == n && memcmp(path.data, r->cwd.data, n) == 0) {
+		path = (struct store_text){".", 1};
+	} else if (r->cwd.data && n > 1 && path.len > n + 1 &&
+		   memcmp(path.data, r->cwd.data, n) == 0 && path.data[n] == '/') {
 		path.data += n + 1;
 		path.len -= n + 1;
 	}
@@ -74,7 +76,7 @@ const char *cli_verdict(const struct store_view *v, char buf[128], bool *ret_goo
 	if (!end || !reason.data) {
 		(void)snprintf(buf, 128, "end unproven");
 	} else if (store_text_is(reason, "TIMEOUT")) {
-		(void)snprintf(buf, 128, "ended by the time limit");
+		(void)snprintf(buf, 128, "timed out");
 	} else if (store_text_is(reason, "OOM_KILLED")) {
 		(void)snprintf(buf, 128, "killed: out of memory");
 	} else if (store_text_is(reason, "KILLED_BY_OS")) {
@@ -84,7 +86,7 @@ const char *cli_verdict(const struct store_view *v, char buf[128], bool *ret_goo
 			       blocked.data ? blocked.data : "a refused call");
 	} else if (store_text_is(reason, "LAUNCH_FAILED") ||
 		   store_text_is(termination, "launch_failed")) {
-		(void)snprintf(buf, 128, "was not started (status %" PRId64 ")", code);
+		(void)snprintf(buf, 128, "not started");
 	} else if (store_text_is(reason, "SIGNALED")) {
 		struct store_text name = first_signal(v);
 
@@ -277,6 +279,7 @@ void cli_report_head(const struct cli_report *r)
 	struct store_text program = store_text_of(cli_run_fact(v, "program"));
 	struct store_text id = store_text_of(cli_run_fact(v, "run_id"));
 	struct store_text profile = store_text_of(cli_run_fact(v, "profile"));
+	struct store_text error = store_get_text(v->doc, "error");
 	int64_t runtime = store_summary_int(v, "runtime_ms");
 	uint64_t start = v->first_ns,
 		 took = runtime >= 0 ? (uint64_t)runtime * 1000000 : v->last_ns - v->first_ns;
@@ -311,6 +314,11 @@ void cli_report_head(const struct cli_report *r)
 		cli_line_fmt(&l, ", %s recorded", when);
 	cli_line_fmt(&l, ", started %s", cli_when(when, start));
 	cli_line_end(&l);
+	if (error.data) {
+		cli_report_label(&l, r, "because");
+		cli_line_text(&l, error.data, error.len);
+		cli_line_end(&l);
+	}
 	if (r->cwd.data) {
 		cli_report_label(&l, r, "in");
 		cli_line_text(&l, r->cwd.data, r->cwd.len);
@@ -386,6 +394,19 @@ static struct store_text last_part(struct store_text path)
 	return (struct store_text){slash + 1, path.len - (size_t)(slash + 1 - path.data)};
 }
 
+/* The last part of a program's path, or all of it where another has the same last part. */
+static struct store_text short_name(const struct cli_program *programs, size_t i, bool whole)
+{
+	struct store_text name = last_part(programs[i].path);
+
+	for (size_t k = 0; k < i && !whole; k++) {
+		struct store_text other = last_part(programs[k].path);
+
+		whole = other.len == name.len && memcmp(other.data, name.data, name.len) == 0;
+	}
+	return whole ? programs[i].path : name;
+}
+
 void cli_report_programs(const struct cli_report *r)
 {
 	struct cli_program *programs;
@@ -409,7 +430,7 @@ void cli_report_programs(const struct cli_report *r)
 	cli_line_begin(&l, r->width);
 	cli_line_str(&l, "  ");
 	for (i = 0; i < count; i++) {
-		struct store_text name = r->all ? programs[i].path : last_part(programs[i].path);
+		struct store_text name = short_name(programs, i, r->all);
 		int need = cli_text_width(name.data, name.len) + 10;
 
 		if (l.col > 2 && l.col + need > r->width) {
@@ -419,6 +440,8 @@ void cli_report_programs(const struct cli_report *r)
 			cli_line_begin(&l, r->width);
 			cli_line_str(&l, "  ");
 		}
+		if (l.col > 2)
+			cli_line_str(&l, " ");
 		cli_line_word(&l, name.data, name.len);
 		if (programs[i].count > 1) {
 			cli_line_color(&l, CLI_DIM);
@@ -427,10 +450,10 @@ void cli_report_programs(const struct cli_report *r)
 			cli_line_color(&l, CLI_PLAIN);
 		}
 		if (i + 1 < count)
-			cli_line_str(&l, ", ");
+			cli_line_str(&l, ",");
 	}
 	if (i < count)
-		cli_line_fmt(&l, "+ %zu", count - i);
+		cli_line_fmt(&l, " + %zu", count - i);
 	cli_line_end(&l);
 	free(programs);
 }

@@ -67,33 +67,105 @@ static void put_written(const struct cli_report *r, uint32_t i)
 	cli_line_end(&l);
 }
 
+struct ranked {
+	uint32_t file;
+	uint32_t rank;
+};
+
+static int by_rank(const void *a, const void *b)
+{
+	const struct ranked *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	return x->file < y->file ? -1 : x->file > y->file;
+}
+
+static bool is_below(struct store_text path, const char *folder, size_t n)
+{
+	return n > 1 && path.len > n && memcmp(path.data, folder, n) == 0 && path.data[n] == '/';
+}
+
+/* Columns of a path as cli_line_path() puts it, quotes left out. */
+static int shown_width(const struct cli_report *r, struct store_text path)
+{
+	if (r->cwd.data && is_below(path, r->cwd.data, r->cwd.len)) {
+		path.data += r->cwd.len + 1;
+		path.len -= r->cwd.len + 1;
+	}
+	return cli_text_width(path.data, path.len);
+}
+
+/*
+ * How soon a reader wants to see it, 0 first: what lies outside the run's folder and /tmp, then
+ * what lies near the top, files before folders; what the run made and took away again comes last.
+ */
+static uint32_t rank_of(const struct cli_report *r, uint32_t i, unsigned mask)
+{
+	const struct store_file *f = &r->view->files[i];
+	struct store_text path = r->view->file_names.items[i];
+	uint32_t depth = 0;
+
+	if ((f->what & MADE) && (f->what & STORE_FILE_GONE) && (mask & (MADE | STORE_FILE_DELETED)))
+		return UINT32_MAX;
+	if (path.len && path.data[0] == '/' && !is_below(path, "/tmp", 4) &&
+	    !is_below(path, r->cwd.data, r->cwd.data ? r->cwd.len : 0))
+		return 0;
+	for (size_t at = 0; at < path.len; at++)
+		depth += path.data[at] == '/';
+	return 1 + 2 * depth + ((f->what & MADE) == STORE_FILE_MADE);
+}
+
+/* The files that have some of @mask set, the most interesting first: an array to free, or NULL. */
+static struct ranked *rank_files(const struct cli_report *r, unsigned mask, size_t *ret_count)
+{
+	struct ranked *list = calloc(r->view->file_names.count + 1, sizeof(*list));
+
+	*ret_count = 0;
+	if (!list)
+		return NULL;
+	for (uint32_t i = 0; i < r->view->file_names.count; i++)
+		if (r->view->files[i].what & mask)
+			list[(*ret_count)++] = (struct ranked){i, rank_of(r, i, mask)};
+	qsort(list, *ret_count, sizeof(*list), by_rank);
+	return list;
+}
+
 /* Files that have some of @mask set, listed in one go: "Deleted 5  a, b, c + 2". */
 static void put_inline(const struct cli_report *r, const char *word, unsigned mask)
 {
 	const struct store_view *v = r->view;
-	size_t count = 0, shown = 0;
-	int lines = 1;
+	size_t count, shown = 0;
+	struct ranked *list = rank_files(r, mask, &count);
+	int lines = 1, need;
 	char buf[CLI_FIGURE_MAX];
 	struct cli_line l;
 
-	for (uint32_t i = 0; i < v->file_names.count; i++)
-		count += (v->files[i].what & mask) != 0;
-	if (!count)
+	if (!count) {
+		free(list);
 		return;
+	}
 	cli_report_heading(&l, r, "%s %s", word, cli_count(buf, count));
 	cli_line_str(&l, "  ");
-	for (uint32_t i = 0; i < v->file_names.count; i++) {
+	for (size_t at = 0; at < count; at++) {
+		uint32_t i = list[at].file;
 		struct store_text path = v->file_names.items[i];
 
-		if (!(v->files[i].what & mask))
-			continue;
-		if (shown && l.col + cli_text_width(path.data, path.len) + 8 > r->width) {
+		need = shown_width(r, path) + 8;
+		if ((mask & STORE_FILE_RENAMED) && v->files[i].other != STORE_NONE) {
+			struct store_text other = v->file_names.items[v->files[i].other];
+
+			need += shown_width(r, other) + 4;
+		}
+		if (shown && l.col + need > r->width) {
 			if (!r->all && lines++ == 2)
 				break;
 			cli_line_end(&l);
 			cli_line_begin(&l, r->width);
 			cli_line_str(&l, "  ");
 		}
+		if (shown && l.col > 2)
+			cli_line_str(&l, " ");
 		cli_line_path(&l, r, path);
 		if ((mask & STORE_FILE_RENAMED) && v->files[i].other != STORE_NONE) {
 			cli_line_color(&l, CLI_DIM);
@@ -102,11 +174,12 @@ static void put_inline(const struct cli_report *r, const char *word, unsigned ma
 			cli_line_path(&l, r, v->file_names.items[v->files[i].other]);
 		}
 		if (++shown < count)
-			cli_line_str(&l, ", ");
+			cli_line_str(&l, ",");
 	}
 	if (shown < count)
-		cli_line_fmt(&l, "+ %zu", count - shown);
+		cli_line_fmt(&l, " + %zu", count - shown);
 	cli_line_end(&l);
+	free(list);
 }
 
 struct folder {
@@ -181,34 +254,34 @@ static void put_read(const struct cli_report *r)
 	free(folders);
 }
 
-void cli_report_files(const struct cli_report *r)
+static void put_made(const struct cli_report *r)
 {
 	const struct store_view *v = r->view;
-	size_t made = 0, gone = 0, shown = 0, limit;
+	size_t made, gone = 0, shown = 0, limit;
+	struct ranked *list = rank_files(r, MADE, &made);
 	char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX];
 	struct cli_line l;
 
-	for (uint32_t i = 0; i < v->file_names.count; i++) {
-		made += (v->files[i].what & MADE) != 0;
-		gone += (v->files[i].what & MADE) && (v->files[i].what & STORE_FILE_GONE);
-	}
+	for (size_t i = 0; i < made; i++)
+		gone += (v->files[list[i].file].what & STORE_FILE_GONE) != 0;
 	if (made) {
 		cli_report_heading(&l, r, "Wrote or made %s", cli_count(a, made));
 		if (gone)
 			cli_line_fmt(&l, ", of which %s %s gone again", cli_count(b, gone),
 				     gone == 1 ? "is" : "are");
 		cli_line_end(&l);
-		limit = r->all || made - gone <= WRITTEN_MAX + 1 ? made : WRITTEN_MAX;
-		/* What is still there comes first, and alone unless all is asked for. */
-		for (int pass = 0; pass < (r->all ? 2 : 1); pass++)
-			for (uint32_t i = 0; i < v->file_names.count && shown < limit; i++)
-				if ((v->files[i].what & MADE) &&
-				    !(v->files[i].what & STORE_FILE_GONE) == !pass) {
-					put_written(r, i);
-					shown++;
-				}
+		/* what is gone stands at the end of the list, and is shown only if all is wanted */
+		limit = r->all ? made : made - gone <= WRITTEN_MAX + 1 ? made - gone : WRITTEN_MAX;
+		for (; shown < limit; shown++)
+			put_written(r, list[shown].file);
 		put_more(r, r->all ? 0 : made - gone - shown);
 	}
+	free(list);
+}
+
+void cli_report_files(const struct cli_report *r)
+{
+	put_made(r);
 	put_inline(r, "Renamed", STORE_FILE_RENAMED);
 	put_inline(r, "Deleted", STORE_FILE_DELETED);
 	put_read(r);
@@ -335,9 +408,78 @@ static void put_error(const struct cli_report *r, const struct store_error *e)
 	cli_line_end(&l);
 }
 
-static bool ended_badly(const struct store_span *s)
+static bool was_killed(const struct store_span *s)
 {
-	return s->end == STORE_END_EXITED && (s->signal || s->exit_code > 0);
+	return s->end == STORE_END_EXITED && s->signal;
+}
+
+/* An exit status says "no" as often as "it went wrong": told in one line unless all is wanted. */
+static bool said_no(const struct store_span *s)
+{
+	return s->end == STORE_END_EXITED && !s->signal && s->exit_code > 0;
+}
+
+static struct store_text span_name(const struct store_span *s)
+{
+	struct store_text name = store_text_of(s->exe);
+	const char *slash;
+
+	if (!name.data)
+		name = store_text_of(s->comm);
+	if (!name.data)
+		return (struct store_text){"?", 1};
+	slash = memrchr(name.data, '/', name.len);
+	if (slash && slash + 1 < name.data + name.len)
+		return (struct store_text){slash + 1, name.len - (size_t)(slash + 1 - name.data)};
+	return name;
+}
+
+struct refusal {
+	struct store_text name;
+	int64_t code;
+	uint64_t count;
+};
+
+#define REFUSALS_MAX 64 /* programs told apart in one line; the line is cut long before */
+
+static void put_refusals(const struct cli_report *r)
+{
+	const struct store_view *v = r->view;
+	struct refusal list[REFUSALS_MAX];
+	size_t count = 0;
+	struct cli_line l;
+
+	for (uint32_t i = 0; i < v->span_names.count; i++) {
+		const struct store_span *s = &v->spans[i];
+		struct store_text name;
+		size_t k = 0;
+
+		if (!said_no(s))
+			continue;
+		name = span_name(s);
+		while (k < count &&
+		       !(list[k].code == s->exit_code && list[k].name.len == name.len &&
+			 memcmp(list[k].name.data, name.data, name.len) == 0))
+			k++;
+		if (k == REFUSALS_MAX)
+			continue;
+		if (k == count)
+			list[count++] = (struct refusal){name, s->exit_code, 0};
+		list[k].count++;
+	}
+	if (!count)
+		return;
+	cli_line_begin(&l, r->width);
+	cli_line_str(&l, "  not 0:");
+	for (size_t k = 0; k < count; k++) {
+		cli_line_str(&l, k ? ", " : " ");
+		cli_line_word(&l, list[k].name.data, list[k].name.len);
+		cli_line_color(&l, CLI_BAD);
+		cli_line_fmt(&l, " exited %lld", (long long)list[k].code);
+		cli_line_color(&l, CLI_PLAIN);
+		put_times(&l, list[k].count);
+	}
+	cli_line_end(&l);
 }
 
 static void put_ended(const struct cli_report *r, const struct store_span *s)
@@ -367,21 +509,23 @@ static void put_ended(const struct cli_report *r, const struct store_span *s)
 void cli_report_failures(const struct cli_report *r)
 {
 	const struct store_view *v = r->view;
-	size_t count = 0, shown = 0, limit;
+	size_t count = 0, shown = 0, refusals = 0, limit;
 	char a[CLI_FIGURE_MAX];
 	struct cli_line l;
 
-	for (uint32_t i = 0; i < v->span_names.count; i++)
-		count += ended_badly(&v->spans[i]);
+	for (uint32_t i = 0; i < v->span_names.count; i++) {
+		count += was_killed(&v->spans[i]) || (r->all && said_no(&v->spans[i]));
+		refusals += said_no(&v->spans[i]);
+	}
 	for (uint32_t i = 0; i < v->error_names.count; i++)
 		count += is_of_note(r, &v->errors[i]);
-	if (!count && !v->not_found)
+	if (!count && !refusals && !v->not_found)
 		return;
-	cli_report_heading(&l, r, count ? "Failures" : "Failures: none of note");
+	cli_report_heading(&l, r, count || refusals ? "Failures" : "Failures: none of note");
 	cli_line_end(&l);
 	limit = r->all || count <= ERRORS_MAX + 1 ? count : ERRORS_MAX;
 	for (uint32_t i = 0; i < v->span_names.count && shown < limit; i++)
-		if (ended_badly(&v->spans[i])) {
+		if (was_killed(&v->spans[i]) || (r->all && said_no(&v->spans[i]))) {
 			put_ended(r, &v->spans[i]);
 			shown++;
 		}
@@ -391,6 +535,8 @@ void cli_report_failures(const struct cli_report *r)
 			shown++;
 		}
 	put_more(r, count - shown);
+	if (!r->all)
+		put_refusals(r);
 	if (v->not_found && !r->all) {
 		cli_line_begin(&l, r->width);
 		cli_line_color(&l, CLI_DIM);

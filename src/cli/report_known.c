@@ -160,14 +160,15 @@ static void put_sources(const struct cli_report *r)
 		bool missing = !value || json_is_null(value);
 
 		if (!text.data ||
-		    (!cli_is_lower_bound(text) && !(missing && strstr(text.data, "unavailable"))))
+		    (!cli_is_lower_bound(text) && !(missing && strstr(text.data, "unavailable")) &&
+		     strcmp(figure, "preload") != 0))
 			continue;
 		if (!r->all && shown == SOURCES_MAX) {
 			left++;
 			continue;
 		}
 		shown++;
-		cli_line_begin(&l, r->width);
+		cli_line_begin(&l, r->all ? 0 : r->width); /* whole where all is asked for */
 		cli_line_color(&l, CLI_DIM);
 		cli_line_str(&l, "  ");
 		cli_line_text(&l, figure, strlen(figure));

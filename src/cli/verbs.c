@@ -20,14 +20,15 @@ const struct cli_verb cli_verbs[] = {
 		"      --session ID      the session this run belongs to\n"
 		"      --output-dir DIR  run_<utc>_<id>.json and trace_<utc>_<id>.jsonl go there\n"
 		"      --timeout 5s      end the command after that time (ms s m h)\n"
-		"      --orphans HOW     what outlives the command: wait[:TIME] (default wait:2s, then TERM,\n"
-		"                        2 s later KILL) or leave (unrecorded)\n"
+		"      --orphans HOW     what outlives the command: wait[:TIME] (default wait:2s, then\n"
+		"                        TERM, 2 s later KILL) or leave (unrecorded)\n"
 		"      --no-preload      run without the library: processes and figures only\n"
 		"  -q, --quiet           no closing line on a terminal\n"
 		HELP_HELP
 		"\n"
 		"Exit status: the command's own, 128+n for a signal, 124 time-out,\n"
-		"125 Telltale failed, 126 the command is not executable, 127 it was not found.\n"
+		"125 Telltale failed, 126 the command is not executable, 127 it was not found.\n",
+		.takes_command = true,
 	},
 	{
 		"list", "list [--limit N] [--json]",

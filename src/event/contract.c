@@ -22,37 +22,56 @@ const char *event_contract_name_text(enum contract_name name)
 	return names[name];
 }
 
+/* How long each name is, known to the compiler: every exec looks at every variable. */
+static const uint8_t name_len[CONTRACT_NAMES] = {10, 20, 19, 21, 18, 18, 19, 12};
+_Static_assert(sizeof("SUBSTRATE_PARENT_SPAN") - 1 == 21 && sizeof("TELLTALE_CTX") - 1 == 12, "as above");
+
+static const char *value_of(const char *entry, enum contract_name name)
+{
+	size_t n = name_len[name];
+
+	return strncmp(entry, names[name], n) == 0 && entry[n] == '=' ? entry + n + 1 : NULL;
+}
+
 /* The value if @entry is "NAME=value" of a contract name. */
 static const char *match(const char *entry, enum contract_name *ret)
 {
-	if (entry[0] != 'L' && entry[0] != 'S' && entry[0] != 'T')
-		return NULL;
-	for (unsigned i = 0; i < CONTRACT_NAMES; i++) {
-		size_t n = strlen(names[i]);
+	unsigned from, to;
 
-		if (strncmp(entry, names[i], n) == 0 && entry[n] == '=') {
+	/* by their beginning: LD_..., SUBSTRATE_..., TELLTALE_... */
+	if (entry[0] == 'S' && entry[1] == 'U') {
+		from = CONTRACT_SESSION;
+		to = CONTRACT_POLICY;
+	} else if (entry[0] == 'L' && entry[1] == 'D') {
+		from = to = CONTRACT_LD_PRELOAD;
+	} else if (entry[0] == 'T' && entry[1] == 'E') {
+		from = to = CONTRACT_CTX;
+	} else {
+		return NULL;
+	}
+	for (unsigned i = from; i <= to; i++) {
+		const char *value = value_of(entry, (enum contract_name)i);
+
+		if (value) {
 			*ret = (enum contract_name)i;
-			return entry + n + 1;
+			return value;
 		}
 	}
 	return NULL;
 }
 
-const char *event_contract_find(char *const *envp, enum contract_name name)
+void event_contract_read(char *const *envp, const char *values[CONTRACT_NAMES])
 {
-	const char *last = NULL;
-	enum contract_name found;
+	enum contract_name name;
 
+	memset(values, 0, CONTRACT_NAMES * sizeof(*values));
 	for (; envp && *envp; envp++) {
-		const char *value = match(*envp, &found);
+		const char *value = match(*envp, &name);
 
-		if (!value || found != name)
-			continue;
-		if (name != CONTRACT_LD_PRELOAD)
-			return value;
-		last = value; /* getenv(3) takes the first of two, ld.so the last */
+		/* getenv(3) takes the first of two, ld.so the last */
+		if (value && (!values[name] || name == CONTRACT_LD_PRELOAD))
+			values[name] = value;
 	}
-	return last;
 }
 
 /* Bytes the new strings may need. Sets the number of entries in @envp. */
@@ -65,7 +84,7 @@ static size_t text_size(const struct contract *c, char *const *envp, size_t *ret
 		if (match(envp[n], &name))
 			text += strlen(envp[n]);
 	for (unsigned i = 0; i < CONTRACT_NAMES; i++)
-		text += strlen(names[i]) + 3 + (c->value[i] ? strlen(c->value[i]) : 0);
+		text += name_len[i] + 3u + (c->value[i] ? strlen(c->value[i]) : 0);
 	*ret_count = n;
 	return text;
 }
@@ -216,7 +235,7 @@ bool event_contract_ctx_parse(const char *text, struct contract_ctx *ret)
  */
 static char *restore_parent(const struct contract_ctx *ctx)
 {
-	size_t n = strlen(names[CONTRACT_PARENT_SPAN]);
+	size_t n = name_len[CONTRACT_PARENT_SPAN];
 	char *at = (char *)ctx->own_parent - n - 1;
 
 	memcpy(at, names[CONTRACT_PARENT_SPAN], n);

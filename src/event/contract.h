@@ -32,8 +32,8 @@ enum contract_name {
 /* event_contract_name_text - "LD_PRELOAD", "SUBSTRATE_SESSION_ID", ... */
 const char *event_contract_name_text(enum contract_name name);
 
-/* event_contract_find - the value of that name in @envp, or NULL. Of two, the one that counts: ld.so takes the last. */
-const char *event_contract_find(char *const *envp, enum contract_name name);
+/* event_contract_read - the values in @envp; NULL where a name is not there. Of two the one that counts for its reader. */
+void event_contract_read(char *const *envp, const char *values[CONTRACT_NAMES]);
 
 #define CONTRACT_ID_MAX 128 /* an id from the environment is cut there, NUL included */
 

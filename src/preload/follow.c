@@ -24,6 +24,19 @@ static const char *path_variable(void)
 	return NULL;
 }
 
+/* A script without "#!": the functions that search PATH hand it to /bin/sh when the kernel will not have it. */
+static bool is_for_shell(const char *file)
+{
+	char head[4] = {0};
+	long fd = tt_sys4(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0), n;
+
+	if (fd < 0)
+		return false;
+	n = tt_sys4(SYS_pread64, fd, head, sizeof(head), 0);
+	(void)tt_sys1(SYS_close, fd);
+	return n >= 0 && memcmp(head, "#!", 2) != 0 && memcmp(head, "\177ELF", 4) != 0;
+}
+
 static bool can_follow(int dirfd, const char *file, bool search)
 {
 	const char *lib = pl_process.contract.value[CONTRACT_LD_PRELOAD];
@@ -36,6 +49,8 @@ static bool can_follow(int dirfd, const char *file, bool search)
 			return false;
 		file = found;
 	}
+	if (search && is_for_shell(file))
+		file = "/bin/sh";
 	/* chroot, another mount namespace, a uid that may not read our folder */
 	return tt_program_loads(dirfd, file) && tt_sys3(SYS_faccessat, AT_FDCWD, lib, 4 /* R_OK */) == 0;
 }
@@ -56,6 +71,26 @@ void pl_scratch_free(void)
 	if (pl_thread.scratch)
 		(void)tt_sys2(SYS_munmap, pl_thread.scratch, pl_thread.scratch_size);
 	pl_thread.scratch = NULL;
+}
+
+/*
+ * The ring fd is inherited by the program about to start. Threads that start programs at the same time share one fd
+ * table, so they are counted; a vfork child has a table of its own, but its parent's memory: it must not count.
+ */
+static void lend_ring_fd(void)
+{
+	if (!pl_thread.in_vfork && __atomic_fetch_add(&pl_process.spawning, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	if (pl_ring_is_ours())
+		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, 0);
+}
+
+static void take_ring_fd_back(void)
+{
+	if (!pl_thread.in_vfork && __atomic_sub_fetch(&pl_process.spawning, 1, __ATOMIC_ACQ_REL) != 0)
+		return;
+	if (pl_ring_is_ours())
+		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, FD_CLOEXEC);
 }
 
 void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search, char *const *envp,
@@ -80,16 +115,14 @@ void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool se
 		return; /* a signal handler that execs while this thread does, with a vast environment */
 	f->envp = event_contract_env_build(&c, envp, buf);
 	f->follows = f->envp != envp;
-	if (f->follows && pl_process.mode == PL_RING &&
-	    __atomic_fetch_add(&pl_process.spawning, 1, __ATOMIC_ACQ_REL) == 0 && pl_ring_is_ours())
-		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, 0);
+	if (f->follows && pl_process.mode == PL_RING)
+		lend_ring_fd();
 }
 
 void pl_follow_done(struct pl_follow *f)
 {
-	if (f->follows && pl_process.mode == PL_RING &&
-	    __atomic_sub_fetch(&pl_process.spawning, 1, __ATOMIC_ACQ_REL) == 0 && pl_ring_is_ours())
-		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, FD_CLOEXEC);
+	if (f->follows && pl_process.mode == PL_RING)
+		take_ring_fd_back();
 	if (f->mapped)
 		pl_scratch_free();
 }

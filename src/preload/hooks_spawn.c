@@ -8,13 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/time.h"
 
 extern char **environ;
 
-#define ARGV_KEPT 2048
+#define ARGV_KEPT     2048
+#define SHELL_ROOM    4096	    /* "/bin/sh", "sh", "-c" and slack */
+#define EXEC_ROOM_MIN (128u << 10) /* always granted, whatever the stack limit */
+#define EXEC_ROOM_MAX (6u << 20)   /* never exceeded */
 
 TT_PUBLIC pid_t fork(void)
 {
@@ -95,6 +99,7 @@ static void vfork_child(void)
 	image->slot = pl_process.mode == PL_RING ?
 			      ring_slot_claim(&pl_process.ring, image->pid, &image->span) :
 			      NULL;
+	pl_thread.vfork_ring_fd = pl_process.ring_fd;
 	pl_thread.in_vfork = true;
 	pl_start_event(image, EVENT_HOW_VFORK, NULL, NULL, 0, NULL);
 }
@@ -104,6 +109,11 @@ static void vfork_parent(long pid)
 	struct pl_call c;
 	uint64_t began = vfork_began;
 
+	if (pl_thread.in_vfork && pl_process.mode == PL_RING) {
+		/* the child may have made way for a file of its own, in its own fd table */
+		pl_process.ring_fd = pl_thread.vfork_ring_fd;
+		pl_process.contract.ring_fd = pl_thread.vfork_ring_fd;
+	}
 	pl_thread.in_vfork = false;
 	pl_scratch_free();
 	if (!pl_enter(&c, EVENT_CALL_vfork))
@@ -209,11 +219,35 @@ struct swap {
 	struct tt_uuid span;
 };
 
-static void swap_in(struct swap *s)
+/*
+ * Whether the kernel takes command and environment: system() cannot be tried again without ours, since a command
+ * may have run. execve(2), "Limits on size of arguments and environment".
+ */
+static bool has_room(const char *command, char *const *envp)
+{
+	size_t need = SHELL_ROOM + ((uintptr_t)command < 4096 ? 0 : strlen(command)), limit;
+	struct rlimit stack;
+
+	for (; envp && *envp; envp++)
+		need += strlen(*envp) + 1 + sizeof(char *);
+	if (need <= EXEC_ROOM_MIN)
+		return true;
+	if (tt_sys4(SYS_prlimit64, 0, RLIMIT_STACK, 0, &stack) < 0)
+		return false;
+	limit = stack.rlim_cur / 4 < EXEC_ROOM_MAX ? stack.rlim_cur / 4 : EXEC_ROOM_MAX;
+	return need <= limit;
+}
+
+static void swap_in(struct swap *s, const char *command)
 {
 	s->span = tt_uuid_make();
 	s->saved = environ;
 	pl_follow_prepare(&s->follow, AT_FDCWD, "/bin/sh", false, environ, &s->span);
+	if (s->follow.follows && !has_room(command, s->follow.envp)) {
+		pl_follow_done(&s->follow);
+		s->follow.follows = s->follow.mapped = false;
+		s->follow.envp = environ;
+	}
 	s->ours = (char **)s->follow.envp;
 	environ = s->ours;
 }
@@ -241,7 +275,7 @@ TT_PUBLIC int system(const char *command)
 	if (!command || !pl_enter(&c, EVENT_CALL_system))
 		return PL_NEXT(system)(command);
 	pl_arg_text(&c, 0, command);
-	swap_in(&s);
+	swap_in(&s, command);
 	put_shell_start(&s);
 	pl_begin(&c);
 	r = PL_NEXT(system)(command);
@@ -262,7 +296,7 @@ TT_PUBLIC FILE *popen(const char *command, const char *mode)
 		return PL_NEXT(popen)(command, mode);
 	pl_arg_text(&c, 0, command);
 	pl_arg_text(&c, 1, mode);
-	swap_in(&s);
+	swap_in(&s, command);
 	pl_begin(&c);
 	f = PL_NEXT(popen)(command, mode);
 	pl_end(&c, f ? fileno_unlocked(f) : -1, !f);

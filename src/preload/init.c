@@ -6,28 +6,41 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/auxv.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "event/redact.h"
 
 __thread struct pl_thread pl_thread __attribute__((__tls_model__("initial-exec")));
-struct pl_process pl_process = {.ring_fd = -1};
-
-/* Copies of what children get: programs overwrite their environment strings to show a status in ps(1). */
-static char kept_ids[CONTRACT_NAMES][CONTRACT_ID_MAX];
-static char kept_lib[EVENT_PATH_MAX];
+struct pl_process pl_process; /* all zero: no page of the file is copied for it */
 
 extern char **environ;
 
-static const char *keep(char *to, size_t cap, const char *from, size_t len)
+/*
+ * Copies of what children get, one behind the other: programs overwrite their environment strings to show a status
+ * in ps(1). Packed, so that most processes touch one page of it. What does not fit is cut.
+ */
+const char *pl_keep(const char *text, size_t len)
 {
-	if (len >= cap)
-		len = cap - 1;
-	memcpy(to, from, len);
+	char *to = pl_process.kept + pl_process.kept_len;
+	size_t room = sizeof(pl_process.kept) - pl_process.kept_len;
+
+	if (room < 2)
+		return NULL;
+	if (len >= room)
+		len = room - 1;
+	memcpy(to, text, len);
 	to[len] = '\0';
+	pl_process.kept_len += len + 1;
 	return to;
+}
+
+static const char *keep_id(const char *text)
+{
+	size_t len = strlen(text);
+
+	return pl_keep(text, len < CONTRACT_ID_MAX ? len : CONTRACT_ID_MAX - 1);
 }
 
 /* Our own path is the entry of LD_PRELOAD that brought us here. */
@@ -40,28 +53,28 @@ static void keep_library_path(const char *preload)
 
 		if (n >= sizeof(base) - 1 && memcmp(p + n - (sizeof(base) - 1), base, sizeof(base) - 1) == 0 &&
 		    *p == '/') {
-			pl_process.contract.value[CONTRACT_LD_PRELOAD] = keep(kept_lib, sizeof(kept_lib), p, n);
+			pl_process.contract.value[CONTRACT_LD_PRELOAD] = pl_keep(p, n);
 			return;
 		}
 		p += n + (p[n] != '\0');
 	}
 }
 
-static void keep_contract(char *const *envp)
+static void keep_contract(const char *const values[CONTRACT_NAMES])
 {
 	struct contract *c = &pl_process.contract;
 
 	for (unsigned i = CONTRACT_SESSION; i < CONTRACT_CTX; i++) {
-		const char *value = event_contract_find(envp, (enum contract_name)i);
+		const char *value = values[i];
 
 		if (!value || i == CONTRACT_PARENT_SPAN)
 			continue;
 		if (i == CONTRACT_TRACE_LOG)
 			c->value[i] = value; /* until pl_log_open() has its own copy */
 		else
-			c->value[i] = keep(kept_ids[i], CONTRACT_ID_MAX, value, strlen(value));
+			c->value[i] = keep_id(value);
 	}
-	keep_library_path(event_contract_find(envp, CONTRACT_LD_PRELOAD));
+	keep_library_path(values[CONTRACT_LD_PRELOAD]);
 }
 
 static struct event_text text_of(const char *s)
@@ -98,13 +111,13 @@ static bool attach_ring(const struct contract_ctx *ctx)
 static void enter_direct_mode(void)
 {
 	struct contract *c = &pl_process.contract;
+	char session[4 + TT_UUID_TEXT_LEN + 1] = "ses_";
 	struct tt_uuid id;
 
 	if (!c->value[CONTRACT_SESSION]) {
 		id = tt_uuid_make();
-		memcpy(kept_ids[CONTRACT_SESSION], "ses_", 4);
-		tt_uuid_text(kept_ids[CONTRACT_SESSION] + 4, &id);
-		c->value[CONTRACT_SESSION] = kept_ids[CONTRACT_SESSION];
+		tt_uuid_text(session + 4, &id);
+		c->value[CONTRACT_SESSION] = keep_id(session);
 	}
 	pl_process.ids.session = text_of(c->value[CONTRACT_SESSION]);
 	pl_process.ids.world = text_of(c->value[CONTRACT_WORLD]);
@@ -134,17 +147,12 @@ static void parse_parent(const char *text, struct event_span *ret)
 	memset(ret, 0, sizeof(*ret));
 	if (!text)
 		return;
-	text = keep(kept_ids[CONTRACT_PARENT_SPAN], CONTRACT_ID_MAX, text, strlen(text));
+	text = keep_id(text);
+	if (!text)
+		return;
 	if (strlen(text) != PL_SPAN_TEXT_LEN || strncmp(text, "spn_", 4) != 0 ||
 	    !tt_uuid_parse(&ret->id, text + 4, TT_UUID_TEXT_LEN))
 		ret->text = text_of(text);
-}
-
-static const char *last_part(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
 }
 
 /* argv where nobody passed it to us; 0 where /proc is not mounted. */
@@ -163,13 +171,14 @@ static size_t read_cmdline(char *buf, size_t cap)
 static void announce(char *const *argv, bool replaces)
 {
 	char exe[EVENT_PATH_MAX / 2], args[EVENT_PATH_MAX / 2];
-	const char *execfn = (const char *)getauxval(AT_EXECFN);
+	char comm[16] = "";
 	long n = tt_sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof(exe) - 1);
 	struct event_arg joined = {0};
 	struct pl_call c = {0};
 
 	if (n > 0)
 		exe[n] = '\0';
+	(void)tt_sys2(SYS_prctl, PR_GET_NAME, comm);
 	pl_arg_argv(&c, 0, argv, args, sizeof(args));
 	joined = c.ev.args[0];
 	if (joined.absent)
@@ -177,7 +186,7 @@ static void announce(char *const *argv, bool replaces)
 	if (replaces && pl_process.mode == PL_DIRECT)
 		pl_replaced_event(&pl_process.image.parent);
 	pl_start_event(&pl_process.image, EVENT_HOW_EXEC, n > 0 && exe[0] == '/' ? exe : NULL,
-		       joined.len ? args : NULL, joined.len, execfn ? last_part(execfn) : NULL);
+		       joined.len ? args : NULL, joined.len, comm);
 }
 
 static void at_exit(int status, void *arg)
@@ -194,6 +203,8 @@ void pl_fork_child(void)
 	if (pl_process.mode == PL_OFF)
 		return;
 	pl_process.image.pid = (int32_t)tt_sys0(SYS_getpid);
+	if (pl_process.spawning && pl_ring_is_ours()) /* another thread had lent it at that moment */
+		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, FD_CLOEXEC);
 	pl_process.spawning = 0;
 	pl_thread.tid = 0;
 	pl_thread.in_vfork = false;
@@ -205,17 +216,21 @@ void pl_fork_child(void)
 
 static void set_up(char *const *argv, char **envp)
 {
-	const char *ctx_text = event_contract_find(envp, CONTRACT_CTX);
+	const char *values[CONTRACT_NAMES];
 	struct contract_ctx ctx = {.ring_fd = -1};
 	struct event_span parent;
 	bool has_ctx;
 
+	pl_process.ring_fd = -1;
 	/* pid last: it says that the rest is there */
-	has_ctx = ctx_text && event_contract_ctx_parse(ctx_text, &ctx);
-	keep_contract(envp);
-	parse_parent(event_contract_find(envp, CONTRACT_PARENT_SPAN), &parent);
+	event_contract_read(envp, values);
+	has_ctx = values[CONTRACT_CTX] && event_contract_ctx_parse(values[CONTRACT_CTX], &ctx);
+	keep_contract(values);
+	parse_parent(values[CONTRACT_PARENT_SPAN], &parent);
 	for (char *const *e = envp; *e; e++) {
-		if (strncmp(*e, "TELLTALE_ENV=inherit", 21) == 0)
+		if ((*e)[0] != 'T' || (*e)[1] != 'E')
+			continue;
+		if (strcmp(*e, "TELLTALE_ENV=inherit") == 0)
 			pl_process.inherit_only = true;
 		else if (strncmp(*e, "TELLTALE_REDACT=", 16) == 0)
 			event_redact_configure(*e + 16);

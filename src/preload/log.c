@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -20,12 +21,25 @@
 #define SMALL_LINE  2560 /* most lines are 600 bytes or less; longer ones take a mapping */
 
 static struct {
-	char path[EVENT_PATH_MAX];
-	int fd;
 	uint64_t dev, ino;
-	uint64_t lost;	/* events not written since the last gap line */
-	bool torn;	/* the last write was short: begin with a newline */
-} log_state = {.fd = -1};
+	uint64_t lost; /* events not written since the last gap line */
+	int fd;
+	bool torn;     /* the last write was short: begin with a newline */
+	char *path;    /* in pl_process.kept */
+} log_state; /* all zero until pl_log_open(), which comes before any use */
+
+/* A number that no program counts up to: at the top of what RLIMIT_NOFILE leaves, where that is low. */
+static long move_high(long fd)
+{
+	struct rlimit files;
+	long high = tt_sys3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, LOG_FD_MIN);
+
+	if (high != -EINVAL || tt_sys4(SYS_prlimit64, 0, RLIMIT_NOFILE, 0, &files) < 0)
+		return high;
+	for (long n = (long)files.rlim_cur - 1; high < 0 && n > (long)files.rlim_cur / 2; n--)
+		high = tt_sys3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, n);
+	return high;
+}
 
 static int open_file(void)
 {
@@ -36,9 +50,7 @@ static int open_file(void)
 		     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
 	if (fd < 0)
 		return (int)fd;
-	high = tt_sys3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, LOG_FD_MIN);
-	if (high < 0) /* a low RLIMIT_NOFILE */
-		high = tt_sys3(SYS_fcntl, fd, F_DUPFD_CLOEXEC, 3);
+	high = move_high(fd);
 	(void)tt_sys1(SYS_close, fd);
 	if (high < 0)
 		return (int)high;
@@ -78,13 +90,15 @@ void pl_log_open(const char *path)
 	bool is_default = !path || !*path;
 	struct tt_out o;
 
-	tt_out_init(&o, log_state.path, sizeof(log_state.path) - 1);
+	log_state.fd = -1;
+	log_state.path = pl_process.kept + pl_process.kept_len;
+	tt_out_init(&o, log_state.path, sizeof(pl_process.kept) - pl_process.kept_len - 1);
 	if (!is_default) {
 		char cwd[EVENT_PATH_MAX / 4];
-		long n = tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
+		long n = path[0] == '/' ? 0 : tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
 
 		/* made absolute now: the program may change directory before the log is opened again */
-		if (path[0] != '/' && n > 1 && cwd[0] == '/') {
+		if (n > 1 && cwd[0] == '/') {
 			tt_out_mem(&o, cwd, (size_t)n - 1);
 			tt_out_char(&o, '/');
 		}
@@ -100,9 +114,11 @@ void pl_log_open(const char *path)
 		pl_process.mode = PL_OFF;
 		return;
 	}
+	log_state.path[o.len] = '\0';
+	pl_process.kept_len += o.len + 1;
 	if (is_default)
 		make_folders();
-	if (!is_default)
+	else
 		pl_process.contract.value[CONTRACT_TRACE_LOG] = log_state.path;
 	(void)open_file(); /* tried again at each event */
 }
@@ -132,19 +148,33 @@ static int ready_fd(void)
 	return r < 0 ? r : log_state.fd;
 }
 
+/* Past RLIMIT_FSIZE a write is answered with SIGXFSZ, which is the program's to get and not for our lines. */
+static bool may_grow(int fd)
+{
+	struct rlimit size;
+	struct stat st;
+
+	if (tt_sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &size) < 0 || size.rlim_cur == RLIM_INFINITY)
+		return true;
+	return tt_sys2(SYS_fstat, fd, &st) == 0 &&
+	       (!S_ISREG(st.st_mode) || (uint64_t)st.st_size + EVENT_LINE_MAX <= size.rlim_cur);
+}
+
 static bool write_line(char *line, size_t len)
 {
 	int fd = ready_fd();
+	bool torn;
 	long n;
 
-	if (fd < 0)
+	if (fd < 0 || !may_grow(fd))
 		return false;
-	if (__atomic_exchange_n(&log_state.torn, false, __ATOMIC_RELAXED)) {
+	torn = __atomic_exchange_n(&log_state.torn, false, __ATOMIC_RELAXED);
+	if (torn) {
 		*--line = '\n';
 		len++;
 	}
 	n = tt_sys3(SYS_write, fd, line, len);
-	if (n >= 0 && (size_t)n < len)
+	if (n < 0 ? torn : (size_t)n < len)
 		__atomic_store_n(&log_state.torn, true, __ATOMIC_RELAXED);
 	return n == (long)len;
 }

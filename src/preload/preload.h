@@ -43,6 +43,7 @@ struct pl_thread {
 	void *scratch;		    /* mapping of a spawn attempt in a vfork child, freed by the parent */
 	size_t scratch_size;
 	struct pl_image vfork_image;
+	int vfork_ring_fd;	    /* ours, before that child ran */
 };
 extern __thread struct pl_thread pl_thread __attribute__((__tls_model__("initial-exec")));
 
@@ -57,6 +58,8 @@ struct pl_process {
 	uint64_t ring_dev, ring_ino;
 	uint32_t spawning;	  /* posix_spawn calls that need the ring fd inherited, at this moment */
 	bool inherit_only;	  /* TELLTALE_ENV=inherit: children get what the caller passes */
+	size_t kept_len;
+	char kept[2 * EVENT_PATH_MAX + CONTRACT_NAMES * CONTRACT_ID_MAX]; /* pl_keep() */
 };
 extern struct pl_process pl_process;
 
@@ -74,6 +77,9 @@ static inline struct pl_image *pl_image_now(void)
 {
 	return TT_UNLIKELY(pl_thread.in_vfork) ? &pl_thread.vfork_image : &pl_process.image;
 }
+
+/* pl_keep - a copy that lasts as long as the image; NULL if there is no room. Only while setting up. */
+const char *pl_keep(const char *text, size_t len);
 
 /* pl_init - set up if that has not happened: other constructors may call hooks before ours runs */
 void pl_init(void);

@@ -364,6 +364,9 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 	r->started_ns = tt_clock_ns(CLOCK_REALTIME);
 	recorder_sampler_init(&r->sampler, SAMPLE_MS);
 	r->started_mono_ns = r->sampler.started_ns;
+	n = recorder_track_init(&r->track);
+	if (n < 0)
+		return tt_fail(err, -n, "start a run");
 	n = open_output(r, err);
 	if (n < 0)
 		return n;
@@ -371,9 +374,6 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 	(void)snprintf(ret->folder, sizeof(ret->folder), "%s", recorder_output_folder(r->out));
 	r->track.out = r->out;
 	r->track.root = getpid();
-	n = recorder_track_init(&r->track);
-	if (n < 0)
-		return tt_fail(err, -n, "start a run");
 	n = recorder_run_start(r, err);
 	if (n == 0) {
 		n = recorder_run_loop(r, err);

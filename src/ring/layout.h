@@ -39,7 +39,7 @@ struct ring_header {
 	uint32_t version;
 	uint32_t slots, lanes, lane_bytes;
 	uint32_t recorder_pid;	/* in the recorder's namespace: for humans */
-	uint32_t pad;
+	uint32_t attached;	/* processes that mapped the ring */
 	uint64_t slot_hint;	/* where the next search for a free slot starts */
 	uint64_t lane_high;	/* lanes are claimed from below; none at or above this was ever claimed */
 	uint64_t lost_no_lane;	/* events that found no lane: part of their span's sequence all the same */
@@ -64,7 +64,7 @@ struct ring_lane {
 	uint64_t head;		/* end of what is reserved */
 	uint32_t state;		/* enum ring_state */
 	int32_t pid, tid;	/* the owner's own view */
-	uint32_t pad0;
+	uint32_t touched;	/* written to have the page mapped */
 	uint64_t lost;		/* reservations refused because the lane was full */
 	uint64_t pad1[4];
 	uint64_t tail;		/* end of what is consumed: written by the recorder alone */

@@ -10,12 +10,23 @@
 
 #include "base/sys.h"
 
+static int map(void *at, size_t size, int flags, int fd, uint64_t offset, void **ret)
+{
+	long r = tt_sys6(SYS_mmap, (long)at, (long)size, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd,
+			 (long)offset);
+
+	if (r < 0 && r > -4096)
+		return (int)r;
+	*ret = (void *)r;
+	return 0;
+}
+
 int ring_producer_attach(struct ring_producer *p, int fd)
 {
 	size_t size = ring_directory_size(RING_SLOTS, RING_LANES);
 	struct ring_header *h;
 	struct stat st;
-	void *map;
+	void *dir;
 	long r = tt_sys2(SYS_fstat, fd, &st);
 
 	if (r < 0)
@@ -23,18 +34,23 @@ int ring_producer_attach(struct ring_producer *p, int fd)
 	/* a shorter file would kill us with SIGBUS at the first look */
 	if ((uint64_t)st.st_size < ring_total_size(RING_SLOTS, RING_LANES, RING_LANE_BYTES))
 		return -EPROTO;
-	map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (map == MAP_FAILED)
-		return -errno;
-	h = map;
+	r = map(NULL, size, 0, fd, 0, &dir);
+	if (r < 0)
+		return (int)r;
+	h = dir;
+	/*
+	 * The first touch of a page is a write: a read would map its neighbours too and leave a second fault to
+	 * the write that follows.
+	 */
+	(void)__atomic_fetch_add(&h->attached, 1, __ATOMIC_RELAXED);
 	if (h->magic != RING_MAGIC || h->version != RING_VERSION || h->slots != RING_SLOTS ||
 	    h->lanes != RING_LANES || h->lane_bytes != RING_LANE_BYTES) {
-		(void)munmap(map, size);
+		(void)tt_sys2(SYS_munmap, dir, size);
 		return -EPROTO;
 	}
 	p->header = h;
-	p->slots = (struct ring_slot *)((char *)map + ring_slots_offset());
-	p->lanes = (struct ring_lane *)((char *)map + ring_lanes_offset(RING_SLOTS));
+	p->slots = (struct ring_slot *)((char *)dir + ring_slots_offset());
+	p->lanes = (struct ring_lane *)((char *)dir + ring_lanes_offset(RING_SLOTS));
 	p->slot_count = RING_SLOTS;
 	p->lane_count = RING_LANES;
 	p->lane_bytes = RING_LANE_BYTES;
@@ -56,8 +72,10 @@ struct ring_slot *ring_slot_claim(struct ring_producer *p, int32_t pid, const st
 
 	for (uint32_t i = 0; i < p->slot_count; i++) {
 		struct ring_slot *s = &p->slots[(from + i) % p->slot_count];
+		uint32_t expected = RING_FREE;
 
-		if (!claim_state(&s->state))
+		if (!__atomic_compare_exchange_n(&s->state, &expected, RING_CLAIMED, false, __ATOMIC_ACQ_REL,
+						 __ATOMIC_RELAXED))
 			continue;
 		s->span = *span;
 		__atomic_store_n(&s->next_seq, 0, __ATOMIC_RELAXED);
@@ -82,17 +100,17 @@ int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd, int3
 	int fixed = w->data ? MAP_FIXED : 0;
 
 	w->lane = NULL;
+	(void)__atomic_fetch_or(&p->lanes[0].touched, 1, __ATOMIC_RELAXED); /* as in ring_producer_attach() */
 	for (uint32_t n = 0; n < p->lane_count; n++) {
 		struct ring_lane *lane = &p->lanes[n];
 		uint64_t at = ring_directory_size(p->slot_count, p->lane_count) + (uint64_t)n * p->lane_bytes;
 		void *data;
+		int r;
 
 		if (!claim_state(&lane->state))
 			continue;
-		data = mmap(w->data, p->lane_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | fixed, fd, (off_t)at);
-		if (data == MAP_FAILED) {
-			int r = -errno;
-
+		r = map(w->data, p->lane_bytes, fixed, fd, at, &data);
+		if (r < 0) {
 			__atomic_store_n(&lane->state, RING_FREE, __ATOMIC_RELEASE);
 			w->data = NULL; /* MAP_FIXED may have unmapped it all the same */
 			return r;

@@ -308,6 +308,21 @@ static void do_close(int argc, char **argv)
 	printf("made %d\n", 3 + 2 * 2);
 }
 
+/* The child has an fd table of its own, but the library's state is its parent's. */
+static void take_in_vfork(int mine, int fd)
+{
+	int status;
+	pid_t pid = vfork();
+
+	if (pid == 0) {
+		open("f", O_RDONLY);
+		dup2(mine, fd);
+		open("f", O_RDONLY);
+		_exit(0);
+	}
+	must(waitpid(pid, &status, 0) == pid && status == 0, "child of vfork");
+}
+
 /* take HOW: a file of our own goes where the library's fd is; not one byte of a trace may reach it */
 static void do_take(int argc, char **argv)
 {
@@ -322,7 +337,9 @@ static void do_take(int argc, char **argv)
 		if (fcntl(fd, F_GETFD) < 0)
 			continue;
 		taken++;
-		if (strcmp(argv[2], "dup2") == 0)
+		if (strcmp(argv[2], "vfork") == 0)
+			take_in_vfork(mine, fd);
+		else if (strcmp(argv[2], "dup2") == 0)
 			must(dup2(mine, fd) == fd, "dup2");
 		else if (strcmp(argv[2], "dup3") == 0)
 			must(dup3(mine, fd, O_CLOEXEC) == fd, "dup3");
@@ -334,7 +351,7 @@ static void do_take(int argc, char **argv)
 	must(taken > 0 || getenv("NATIVE"), "found no fd of the library");
 	child_and_opens();
 	must(fstat(mine, &st) == 0 && st.st_size == 0, "the file was written to");
-	printf("made %d\n", 2 + 2);
+	printf("made %d\n", strcmp(argv[2], "vfork") == 0 ? 6 : 4);
 }
 
 int main(int argc, char **argv)

@@ -155,7 +155,7 @@ def span_problems(events, may_stay_open=()):
     for e in events:
         if e["span_id"] is not None:
             spans.add(e["span_id"])
-        if e["event_type"] == "process" and e["sensor"] == "preload":
+        if e["event_type"] == "process":
             where = starts if e["syscall"] == "start" else ends
             where.setdefault(e["span_id"], []).append(e)
         if e.get("sensor") == "preload" and "seq" in e:

@@ -193,6 +193,49 @@ def torn():
     point("events --json: gaps made up for damage fit the schema", not bad, *bad)
 
 
+def fences(name):
+    """The lines inside the ```json fences of a document."""
+    with open(os.path.join(SOURCE, "docs", name), encoding="utf-8") as f:
+        return re.findall(r"^```json\n(.*?)^```", f.read(), re.M | re.S)
+
+
+def schemas():
+    try:
+        import jsonschema
+    except ImportError:
+        skip("schemas: recorded runs and the examples of docs/ fit", "no python3-jsonschema")
+        return
+    event, run = (
+        jsonschema.Draft202012Validator(json.loads(telltale("schema", name).stdout)) for name in ("event", "run")
+    )
+    lines = [line for fence in fences("trace-format.md") for line in fence.splitlines()]
+    for name in ("normal", "killed", "hostile"):
+        with open(os.path.join(golden(name), "trace.jsonl"), "rb") as f:
+            lines += f.read().decode("utf-8").strip("\n").split("\n")
+    bad = [f"{e.message[:300]} in {line[:300]}" for line in lines for e in event.iter_errors(json.loads(line))]
+    point("schema event: recorded runs and the examples of docs/ fit", len(lines) > 60 and not bad, *bad)
+    described = {json.loads(l)["event_type"] for fence in fences("trace-format.md") for l in fence.splitlines()}
+    point("trace-format.md: an example of every type that is written", described == {"syscall", "process", "gap", "sample", "run"}, described)
+    documents = [json.loads(fence) for fence in fences("run-format.md")]
+    with open(os.path.join(golden("normal"), "run.json"), encoding="utf-8") as f:
+        documents.append(json.load(f))
+    bad = [e.message[:300] for d in documents for e in run.iter_errors(d)]
+    point("schema run: recorded runs and the examples of docs/ fit", len(documents) == 2 and not bad, *bad)
+    # What must not pass: a schema that takes everything proves nothing.
+    first = json.loads(lines[0])
+    for what, wrong in (
+        ("a key of another type", dict(first, exit_reason="EXITED(0)", exit_code=0)),
+        ("an unknown key", dict(first, colour="red")),
+        ("a missing key", {k: v for k, v in first.items() if k != "result"}),
+        ("a time without nine digits", dict(first, ts="2025-09-03T13:55:14.0+00:00")),
+        ("an unknown type", dict(first, event_type="noise")),
+    ):
+        point(f"schema event: {what} is refused", not event.is_valid(wrong), wrong)
+    wrong = json.loads(json.dumps(documents[0]))
+    del wrong["summary"]["peak_rss_kb"]
+    point("schema run: a missing figure is refused", not run.is_valid(wrong))
+
+
 def killed():
     has(
         "show: a run without run.json is told from the trace",
@@ -280,6 +323,18 @@ def output():
     run = subprocess.run([TELLTALE, "events", golden("normal")], stdout=writer, stderr=subprocess.PIPE, env=environment(), timeout=LIMIT)
     os.close(writer)
     point("a broken pipe ends quietly", run.returncode == 0 and not run.stderr, run)
+    # More than any buffer holds, read by something that takes one line.
+    long = os.path.join(state, "long.jsonl")
+    with open(os.path.join(golden("normal"), "trace.jsonl"), "rb") as f:
+        text = f.read()
+    with open(long, "wb") as f:
+        f.write(text * 100)
+    child = subprocess.Popen([TELLTALE, "events", long], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment())
+    child.stdout.readline()
+    child.stdout.close()
+    err = child.stderr.read()
+    child.stderr.close()
+    point("a pipe that breaks on the way ends quietly", child.wait(LIMIT) == 0 and not err, child.returncode, err)
 
 
 def on_terminal(**env):
@@ -362,7 +417,7 @@ def main():
         shutil.copytree(golden("killed"), os.path.join(runs, RUN[:-1] + "1"))
         shutil.copytree(golden("normal"), os.path.join(runs, "01980f2a-7c11-7a3e-8b52-6f1d0c9e4a70"))
         os.mkfifo(os.path.join(state, "fifo"))
-        for part in (show_normal, show_json, tree, events, torn, killed, hostile, listing, naming, output, colour, follow, doctor):
+        for part in (show_normal, show_json, tree, events, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
             part()
     finally:
         shutil.rmtree(state)

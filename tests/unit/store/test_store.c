@@ -159,7 +159,12 @@ static void test_follow(void)
 	CHECK_INT(item.kind, STORE_ITEM_LINE);
 	CHECK_INT(store_trace_next(t, &item, NULL), 1);
 	CHECK_INT(store_trace_next(t, &item, NULL), 0);
-	CHECK_INT(pwrite(writer, text, 30, sizeof(text) - 1), 30);
+	/* damage that ends in a newline is told at once */
+	CHECK_INT(pwrite(writer, "junk\n", 5, sizeof(text) - 1), 5);
+	CHECK_INT(store_trace_next(t, &item, NULL), 1);
+	CHECK_INT(item.kind, STORE_ITEM_UNREADABLE);
+	CHECK_INT(store_trace_next(t, &item, NULL), 0);
+	CHECK_INT(pwrite(writer, text, 30, sizeof(text) + 4), 30);
 	CHECK_INT(store_trace_next(t, &item, NULL), 0);
 	store_trace_follow(t, false);
 	CHECK_INT(store_trace_next(t, &item, NULL), 1);
@@ -369,25 +374,26 @@ static unsigned what_of(const struct store_view *v, const char *path)
 
 static void test_view_files(void)
 {
-	struct store_view *v = view_of(
-		CALL(1, "s", "open", "\"a\", \"O_RDWR|O_CREAT\", \"0644\"",
-		     PATH("/d/a")) CALL(2, "s", "fopen", "\"b\", \"rb+\"", PATH("/d/b"))
-			CALL(3, "s", "fopen", "\"c\", \"rb\"", PATH("/d/c"))
-				CALL(3, "s", "openat", "\"fd:3\", \"e\", \"O_RDONLY|O_TRUNCATED\"",
-				     PATH("/d/e")) CALL(4, "s", "rename", "\"a\", \"z\"",
-							PATH("/d/a") ", \"path2\": \"/d/z\"")
-					CALL(5, "s", "unlink", "\"b\"", PATH("/d/b")) CALL(
-						6, "s", "mkdir", "\"m\", \"0755\"", PATH("/d/m"))
-						CALL(7, "s", "open", "\"f\", \"O_WRONLY\"",
-						     PATH("/d/f") ", \"error\": \"EACCES\"")
-							CALL(8, "s", "open", "\"g\", \"O_RDONLY\"",
-							     PATH("/d/g") ", \"error\": \"ENOENT\"")
-								CALL(9, "s", "creat",
-								     "\"h\", \"0600\"", ""));
+	/* clang-format off */
+	static const char text[] =
+		CALL(1, "s", "open", "\"a\", \"O_RDWR|O_CREAT\", \"0644\"", PATH("/d/a"))
+		CALL(2, "s", "fopen", "\"b\", \"rb+\"", PATH("/d/b"))
+		CALL(3, "s", "fopen", "\"c\", \"rb\"", PATH("/d/c"))
+		CALL(3, "s", "openat", "\"fd:3\", \"e\", \"O_RDONLY|O_TRUNCATED\"", PATH("/d/e"))
+		CALL(4, "s", "rename", "\"a\", \"z\"", PATH("/d/a") ", \"path2\": \"/d/z\"")
+		CALL(5, "s", "unlink", "\"b\"", PATH("/d/b"))
+		CALL(6, "s", "open", "\"rw\", \"O_RDWR|O_CLOEXEC\"", PATH("/d/rw"))
+		CALL(6, "s", "mkdir", "\"m\", \"0755\"", PATH("/d/m"))
+		CALL(7, "s", "open", "\"f\", \"O_WRONLY\"", PATH("/d/f") ", \"error\": \"EACCES\"")
+		CALL(8, "s", "open", "\"g\", \"O_RDONLY\"", PATH("/d/g") ", \"error\": \"ENOENT\"")
+		CALL(9, "s", "creat", "\"h\", \"0600\"", "");
+	/* clang-format on */
+	struct store_view *v = view_of(text);
 
 	CHECK_INT(what_of(v, "/d/a"), STORE_FILE_WRITTEN | STORE_FILE_RENAMED | STORE_FILE_GONE);
 	CHECK_INT(what_of(v, "/d/b"), STORE_FILE_WRITTEN | STORE_FILE_DELETED | STORE_FILE_GONE);
 	CHECK_INT(what_of(v, "/d/c"), STORE_FILE_READ);
+	CHECK_INT(what_of(v, "/d/rw"), STORE_FILE_WRITTEN);
 	CHECK_INT(what_of(v, "/d/e"), STORE_FILE_READ);
 	CHECK_INT(what_of(v, "/d/z"), STORE_FILE_ARRIVED);
 	CHECK_INT(what_of(v, "/d/m"), STORE_FILE_MADE);
@@ -395,7 +401,7 @@ static void test_view_files(void)
 	CHECK_INT(what_of(v, "h"), STORE_FILE_WRITTEN); /* nobody knows where */
 	CHECK_INT(v->error_names.count, 2);
 	CHECK_INT(v->not_found, 1);
-	CHECK_INT(v->calls, 10);
+	CHECK_INT(v->calls, 11);
 	store_view_free(v);
 }
 

@@ -1,0 +1,246 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The environment contract: what build adds, hide takes away, byte for byte and in order. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "event/contract.h"
+#include "tap.h"
+
+#define LIB    "/usr/lib/telltale/libtelltale.so"
+#define SPAN   "spn_01991025-0a09-7f00-80ff-0123456789ab"
+#define ENV(...) ((char *const *)(const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+
+static const char *find_value(char *const *envp, enum contract_name name)
+{
+	const char *values[CONTRACT_NAMES];
+
+	event_contract_read(envp, values);
+	return values[name];
+}
+
+static const struct contract full = {
+	.value = {[CONTRACT_LD_PRELOAD] = LIB,
+		  [CONTRACT_SESSION] = "ses_1",
+		  [CONTRACT_TRACE_LOG] = "/tmp/trace.jsonl",
+		  [CONTRACT_PARENT_SPAN] = SPAN,
+		  [CONTRACT_WORLD] = "w",
+		  [CONTRACT_AGENT] = "a",
+		  [CONTRACT_POLICY] = ""},
+	.ring_fd = 1021,
+	.ring_ino = 123456,
+};
+static const struct contract direct = {
+	.value = {[CONTRACT_LD_PRELOAD] = LIB, [CONTRACT_SESSION] = "ses_1", [CONTRACT_PARENT_SPAN] = SPAN},
+	.ring_fd = -1,
+};
+static const struct contract little = {
+	.value = {[CONTRACT_PARENT_SPAN] = "s"},
+	.ring_fd = 3,
+};
+static const struct contract widest = {
+	.value = {[CONTRACT_LD_PRELOAD] = LIB, [CONTRACT_PARENT_SPAN] = SPAN},
+	.ring_fd = INT32_MAX,
+	.ring_ino = UINT64_MAX,
+};
+static const struct contract *const contracts[] = {&full, &direct, &little, &widest};
+
+static size_t count(char *const *envp)
+{
+	size_t n = 0;
+
+	while (envp && envp[n])
+		n++;
+	return n;
+}
+
+/* What execve does: an array and strings of the next program's own, each string in exact room. */
+static char **exec_copy(char *const *envp)
+{
+	size_t n = count(envp);
+	char **copy = calloc(n + 1, sizeof(*copy));
+
+	for (size_t i = 0; i < n; i++)
+		copy[i] = strdup(envp[i]);
+	return copy;
+}
+
+/* Build, hand over, hide; compare. */
+static void round_trip(const struct contract *c, char *const *envp)
+{
+	void *buf = malloc(event_contract_env_size(c, envp));
+	char **before = exec_copy(envp), **next, **strings;
+	char *const *built = event_contract_env_build(c, envp, buf);
+	const char *text = find_value(built, CONTRACT_CTX);
+	struct contract_ctx ctx;
+	size_t n = count(envp), given;
+
+	CHECK(built != envp);
+	CHECK(text != NULL);
+	/* the caller's own array is left alone */
+	for (size_t i = 0; i < n; i++)
+		CHECK_STR(envp[i], before[i]);
+	next = exec_copy(built);
+	given = count(next);
+	strings = calloc(given + 1, sizeof(*strings));
+	memcpy(strings, next, given * sizeof(*strings));
+	CHECK(event_contract_ctx_parse(find_value(next, CONTRACT_CTX), &ctx));
+	CHECK_INT(ctx.ring_fd, c->ring_fd);
+	CHECK(ctx.ring_ino == c->ring_ino);
+	if (c->value[CONTRACT_PARENT_SPAN])
+		CHECK_STR(find_value(next, CONTRACT_PARENT_SPAN), c->value[CONTRACT_PARENT_SPAN]);
+	if (c->value[CONTRACT_LD_PRELOAD])
+		CHECK(strstr(find_value(next, CONTRACT_LD_PRELOAD), c->value[CONTRACT_LD_PRELOAD]) !=
+		      NULL);
+	event_contract_env_hide(&ctx, next);
+	CHECK_INT(count(next), n);
+	for (size_t i = 0; i < n && next[i]; i++)
+		CHECK_STR(next[i], before[i]);
+	for (size_t i = 0; i < given; i++)
+		free(strings[i]);
+	for (size_t i = 0; i < n; i++)
+		free(before[i]);
+	free(strings);
+	free(before);
+	free(next);
+	free(buf);
+}
+
+static void round_trips(void)
+{
+	static char longer[3000] = "SUBSTRATE_PARENT_SPAN=";
+	char *const *const envs[] = {
+		ENV(),
+		ENV("PATH=/bin", "HOME=/"),
+		ENV("LD_PRELOAD=/x/own.so", "A=1"),
+		ENV("LD_PRELOAD=", "A=1"),
+		ENV("A=1", "LD_PRELOAD=/x/own.so:/y/two.so /z/three.so"),
+		ENV("LD_PRELOAD=" LIB),
+		ENV("LD_PRELOAD=/x/a.so:" LIB),
+		ENV("LD_PRELOAD=/x" LIB ".old"),
+		ENV("SUBSTRATE_PARENT_SPAN=", "B=2"),
+		ENV("SUBSTRATE_PARENT_SPAN=x", "B=2"),
+		ENV("A=", "SUBSTRATE_PARENT_SPAN=" SPAN),
+		ENV(longer, "LD_PRELOAD=/x/own.so"),
+		ENV("SUBSTRATE_SESSION_ID=mine", "SUBSTRATE_TRACE_LOG=/mine", "SUBSTRATE_WORLD_ID=",
+		    "SUBSTRATE_AGENT_ID=q", "SUBSTRATE_POLICY_ID=p"),
+		/* names twice: getenv takes the first, ld.so the last */
+		ENV("LD_PRELOAD=/x/1.so:/x/2.so", "A=1", "LD_PRELOAD=/x/3.so:/x/4.so"),
+		ENV("SUBSTRATE_PARENT_SPAN=one", "SUBSTRATE_PARENT_SPAN=two"),
+		ENV("SUBSTRATE_SESSION_ID=one", "SUBSTRATE_SESSION_ID=two", "A=1", "A=2"),
+		/* entries that only look like ours, and entries that are none */
+		ENV("LD_PRELOADX=1", "LD_PRELOAD", "SUBSTRATE_PARENT_SPANS=1", "TELLTALE_CTXX=1", "=", "", "S", "T",
+		    "L"),
+		ENV("TELLTALE_REDACT=off", "SUBSTRATE_SESSION_ID_=x"),
+	};
+
+	memset(longer + strlen(longer), 'p', sizeof(longer) - strlen(longer) - 1);
+	for (size_t c = 0; c < TT_ARRAY_SIZE(contracts); c++)
+		for (size_t i = 0; i < TT_ARRAY_SIZE(envs); i++)
+			round_trip(contracts[c], envs[i]);
+}
+
+/* Every order of a few entries, with and without each: 5 names, present bits and rotations. */
+static void combinations(void)
+{
+	static const char *const entries[] = {"LD_PRELOAD=/x/own.so", "SUBSTRATE_PARENT_SPAN=a;b=c", "SUBSTRATE_SESSION_ID=s", "X=y",
+			   "SUBSTRATE_TRACE_LOG="};
+
+	for (unsigned bits = 0; bits < 32; bits++) {
+		for (unsigned turn = 0; turn < 5; turn++) {
+			const char *env[6] = {NULL};
+			size_t n = 0;
+
+			for (unsigned i = 0; i < 5; i++)
+				if (bits >> i & 1)
+					env[n++] = entries[(i + turn) % 5];
+			for (size_t c = 0; c < TT_ARRAY_SIZE(contracts); c++)
+				round_trip(contracts[c], (char *const *)env);
+		}
+	}
+}
+
+static void what_is_built(void)
+{
+	char *const *envp = ENV("A=1", "LD_PRELOAD=/x/own.so", "SUBSTRATE_PARENT_SPAN=theirs", "SUBSTRATE_AGENT_ID=mine");
+	void *buf = malloc(event_contract_env_size(&full, envp));
+	char *const *built = event_contract_env_build(&full, envp, buf);
+
+	CHECK_STR(built[0], "A=1");
+	CHECK_STR(built[1], "LD_PRELOAD=" LIB ":/x/own.so");
+	CHECK_STR(built[2], "SUBSTRATE_PARENT_SPAN=" SPAN);
+	CHECK_STR(built[3], "SUBSTRATE_AGENT_ID=mine");
+	CHECK_STR(built[4], "SUBSTRATE_SESSION_ID=ses_1");
+	CHECK_STR(built[5], "SUBSTRATE_TRACE_LOG=/tmp/trace.jsonl");
+	CHECK_STR(built[6], "SUBSTRATE_WORLD_ID=w");
+	CHECK_STR(built[7], "SUBSTRATE_POLICY_ID=");
+	CHECK_STR(built[8], "TELLTALE_CTX=1;1021;123456;0x30056;theirs");
+	CHECK(built[9] == NULL);
+	free(buf);
+}
+
+static void nothing_to_build(void)
+{
+	char *const *nested = ENV("A=1", "TELLTALE_CTX=1;3;4;0x0;");
+	void *buf = malloc(event_contract_env_size(&full, nested));
+	char *const *built;
+
+	CHECK(event_contract_env_build(&full, nested, buf) == nested);
+	free(buf);
+	/* no environment at all */
+	buf = malloc(event_contract_env_size(&full, NULL));
+	built = event_contract_env_build(&full, NULL, buf);
+	CHECK_INT(count(built), CONTRACT_NAMES);
+	CHECK_STR(built[0], "LD_PRELOAD=" LIB);
+	free(buf);
+}
+
+static void find(void)
+{
+	char *const *envp = ENV("LD_PRELOAD=a", "SUBSTRATE_AGENT_ID=1", "SUBSTRATE_AGENT_ID=2", "LD_PRELOAD=b",
+			  "SUBSTRATE_WORLD_ID");
+
+	CHECK_STR(find_value(envp, CONTRACT_LD_PRELOAD), "b");
+	CHECK_STR(find_value(envp, CONTRACT_AGENT), "1");
+	CHECK(find_value(envp, CONTRACT_WORLD) == NULL);
+	CHECK(find_value(NULL, CONTRACT_WORLD) == NULL);
+	CHECK_STR(event_contract_name_text(CONTRACT_CTX), "TELLTALE_CTX");
+	CHECK_STR(event_contract_name_text(CONTRACT_POLICY), "SUBSTRATE_POLICY_ID");
+}
+
+static void bad_ctx(void)
+{
+	static const char *const bad[] = {
+		"",		       /* empty */
+		"1",		       /* no end */
+		"2;3;4;0x0;",	       /* another version */
+		"1;;4;0x0;",	       /* no fd */
+		"1;-2;4;0x0;",	       /* no such fd */
+		"1;2147483648;4;0x0;", /* past int */
+		"1;3;x;0x0;",	       /* no inode */
+		"1;3;4;0;",	       /* mask not in hex */
+		"1;3;4;0x;",	       /* no mask */
+		"1;3;4;0x0",	       /* no last separator */
+		"1;3;4;0xG;",
+	};
+	struct contract_ctx ctx = {.ring_fd = 77};
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(bad); i++) {
+		CHECK(!event_contract_ctx_parse(bad[i], &ctx));
+		CHECK_INT(ctx.ring_fd, 77);
+	}
+	CHECK(event_contract_ctx_parse("1;-1;0;0xff;own;er", &ctx));
+	CHECK_INT(ctx.ring_fd, -1);
+	CHECK_INT(ctx.mask, 0xff);
+	CHECK_STR(ctx.own_parent, "own;er");
+}
+
+int main(void)
+{
+	TAP_RUN(round_trips);
+	TAP_RUN(combinations);
+	TAP_RUN(what_is_built);
+	TAP_RUN(nothing_to_build);
+	TAP_RUN(find);
+	TAP_RUN(bad_ctx);
+	return tap_done();
+}

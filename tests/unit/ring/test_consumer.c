@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The consumer against a workload that writes what it likes: it drops, says so, and goes on. */
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "ring/consumer.h"
+#include "ring/producer.h"
+#include "tap.h"
+
+static struct ring_consumer *consumer;
+static struct ring_producer producer;
+static struct ring_writer writer;
+static struct ring_lane_state state;
+static _Alignas(8) char buf[RING_RECORD_MAX];
+
+static void set_up(void)
+{
+	memset(&producer, 0, sizeof(producer));
+	memset(&writer, 0, sizeof(writer));
+	CHECK_INT(ring_consumer_new(&consumer), 0);
+	CHECK_INT(ring_producer_attach(&producer, ring_consumer_fd(consumer)), 0);
+	CHECK_INT(ring_lane_claim(&producer, &writer, ring_consumer_fd(consumer), 7, 8), 0);
+}
+
+static void tear_down(void)
+{
+	CHECK_INT(munmap(producer.header, ring_directory_size(RING_SLOTS, RING_LANES)), 0);
+	CHECK_INT(munmap(writer.data, RING_LANE_BYTES), 0);
+	consumer = ring_consumer_free(consumer);
+}
+
+static struct ring_record *put(uint64_t seq)
+{
+	struct event ev = {.call = EVENT_CALL_system, .seq = seq, .args = {{.data = "x", .len = 1}}};
+	struct ring_record *r = ring_call_begin(&writer, &ev);
+
+	if (r)
+		ring_call_end(r, 0, 0, 0);
+	return r;
+}
+
+static int next(bool dead)
+{
+	state.scribbled = state.blocked = false;
+	return ring_lane_next(consumer, 0, buf, dead, &state);
+}
+
+/* After each scribble: -EBADMSG once, then a sound record comes through again. */
+static void recovers(int *rounds)
+{
+	CHECK_INT(next(false), -EBADMSG);
+	CHECK(state.scribbled);
+	CHECK_INT(next(false), 0);
+	CHECK(put(99) != NULL);
+	CHECK_INT(next(false), 1);
+	CHECK_INT(((struct ring_record *)buf)->seq, 99);
+	++*rounds;
+}
+
+static void sizes(void)
+{
+	static const uint32_t bad[] = {0,    1,	 8,	      15,	   17,	  95,	     24,	      RING_RECORD_MAX + 16,
+				       128, 4096, RING_LANE_BYTES, RING_LANE_BYTES * 2, 1u << 31, UINT32_MAX, UINT32_MAX & ~15u};
+	int rounds = 0;
+
+	set_up();
+	for (size_t i = 0; i < TT_ARRAY_SIZE(bad); i++) {
+		if (bad[i] == 128)
+			continue; /* its own size: sound */
+		put(1)->size = bad[i];
+		recovers(&rounds);
+	}
+	put(1)->size = 80; /* shorter than a record, yet no pad */
+	recovers(&rounds);
+	CHECK_INT(rounds, TT_ARRAY_SIZE(bad));
+	tear_down();
+}
+
+static void heads(void)
+{
+	static const uint64_t far[] = {RING_LANE_BYTES + 16, UINT64_MAX - 15, 1ull << 63, 0x1000000000ull};
+	int rounds = 0;
+
+	set_up();
+	for (size_t i = 0; i < TT_ARRAY_SIZE(far); i++) {
+		writer.lane->head += far[i];
+		recovers(&rounds);
+	}
+	for (uint64_t off = 1; off < RING_ALIGN; off++) {
+		CHECK(put(1) != NULL);
+		writer.lane->head += off;
+		recovers(&rounds);
+	}
+	/* a tail of theirs is not believed */
+	CHECK(put(5) != NULL);
+	writer.lane->tail = 0x123450;
+	CHECK_INT(next(false), 1);
+	CHECK(writer.lane->tail != 0x123450);
+	writer.lane->tail = 0x123450;
+	ring_lane_release(consumer, 0);
+	CHECK(writer.lane->tail == writer.lane->head);
+	CHECK(writer.lane->pid == 0 && writer.lane->tid == 0 && writer.lane->state == RING_FREE);
+	tear_down();
+}
+
+/* A lane full of pads, and a pad that never ends, cost one bounded walk. */
+static void pads(void)
+{
+	struct ring_record *r;
+
+	set_up();
+	for (uint32_t at = 0; at < RING_LANE_BYTES; at += RING_ALIGN) {
+		r = (struct ring_record *)(writer.data + at);
+		r->tag = at + 1;
+		r->size = RING_ALIGN;
+		r->kind = RING_PAD;
+	}
+	writer.lane->head = RING_LANE_BYTES;
+	CHECK_INT(next(false), 0);
+	CHECK(put(3) != NULL);
+	CHECK_INT(next(false), 1);
+	r = put(4);
+	r->kind = RING_PAD;
+	CHECK_INT(next(true), 0);
+	tear_down();
+}
+
+static void directory(void)
+{
+	uint64_t no_lane, no_slot;
+	struct tt_uuid id = {{1}};
+
+	set_up();
+	producer.header->lane_high = UINT64_MAX;
+	CHECK_INT(ring_lane_count(consumer), RING_LANES);
+	producer.lanes[RING_LANES - 1].state = 77;
+	CHECK(ring_lane_look(consumer, RING_LANES - 1, &state));
+	CHECK_INT(state.state, RING_CLOSED);
+	writer.lane->lost = UINT64_MAX;
+	CHECK(ring_lane_look(consumer, 0, &state));
+	CHECK(state.lost == UINT64_MAX && state.pid == 7 && state.tid == 8);
+	writer.lane->lost = 3; /* counting backwards loses nothing more */
+	CHECK(ring_lane_look(consumer, 0, &state));
+	CHECK_INT(state.lost, 0);
+	CHECK(!ring_lane_look(consumer, 1, &state));
+	producer.header->slot_hint = UINT64_MAX;
+	CHECK(ring_slot_claim(&producer, 1, &id) != NULL);
+	CHECK(ring_slot_find(consumer, &id) >= 0);
+	producer.header->lost_no_lane = 5;
+	ring_consumer_unplaced(consumer, &no_lane, &no_slot);
+	CHECK(no_lane == 5 && no_slot == 0);
+	tear_down();
+	CHECK(ring_consumer_free(NULL) == NULL);
+}
+
+int main(void)
+{
+	TAP_RUN(sizes);
+	TAP_RUN(heads);
+	TAP_RUN(pads);
+	TAP_RUN(directory);
+	return tap_done();
+}
