@@ -254,6 +254,17 @@ static void put_text_key(struct line *l, const char *key, const struct event_tex
 	put_lit(l, "\"");
 }
 
+/* Ids and names that the kernel or we gave: nothing in them is a secret. */
+static void put_id_key(struct line *l, const char *key, const struct event_text *t)
+{
+	if (!t->data)
+		return;
+	put_key(l, key);
+	put_lit(l, "\"");
+	(void)tt_out_json(&l->o, t->data, t->len, 1);
+	put_lit(l, "\"");
+}
+
 static void put_str_key(struct line *l, const char *key, const char *value)
 {
 	put_key(l, key);
@@ -265,7 +276,8 @@ static void put_str_key(struct line *l, const char *key, const char *value)
 static void put_u64_key(struct line *l, const char *key, uint64_t v)
 {
 	put_key(l, key);
-	tt_out_u64(&l->o, v);
+	/* a count that the workload made up must not make the line unreadable: readers have 63 bits */
+	tt_out_u64(&l->o, v < INT64_MAX ? v : INT64_MAX);
 }
 
 static void put_pid_key(struct line *l, const char *key, int32_t v)
@@ -312,7 +324,7 @@ static void put_head(struct line *l, const struct event *ev)
 	put_lit(l, ts);
 	put_lit(l, "\"");
 	put_str_key(l, "event_type", type_names[ev->type]);
-	put_text_key(l, "session_id", &ev->ids->session);
+	put_id_key(l, "session_id", &ev->ids->session);
 	put_key(l, "span_id");
 	put_span(l, &ev->span);
 	put_key(l, "parent_span");
@@ -351,11 +363,11 @@ static void put_common(struct line *l, const struct event *ev)
 	put_pid_key(l, "ppid", ev->ppid);
 	put_pid_key(l, "tid", ev->tid);
 	put_pid_key(l, "ns_pid", ev->ns_pid);
-	put_text_key(l, "comm", &ev->comm);
-	put_text_key(l, "run_id", &ev->ids->run);
-	put_text_key(l, "world_id", &ev->ids->world);
-	put_text_key(l, "agent_id", &ev->ids->agent);
-	put_text_key(l, "policy_id", &ev->ids->policy);
+	put_id_key(l, "comm", &ev->comm);
+	put_id_key(l, "run_id", &ev->ids->run);
+	put_id_key(l, "world_id", &ev->ids->world);
+	put_id_key(l, "agent_id", &ev->ids->agent);
+	put_id_key(l, "policy_id", &ev->ids->policy);
 	if (ev->source == EVENT_FROM_PRELOAD) {
 		put_str_key(l, "sensor", "preload");
 		put_str_key(l, "standing", "declared");
@@ -485,12 +497,11 @@ static void put_process(struct line *l, const struct event *ev)
 
 static void put_gap(struct line *l, const struct event *ev)
 {
-	put_text_key(l, "reason", &ev->reason);
-	put_key(l, "count");
+	put_id_key(l, "reason", &ev->reason);
 	if (ev->gap_count_known)
-		tt_out_u64(&l->o, ev->gap_count);
+		put_u64_key(l, "count", ev->gap_count);
 	else
-		put_lit(l, "null");
+		put_lit(l, ", \"count\": null");
 	if (ev->gap_at_least)
 		put_lit(l, ", \"at_least\": true");
 	if (ev->gap_has_range) {
@@ -517,16 +528,16 @@ static void put_run(struct line *l, const struct event *ev)
 {
 	bool is_end = ev->exit_reason.data != NULL;
 
-	put_text_key(l, "phase", &ev->phase);
+	put_id_key(l, "phase", &ev->phase);
 	put_text_key(l, "program", &ev->program);
 	if (ev->argv.data) {
 		put_key(l, "argv");
 		(void)put_argv(l, ev->argv.data, ev->argv.len, 1, NULL);
 	}
 	put_text_key(l, "cwd", &ev->cwd);
-	put_text_key(l, "profile", &ev->profile);
-	put_text_key(l, "version", &ev->version);
-	put_text_key(l, "exit_reason", &ev->exit_reason);
+	put_id_key(l, "profile", &ev->profile);
+	put_id_key(l, "version", &ev->version);
+	put_id_key(l, "exit_reason", &ev->exit_reason);
 	if (is_end) {
 		put_key(l, "exit_code");
 		if (ev->exit_code >= 0)
@@ -549,7 +560,7 @@ static void put_tail(struct line *l, const struct event *ev)
 			put_lit(l, ", \"in_flight\": true");
 		put_args_raw(l, ev);
 	}
-	put_text_key(l, "traceparent", &ev->ids->traceparent);
+	put_id_key(l, "traceparent", &ev->ids->traceparent);
 	switch (ev->type) {
 	case EVENT_PROCESS:
 		put_process(l, ev);

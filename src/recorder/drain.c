@@ -99,6 +99,9 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 		/* a spawned child may have spoken before its parent came back from posix_spawn */
 		if (p && p->span && ev->how == EVENT_HOW_SPAWN)
 			p = NULL;
+		/* met by the sampler before its own first record was: its own span takes over */
+		if (p && p->span && !p->span->preload)
+			recorder_track_replace(t, p->span, ev->ts_ns);
 	}
 	s = recorder_track_begin(t, &ev->span.id, &ev->parent, ev->how, p);
 	if (!s)

@@ -53,7 +53,7 @@ static void look_at(struct recorder_track *track, pid_t pid, struct totals *sum)
 	if (recorder_io_read(pid, &io) == 0)
 		add_io(&sum->io, &io);
 	if (st.state != 'Z' && st.state != 'X')
-		recorder_track_seen(track, pid, st.ppid, st.comm);
+		recorder_track_seen(track, pid, &st);
 }
 
 /* Room for @more further pids in the work list; false at the limit. */

@@ -2,6 +2,7 @@
 /* From options to a running command: ring, environment, launch. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -21,11 +22,27 @@
 
 extern char **environ;
 
+/* The command's soft limit on file sizes is not meant for the ring, which is large but empty. */
+static int make_ring(struct ring_consumer **ret)
+{
+	struct rlimit lim;
+	int n;
+
+	if (getrlimit(RLIMIT_FSIZE, &lim) < 0)
+		return -errno;
+	(void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){lim.rlim_max, lim.rlim_max});
+	n = ring_consumer_new(ret);
+	(void)setrlimit(RLIMIT_FSIZE, &lim);
+	return n;
+}
+
 /* The ring's fd, under a number that programs do not meet. */
 static int open_ring(struct recorder_run_state *r, struct tt_err *err)
 {
-	int n = ring_consumer_new(&r->track.ring);
+	int n = make_ring(&r->track.ring);
 
+	if (n == -EFBIG)
+		return tt_fail(err, -n, "make the ring (raise 'ulimit -f' or use --no-preload)");
 	if (n < 0)
 		return tt_fail(err, -n, "make the ring");
 	r->ring_fd = fcntl(ring_consumer_fd(r->track.ring), F_DUPFD_CLOEXEC, RING_FD_MIN);
@@ -100,14 +117,20 @@ static int open_events(struct recorder_run_state *r, sigset_t *ret_old_mask, str
 	return 0;
 }
 
-/* A pidfd for each live process: as many as the hard limit allows. The command keeps the old limit: it is running. */
-static void raise_fd_limit(void)
+/*
+ * A pidfd for each live process, a trace of any size: as far as the hard limits allow. The command keeps the old
+ * ones: it is running.
+ */
+static void raise_limits(void)
 {
+	static const __rlimit_resource_t ours[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA};
 	struct rlimit lim;
 
-	if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < lim.rlim_max) {
+	for (size_t i = 0; i < TT_ARRAY_SIZE(ours); i++) {
+		if (getrlimit(ours[i], &lim) < 0)
+			continue;
 		lim.rlim_cur = lim.rlim_max;
-		(void)setrlimit(RLIMIT_NOFILE, &lim);
+		(void)setrlimit(ours[i], &lim);
 	}
 }
 
@@ -189,6 +212,7 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 	int n;
 
 	sandbox_ignored_signals(&ignored);
+	(void)signal(SIGCHLD, SIG_DFL); /* ignored, our children would vanish before we could look at them */
 	n = open_events(r, &mask, err);
 	if (n < 0)
 		return n;
@@ -210,7 +234,7 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 	n = launch(r, &mask, &ignored, follows, err);
 	if (n < 0)
 		return n;
-	raise_fd_limit();
+	raise_limits();
 	if (r->child.report_fd >= 0 && watch_fd(r, &r->child.report_fd) < 0)
 		return tt_fail(err, errno, "watch the sandbox");
 	command = command_pid(r);

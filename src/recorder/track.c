@@ -17,6 +17,7 @@
 #include "recorder/track_internal.h"
 
 #define ANCESTRY_MAX 64
+#define FIRST_WORD_NS (250 * TT_NS_PER_MS)
 #define EXEC_SETTLED_NS (50 * TT_NS_PER_MS) /* by then a failed exec has said so */
 
 /* linux/pidfd.h since 6.13, the exit code since 6.15; Debian 12's headers have neither. */
@@ -342,7 +343,7 @@ static void resolve_exec(struct recorder_track *t, struct recorder_process *p)
 	(void)exec_took_place(t, p->span, exe);
 }
 
-void recorder_track_seen(struct recorder_track *t, pid_t pid, pid_t ppid, const char *comm)
+void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recorder_stat *st)
 {
 	struct recorder_process *p = recorder_process_find_real(&t->tree, pid), *parent;
 	struct event_span parent_span = {0};
@@ -358,14 +359,17 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, pid_t ppid, const 
 	}
 	if (t->own_pid_namespace)
 		return; /* the sandbox's own init, or a process whose first record is on its way */
+	/* a process with the library speaks within moments of its birth: no second span for it */
+	if (t->ring && tt_clock_ns(CLOCK_BOOTTIME) < st->start_ns + FIRST_WORD_NS)
+		return;
 	p = recorder_track_process(t, pid);
 	if (!p)
 		return;
-	parent = recorder_process_find_real(&t->tree, ppid);
+	parent = recorder_process_find_real(&t->tree, st->ppid);
 	if (parent && parent->span)
 		parent_span.id = parent->span->id;
 	has_exe = recorder_exe_read(pid, exe, sizeof(exe)) > 0;
-	(void)begin_observed(t, &id, &parent_span, EVENT_HOW_FORK, p, comm, has_exe ? exe : NULL,
+	(void)begin_observed(t, &id, &parent_span, EVENT_HOW_FORK, p, st->comm, has_exe ? exe : NULL,
 			     recorder_track_now());
 }
 

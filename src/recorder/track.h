@@ -7,6 +7,7 @@
 #define TT_RECORDER_TRACK_H
 
 #include "recorder/output.h"
+#include "recorder/procfs.h"
 #include "recorder/tree.h"
 #include "ring/consumer.h"
 
@@ -63,7 +64,7 @@ void recorder_track_died(struct recorder_track *t, struct recorder_process *p, b
 bool recorder_track_status(const struct recorder_process *p, int *ret_status);
 
 /* recorder_track_seen - the sampler met a process: make a span if nobody told of it, resolve a pending exec */
-void recorder_track_seen(struct recorder_track *t, pid_t pid, pid_t ppid, const char *comm);
+void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recorder_stat *st);
 
 /* recorder_track_finish - the run is over: end every span that has no end yet */
 void recorder_track_finish(struct recorder_track *t);

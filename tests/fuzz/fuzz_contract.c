@@ -34,11 +34,12 @@ static void hide(char *const *envp, char *const *want)
 {
 	char *own[ENTRIES_MAX + CONTRACT_NAMES + 1], *seen[ENTRIES_MAX + CONTRACT_NAMES + 1];
 	size_t n = copy_env(own, envp), i;
-	const char *text;
+	const char *values[CONTRACT_NAMES], *text;
 	struct contract_ctx ctx;
 
 	memcpy(seen, own, sizeof(*own) * (n + 1));
-	text = event_contract_find(seen, CONTRACT_CTX);
+	event_contract_read(seen, values);
+	text = values[CONTRACT_CTX];
 	if (text && event_contract_ctx_parse(text, &ctx)) {
 		event_contract_env_hide(&ctx, seen);
 		for (i = 0; want && want[i]; i++)

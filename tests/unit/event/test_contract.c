@@ -44,6 +44,14 @@ static const struct contract widest = {
 };
 static const struct contract *const contracts[] = {&full, &direct, &little, &widest};
 
+static const char *find(char *const *envp, enum contract_name name)
+{
+	const char *values[CONTRACT_NAMES];
+
+	event_contract_read(envp, values);
+	return values[name];
+}
+
 static size_t count(char *const *envp)
 {
 	size_t n = 0;
@@ -194,7 +202,7 @@ static void nothing_to_build(void)
 	free(buf);
 }
 
-static void find(void)
+static void reads(void)
 {
 	char *const *envp = ENV("LD_PRELOAD=a", "SUBSTRATE_AGENT_ID=1", "SUBSTRATE_AGENT_ID=2", "LD_PRELOAD=b",
 			  "SUBSTRATE_WORLD_ID");
@@ -240,7 +248,7 @@ int main(void)
 	TAP_RUN(combinations);
 	TAP_RUN(what_is_built);
 	TAP_RUN(nothing_to_build);
-	TAP_RUN(find);
+	TAP_RUN(reads);
 	TAP_RUN(bad_ctx);
 	return tap_done();
 }

@@ -337,6 +337,10 @@ static void gaps_and_runs(void)
 	CHECK_INT(json_integer_value(json_object_get(j, "seq_from")), 1);
 	CHECK_INT(json_integer_value(json_object_get(j, "seq_to")), 7);
 	json_decref(j);
+	ev.gap_count = UINT64_MAX; /* past what JSON readers take */
+	j = parse(&ev);
+	CHECK(json_integer_value(json_object_get(j, "count")) == INT64_MAX);
+	json_decref(j);
 	ev.gap_count_known = ev.gap_at_least = ev.gap_has_range = false;
 	j = parse(&ev);
 	CHECK(json_is_null(json_object_get(j, "count")));
