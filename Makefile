@@ -48,7 +48,7 @@ format:
 
 bench: packages-demo packages-bench
 	@$(MAKE) --no-print-directory build
-	bench/run $(BUILD)
+	tools/bench.py $(BUILD)
 
 fuzz: packages-demo packages-fuzz
 	@tools/fuzz.sh

@@ -32,8 +32,8 @@ static bool has_own_interp(int fd, const char *head, size_t have)
 	if (have < sizeof(eh))
 		return false;
 	memcpy(&eh, head, sizeof(eh));
-	if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != OWN_MACHINE || eh.e_phoff > have ||
-	    eh.e_phentsize != sizeof(Elf64_Phdr))
+	if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != OWN_MACHINE ||
+	    eh.e_phoff > have || eh.e_phentsize != sizeof(Elf64_Phdr))
 		return false;
 	for (unsigned i = 0; i < eh.e_phnum && i < 32; i++) {
 		uint64_t at = eh.e_phoff + i * sizeof(Elf64_Phdr);
@@ -51,7 +51,8 @@ static bool has_own_interp(int fd, const char *head, size_t have)
 		if (ph.p_offset <= have && ph.p_filesz <= have - ph.p_offset) {
 			interp = head + ph.p_offset;
 		} else {
-			if (tt_sys4(SYS_pread64, fd, path, ph.p_filesz, ph.p_offset) != (long)ph.p_filesz)
+			if (tt_sys4(SYS_pread64, fd, path, ph.p_filesz, ph.p_offset) !=
+			    (long)ph.p_filesz)
 				return false;
 			interp = path;
 		}
@@ -76,7 +77,8 @@ static char *script_interp(char *head, size_t have)
 /* Whether a program gets privileges from its file: ld.so then drops LD_PRELOAD, and rightly so. */
 static bool is_privileged(int fd, const struct stat *st)
 {
-	if (tt_sys0(SYS_geteuid) != 0 && tt_sys4(SYS_fgetxattr, fd, "security.capability", NULL, 0) > 0)
+	if (tt_sys0(SYS_geteuid) != 0 &&
+	    tt_sys4(SYS_fgetxattr, fd, "security.capability", NULL, 0) > 0)
 		return true;
 	if ((st->st_mode & S_ISUID) && st->st_uid != (uid_t)tt_sys0(SYS_geteuid))
 		return true;
@@ -94,18 +96,21 @@ bool tt_program_loads(int dirfd, const char *file)
 		bool loads;
 		char *next;
 		long n;
-		int fd = (int)tt_sys3(SYS_openat, dirfd, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+		int fd = (int)tt_sys3(SYS_openat, dirfd, file,
+				      O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 		/* executable but not readable: nothing is known, so nothing is risked */
 		if (fd < 0)
 			return false;
-		if (tt_sys2(SYS_fstat, fd, &st) < 0 || !S_ISREG(st.st_mode) || is_privileged(fd, &st)) {
+		if (tt_sys2(SYS_fstat, fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+		    is_privileged(fd, &st)) {
 			(void)tt_sys1(SYS_close, fd);
 			return false;
 		}
 		n = tt_sys4(SYS_pread64, fd, head, HEAD_BYTES, 0);
 		if (n < 4 || memcmp(head, "#!", 2) != 0) {
-			loads = n >= 4 && memcmp(head, ELFMAG, SELFMAG) == 0 && has_own_interp(fd, head, (size_t)n);
+			loads = n >= 4 && memcmp(head, ELFMAG, SELFMAG) == 0 &&
+				has_own_interp(fd, head, (size_t)n);
 			(void)tt_sys1(SYS_close, fd);
 			return loads;
 		}

@@ -56,7 +56,8 @@ bool event_put_path(const struct event *ev, int which, struct tt_out *o)
 
 	if (ev->type != EVENT_SYSCALL)
 		return false;
-	if (!which && ev->extra.data && (ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir)) {
+	if (!which && ev->extra.data &&
+	    (ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir)) {
 		tt_out_mem(o, ev->extra.data, ev->extra.len);
 		return true;
 	}
@@ -96,7 +97,8 @@ bool event_writes(const struct event *ev)
 	if (ev->call == EVENT_CALL_creat || ev->call == EVENT_CALL_creat64)
 		return true;
 	if (i >= 0)
-		return (ev->args[i].num & O_ACCMODE) != O_RDONLY || (ev->args[i].num & (O_CREAT | O_TRUNC));
+		return (ev->args[i].num & O_ACCMODE) != O_RDONLY ||
+		       (ev->args[i].num & (O_CREAT | O_TRUNC));
 	i = find_arg(ev, 'F');
 	if (i >= 0 && ev->args[i].data) {
 		const char *mode = ev->args[i].data;
@@ -111,7 +113,8 @@ static bool opens(enum event_call call)
 {
 	return call >= EVENT_CALL_open && call <= EVENT_CALL_freopen64;
 }
-_Static_assert(EVENT_CALL_freopen64 - EVENT_CALL_open == 13, "the opening calls stand together in calls.def");
+_Static_assert(EVENT_CALL_freopen64 - EVENT_CALL_open == 13,
+	       "the opening calls stand together in calls.def");
 
 static bool path_is_quiet(const struct event *ev, const char *path, size_t len)
 {
@@ -150,7 +153,8 @@ bool event_is_quiet(const struct event *ev)
 		return joined_is_quiet(ev);
 	/* only what starts in one of the three trees can end there without climbing */
 	if (base.len == 1 || (base.len >= 5 && memcmp(base.data, "/proc", 5) == 0) ||
-	    (base.len >= 4 && (memcmp(base.data, "/sys", 4) == 0 || memcmp(base.data, "/dev", 4) == 0)))
+	    (base.len >= 4 &&
+	     (memcmp(base.data, "/sys", 4) == 0 || memcmp(base.data, "/dev", 4) == 0)))
 		return joined_is_quiet(ev);
 	return false;
 }

@@ -33,7 +33,8 @@ static bool is_dotdot(const struct part *part)
 	return part->len == 2 && part->at[0] == '.' && part->at[1] == '.';
 }
 
-void event_path_join(struct tt_out *o, const char *base, size_t base_len, const char *path, size_t len)
+void event_path_join(struct tt_out *o, const char *base, size_t base_len, const char *path,
+		     size_t len)
 {
 	const char *p = path, *end = path + len;
 	bool climbing = false, any = false;
@@ -83,8 +84,8 @@ bool event_path_is_quiet(const char *path, size_t len)
 {
 	static const char leads_out[][10] = {"..", "root", "cwd", "exe", "fd", "map_files"};
 	static const char not_noise[][16] = {
-		"/dev/fd",     "/dev/stdin", "/dev/stdout",    "/dev/stderr",
-		"/dev/shm",    "/dev/mqueue", "/dev/hugepages",
+		"/dev/fd",  "/dev/stdin",  "/dev/stdout",    "/dev/stderr",
+		"/dev/shm", "/dev/mqueue", "/dev/hugepages",
 	};
 	const char *p = path;
 	struct part part;
@@ -96,7 +97,8 @@ bool event_path_is_quiet(const char *path, size_t len)
 		if (has_prefix(path, len, not_noise[i]))
 			return false;
 	while (next_part(&p, path + len, &part))
-		for (size_t i = 0; i < (in_proc ? sizeof(leads_out) / sizeof(leads_out[0]) : 1); i++)
+		for (size_t i = 0; i < (in_proc ? sizeof(leads_out) / sizeof(leads_out[0]) : 1);
+		     i++)
 			if (part_is(&part, leads_out[i]))
 				return false;
 	return true;
@@ -104,7 +106,8 @@ bool event_path_is_quiet(const char *path, size_t len)
 
 bool event_path_is_sink(const char *path, size_t len)
 {
-	static const char sinks[][14] = {"/dev/null", "/dev/tty", "/dev/console", "/dev/ptmx", "/dev/pts"};
+	static const char sinks[][14] = {"/dev/null", "/dev/tty", "/dev/console", "/dev/ptmx",
+					 "/dev/pts"};
 
 	for (size_t i = 0; i < sizeof(sinks) / sizeof(sinks[0]); i++)
 		if (has_prefix(path, len, sinks[i]))

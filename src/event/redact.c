@@ -8,13 +8,14 @@
 
 /* A name is secret if it ends in one of these; '-' equals '_', case does not matter. */
 static const char secret_names[][20] = {
-	"token",	 "password",	 "passwd",     "passphrase",  "secret",	   "api_key",
-	"apikey",	 "access_key",	 "secret_key", "private_key", "credential", "credentials",
-	"authorization", "client_secret", "auth_key",  "session_key", "_pass",	   "_pwd",
+	"token",         "password",      "passwd",     "passphrase",  "secret",     "api_key",
+	"apikey",        "access_key",    "secret_key", "private_key", "credential", "credentials",
+	"authorization", "client_secret", "auth_key",   "session_key", "_pass",      "_pwd",
 };
 
 static const char token_prefixes[][12] = {
-	"ghp_", "gho_", "ghs_", "ghu_", "github_pat_", "glpat-", "xoxb-", "xoxp-", "AKIA", "ASIA", "sk-ant-",
+	"ghp_",  "gho_",  "ghs_", "ghu_", "github_pat_", "glpat-",
+	"xoxb-", "xoxp-", "AKIA", "ASIA", "sk-ant-",
 };
 
 #define TOKEN_MIN 16 /* characters a self-telling token has at least, prefix included */
@@ -91,7 +92,8 @@ bool event_redact_is_flag(const char *arg, size_t len)
 	for (size_t i = dashes; i < len; i++)
 		if (!is_name_char(arg[i]) && arg[i] != '.')
 			return false;
-	return !is_negated(arg + dashes, len - dashes) && is_secret_name(arg + dashes, len - dashes);
+	return !is_negated(arg + dashes, len - dashes) &&
+	       is_secret_name(arg + dashes, len - dashes);
 }
 
 size_t event_redact_flag_value(const char *arg, size_t len)
@@ -135,7 +137,8 @@ static size_t quoted_end(const char *text, size_t len, size_t at, size_t quote)
 		if (quote == 2 && at + 1 < len && text[at + 1] == mark)
 			return at;
 		/* in a text within a text an escaped quote has three backslashes */
-		if (quote == 2 && len - at >= 4 && memcmp(text + at, "\\\\\\", 3) == 0 && text[at + 3] == mark)
+		if (quote == 2 && len - at >= 4 && memcmp(text + at, "\\\\\\", 3) == 0 &&
+		    text[at + 3] == mark)
 			at += 3;
 		else
 			at++;
@@ -177,7 +180,8 @@ static bool word_at(const char *text, size_t len, size_t at, const char *word)
 {
 	size_t n = strlen(word);
 
-	return n <= len - at && ends_in(text + at, n, word, n) && (at == 0 || !is_name_char(text[at - 1]));
+	return n <= len - at && ends_in(text + at, n, word, n) &&
+	       (at == 0 || !is_name_char(text[at - 1]));
 }
 
 /* The credentials of an Authorization header: to the end of its line or string, but for a scheme in front. */
@@ -237,13 +241,15 @@ static bool named_value(const char *text, size_t len, size_t at, size_t *start, 
 		name--;
 	while (name < at && fold(text[name]) == '_')
 		name++; /* the dashes of a flag */
-	if (name == at || !is_secret_name(text + name, at - name) || is_negated(text + name, at - name))
+	if (name == at || !is_secret_name(text + name, at - name) ||
+	    is_negated(text + name, at - name))
 		return false;
 	is_flag = name > 0 && text[name - 1] == '-';
 	v = skip_spaces(text, len, at + quote_at(text, len, at));
 	is_header = v < len && text[v] == ':';
 	/* "name" : value, name = value, name: value; but TOKEN= x is an empty value */
-	if (is_header || (v > at && v + 1 < len && text[v] == '=' && text[v + 1] != '=' && is_space(text[at]))) {
+	if (is_header ||
+	    (v > at && v + 1 < len && text[v] == '=' && text[v + 1] != '=' && is_space(text[at]))) {
 		v = skip_spaces(text, len, v + 1);
 	} else if (at < len && text[at] == '=') {
 		v = at + 1;
@@ -278,7 +284,8 @@ static bool url_password(const char *text, size_t len, size_t at, size_t *start,
 			last = i;
 	}
 	/* a text may be cut before the '@': what ends it behind a colon and is no port could be a password */
-	for (digits = colon + 1; digits < len && text[digits] >= '0' && text[digits] <= '9'; digits++)
+	for (digits = colon + 1; digits < len && text[digits] >= '0' && text[digits] <= '9';
+	     digits++)
 		;
 	if (colon && !last && i == len && digits < len && text[at + 3] != '[')
 		last = len;
@@ -309,7 +316,8 @@ static bool own_token(const char *text, size_t len, size_t at, size_t *start, si
 	return false;
 }
 
-bool event_redact_next(const char *text, size_t len, size_t from, size_t *ret_start, size_t *ret_end)
+bool event_redact_next(const char *text, size_t len, size_t from, size_t *ret_start,
+		       size_t *ret_end)
 {
 	if (is_off)
 		return false;

@@ -20,7 +20,8 @@ void event_redact_configure(const char *spec);
  * that tell themselves by their prefix (ghp_, glpat-, xoxb-, AKIA...).
  * Returns true and sets [*ret_start, *ret_end), never empty; false if there is none.
  */
-bool event_redact_next(const char *text, size_t len, size_t from, size_t *ret_start, size_t *ret_end);
+bool event_redact_next(const char *text, size_t len, size_t from, size_t *ret_start,
+		       size_t *ret_end);
 
 /* event_redact_is_flag - whether an argument is a flag whose value, the next argument, is a secret (--token) */
 bool event_redact_is_flag(const char *arg, size_t len);

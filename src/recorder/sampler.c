@@ -20,7 +20,6 @@ struct totals {
 
 void recorder_sampler_init(struct recorder_sampler *s, uint32_t period_ms)
 {
-	memset(s, 0, sizeof(*s));
 	s->period_ms = period_ms;
 	s->started_ns = s->last_ns = tt_clock_ns(CLOCK_MONOTONIC);
 }

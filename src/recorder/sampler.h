@@ -38,6 +38,7 @@ struct recorder_sampler {
 	size_t work_cap;
 };
 
+/* recorder_sampler_init - @s is all zero: fresh pages that a short run never touches are not cleared again */
 void recorder_sampler_init(struct recorder_sampler *s, uint32_t period_ms);
 void recorder_sampler_done(struct recorder_sampler *s);
 

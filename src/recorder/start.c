@@ -22,17 +22,21 @@
 
 extern char **environ;
 
-/* The command's soft limit on file sizes is not meant for the ring, which is large but empty. */
+/* The command's soft limits on file size and memory are not meant for the ring, which is large but empty. */
 static int make_ring(struct ring_consumer **ret)
 {
-	struct rlimit lim;
+	static const __rlimit_resource_t which[] = {RLIMIT_FSIZE, RLIMIT_AS};
+	struct rlimit lim[TT_ARRAY_SIZE(which)];
 	int n;
 
-	if (getrlimit(RLIMIT_FSIZE, &lim) < 0)
-		return -errno;
-	(void)setrlimit(RLIMIT_FSIZE, &(struct rlimit){lim.rlim_max, lim.rlim_max});
+	for (size_t i = 0; i < TT_ARRAY_SIZE(which); i++) {
+		if (getrlimit(which[i], &lim[i]) < 0)
+			return -errno;
+		(void)setrlimit(which[i], &(struct rlimit){lim[i].rlim_max, lim[i].rlim_max});
+	}
 	n = ring_consumer_new(ret);
-	(void)setrlimit(RLIMIT_FSIZE, &lim);
+	for (size_t i = 0; i < TT_ARRAY_SIZE(which); i++)
+		(void)setrlimit(which[i], &lim[i]);
 	return n;
 }
 
@@ -41,8 +45,9 @@ static int open_ring(struct recorder_run_state *r, struct tt_err *err)
 {
 	int n = make_ring(&r->track.ring);
 
-	if (n == -EFBIG)
-		return tt_fail(err, -n, "make the ring (raise 'ulimit -f' or use --no-preload)");
+	if (n == -EFBIG || n == -ENOMEM)
+		return tt_fail(err, -n, "make the ring (raise 'ulimit -%c', or use --no-preload)",
+			       n == -EFBIG ? 'f' : 'v');
 	if (n < 0)
 		return tt_fail(err, -n, "make the ring");
 	r->ring_fd = fcntl(ring_consumer_fd(r->track.ring), F_DUPFD_CLOEXEC, RING_FD_MIN);

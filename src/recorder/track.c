@@ -189,7 +189,7 @@ static void account(struct recorder_track *t, struct recorder_span *s, bool kill
 {
 	uint64_t made, missing, full;
 
-	if (!t->ring)
+	if (!t->ring || !s->preload)
 		return;
 	if (s->slot < 0)
 		s->slot = ring_slot_find(t->ring, &s->id);

@@ -7,7 +7,6 @@
 
 void recorder_tree_init(struct recorder_tree *t)
 {
-	memset(t, 0, sizeof(*t));
 	t->live.prev_live = t->live.next_live = &t->live;
 }
 

@@ -57,6 +57,7 @@ struct recorder_tree {
 	struct recorder_process live; /* list head of all processes */
 };
 
+/* recorder_tree_init - @t is all zero, as from calloc(3) */
 void recorder_tree_init(struct recorder_tree *t);
 void recorder_tree_done(struct recorder_tree *t);
 

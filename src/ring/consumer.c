@@ -103,7 +103,8 @@ static void set_tail(struct ring_consumer *c, uint32_t lane, uint64_t tail)
 }
 
 /* The lane makes no sense: skip to where its owner says it is, whatever that is, and start afresh there. */
-static int drop_pending(struct ring_consumer *c, uint32_t lane, uint64_t head, struct ring_lane_state *ret)
+static int drop_pending(struct ring_consumer *c, uint32_t lane, uint64_t head,
+			struct ring_lane_state *ret)
 {
 	ret->scribbled = true;
 	set_tail(c, lane, head & ~(uint64_t)(RING_ALIGN - 1));
@@ -121,7 +122,8 @@ int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner
 	for (uint32_t steps = 0; steps <= RING_LANE_BYTES / RING_ALIGN; steps++) {
 		uint64_t head = __atomic_load_n(&l->head, __ATOMIC_ACQUIRE), tail = c->tail[lane];
 		uint32_t place = (uint32_t)(tail & (RING_LANE_BYTES - 1)), size;
-		struct ring_record *r = (struct ring_record *)(c->data + (size_t)lane * RING_LANE_BYTES + place);
+		struct ring_record *r =
+			(struct ring_record *)(c->data + (size_t)lane * RING_LANE_BYTES + place);
 		struct ring_record *copy = buf;
 
 		if (head == tail)
@@ -174,10 +176,14 @@ void ring_lane_release(struct ring_consumer *c, uint32_t lane)
 
 int ring_slot_find(struct ring_consumer *c, const struct tt_uuid *span)
 {
-	/* new slots lie just below the hint; a wrong hint only makes this slower */
+	/*
+	 * New slots lie just below the hint, and none was ever claimed above it until it has gone round once. A wrong
+	 * hint costs time or the slot of the one who wrote it.
+	 */
 	uint64_t from = __atomic_load_n(&c->header->slot_hint, __ATOMIC_RELAXED);
+	uint32_t count = from < RING_SLOTS ? (uint32_t)from : RING_SLOTS;
 
-	for (uint32_t i = 0; i < RING_SLOTS; i++) {
+	for (uint32_t i = 0; i < count; i++) {
 		uint32_t n = (uint32_t)((from - 1 - i) % RING_SLOTS);
 		struct ring_slot *s = &c->slots[n];
 		struct tt_uuid id;
@@ -206,7 +212,8 @@ uint64_t ring_slot_release(struct ring_consumer *c, uint32_t slot)
 	return made;
 }
 
-void ring_consumer_unplaced(const struct ring_consumer *c, uint64_t *ret_no_lane, uint64_t *ret_no_slot)
+void ring_consumer_unplaced(const struct ring_consumer *c, uint64_t *ret_no_lane,
+			    uint64_t *ret_no_slot)
 {
 	*ret_no_lane = __atomic_load_n(&c->header->lost_no_lane, __ATOMIC_RELAXED);
 	*ret_no_slot = __atomic_load_n(&c->header->lost_no_slot, __ATOMIC_RELAXED);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes as an environment, entries ended by NUL: building and hiding gives it back; any TELLTALE_CTX is survived. */
+/* Bytes as an environment: building and hiding gives it back; any TELLTALE_CTX is survived. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +29,7 @@ static void drop(char **strings, size_t n)
 		free(strings[i]);
 }
 
-/* What the library does with the environment it finds: in strings of its own, each in exact room. */
+/* What the library does with the environment it finds, each string of it in exact room. */
 static void hide(char *const *envp, char *const *want)
 {
 	char *own[ENTRIES_MAX + CONTRACT_NAMES + 1], *seen[ENTRIES_MAX + CONTRACT_NAMES + 1];

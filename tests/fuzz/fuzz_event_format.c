@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes as an event: type, call and numbers from the front, texts from the rest. Whatever they are, the line is one
- * line of UTF-8 that parses, or it does not fit; in a full buffer it always fits.
+ * Bytes as an event: type, call and numbers from the front, texts from the rest. Whatever they are,
+ * the line is one line of UTF-8 that parses, or it does not fit; in a full buffer it always fits.
  */
 #include <errno.h>
 #include <jansson.h>
@@ -27,7 +27,7 @@ static uint8_t take_byte(struct source *s)
 	return *s->at++;
 }
 
-/* A text: three bytes of head (length times repeat), then its bytes. In a buffer of its own, in exact room. */
+/* A text: length, times it is repeated, then its bytes. In a buffer of its own, in exact room. */
 static struct event_text take_text(struct source *s, char **ret)
 {
 	size_t len = take_byte(s), times = 1 + (size_t)take_byte(s) * 8;
@@ -76,7 +76,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct source s = {data, size};
 	uint8_t kind = take_byte(&s), bits = take_byte(&s);
-	struct event ev = {.type = (enum event_type)(kind % 6), .source = (enum event_source)(kind / 6 % 3)};
+	struct event ev = {.type = (enum event_type)(kind % 6),
+			   .source = (enum event_source)(kind / 6 % 3)};
 	struct event_ids ids = {.session = {"s", 1}};
 	char *own[EVENT_ARGS_MAX + 12];
 	size_t n = 0;
@@ -99,7 +100,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	for (unsigned i = 0; event_call_info(ev.call)->layout[i]; i++) {
 		struct event_text t = take_text(&s, &own[n++]);
 
-		ev.args[i] = (struct event_arg){.data = t.data, .len = t.len, .absent = !t.data, .cut = bits >> 5 & 1};
+		ev.args[i] = (struct event_arg){
+			.data = t.data, .len = t.len, .absent = !t.data, .cut = bits >> 5 & 1};
 		ev.args[i].num = (int8_t)take_byte(&s) * 0x01010101ll;
 		/* fds without a path are not absent */
 		if (!t.data && strchr("df", event_call_info(ev.call)->layout[i]))

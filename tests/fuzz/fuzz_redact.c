@@ -22,6 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (event_redact_flag_value(text, size) >= size && size)
 		abort();
-	(void)event_redact_is_flag(text, size); /* either answer will do: only its reading is tested */
+	(void)event_redact_is_flag(text,
+				   size); /* either answer will do: only its reading is tested */
 	return 0;
 }

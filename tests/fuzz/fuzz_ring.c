@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes as what a hostile workload leaves in the shared memory. The input is a list of writes: one byte says where
- * (header, slots, lane directory, lane data), two bytes the offset in units of 8, one byte the length, then the bytes.
- * A few sound records lie in lane 0 before. The consumer then reads all lanes, of owners alive and dead; every
- * record it yields becomes an event and a line.
+ * Bytes as what a hostile workload leaves in the shared memory. The input is a list of writes: one
+ * byte says where (header, slots, lane directory, data of lane 0, 1, 2), two bytes the offset in
+ * units of 8, one byte the length, then the bytes. A few sound records lie in the lanes before. The
+ * consumer then reads all lanes, of owners alive and dead; every record it yields becomes an event
+ * and a line.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,11 +26,12 @@ static struct ring_producer producer;
 
 static void fill(void)
 {
-	struct event ev = {.call = EVENT_CALL_chdir, .args = {{.data = "/x", .len = 2}, {.absent = true, .len = 64}}};
+	struct event ev = {.call = EVENT_CALL_chdir,
+			   .args = {{.data = "/x", .len = 2}, {.absent = true, .len = 64}}};
 
 	for (uint64_t i = 0; i < 4; i++) {
 		ev.seq = i;
-		(void)ring_call_begin(&writers[0], &ev);  /* stays in flight */
+		(void)ring_call_begin(&writers[0], &ev);   /* stays in flight */
 		(void)ring_start_put(&writers[1], &ev, 0); /* there is room for all of them */
 		(void)ring_exit_put(&writers[2], &ev);
 	}
@@ -37,10 +39,14 @@ static void fill(void)
 
 static void scribble(const uint8_t *data, size_t size)
 {
-	char *base[] = {(char *)producer.header, (char *)producer.slots, (char *)producer.lanes, writers[0].data,
-			writers[1].data, writers[2].data};
-	static const size_t room[] = {RING_HEADER_SIZE, RING_SLOTS * sizeof(struct ring_slot),
-				      RING_LANES * sizeof(struct ring_lane), RING_LANE_BYTES, RING_LANE_BYTES, RING_LANE_BYTES};
+	char *base[] = {(char *)producer.header, (char *)producer.slots, (char *)producer.lanes,
+			writers[0].data,         writers[1].data,        writers[2].data};
+	static const size_t room[] = {RING_HEADER_SIZE,
+				      RING_SLOTS * sizeof(struct ring_slot),
+				      RING_LANES * sizeof(struct ring_lane),
+				      RING_LANE_BYTES,
+				      RING_LANE_BYTES,
+				      RING_LANE_BYTES};
 
 	while (size >= 4) {
 		size_t where = data[0] % 6, at = (size_t)(data[1] | data[2] << 8) * 8, n = data[3];

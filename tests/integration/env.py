@@ -15,7 +15,7 @@ import tt
 
 PROBE = tt.program("env_probe")
 LAUNCH = ["env", "-u", "LD_PRELOAD", "-u", "SUBSTRATE_TRACE_LOG"]
-PATH = "/usr/local/bin:/usr/bin:/bin"
+PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 USER = 1000
 HIGH_FD = 100
 
@@ -41,11 +41,12 @@ def status_for(mode, status):
     return 128 - status if mode == "recorder" and status < 0 else status
 
 
-def compare(name, cmd, env=None, launch=True, prepare=None, **more):
+def compare(name, cmd, env=None, launch=True, status=0, **more):
     """Run @cmd natively and in each mode.
 
     @launch: by way of env(1), so that it starts as a child. Without, under the recorder only: in direct mode the
     first program got its LD_PRELOAD from the user, in the open.
+    @status: what it must end with natively, or the comparison says nothing.
     """
     env = base_env() if env is None else env
     folder = more.pop("cwd", None)
@@ -54,8 +55,6 @@ def compare(name, cmd, env=None, launch=True, prepare=None, **more):
         cwd = folder or os.path.join(tt.scratch(0o777), "d")
         if not folder:
             cwd = fresh("/tmp/telltale-test-env-" + str(os.getpid()))
-        if prepare:
-            prepare(cwd)
         try:
             rec = tt.record(mode, (LAUNCH if launch else []) + list(cmd), env=env, cwd=cwd, **more)
         finally:
@@ -64,6 +63,8 @@ def compare(name, cmd, env=None, launch=True, prepare=None, **more):
         results[mode] = rec
         if mode == "native":
             native = rec
+            if rec.status != status:
+                tt.check(f"native: {name}: status {status}", False, (rec.status, rec.stderr))
             continue
         out, complaints = without_own_fd(rec.stdout)
         want = (status_for(mode, native.status), native.stdout, native.stderr)
@@ -202,7 +203,7 @@ def foreign_programs():
         tt.skip("busybox", "no static busybox")
         return
     compare("busybox", ["env", "-i", "B=2", "A=1", busybox, "env"])
-    compare("busybox sh", [busybox, "sh", "-c", "env | sort; exit 5"])
+    compare("busybox sh", [busybox, "sh", "-c", "env | sort; exit 5"], status=5)
 
 
 def setuid_program():
@@ -252,13 +253,13 @@ def children():
     compare("posix_spawn with file actions", [PROBE, "spawn"])
     found = compare("how PATH is searched", [PROBE, "search"])
     for mode, rec in recorded(found):
-        shells = [e for e in rec.events if e["syscall"] == "start" and "sh" in (e.get("argv") or ["?"])[0:1][0]]
+        shells = [e for e in rec.events if e["syscall"] == "start" and image_name(e) == "sh"]
         tt.check(f"{mode}: scripts, with and without '#!', run in recorded shells",
                  any("two/plain" in e["argv"] for e in shells) and any("two/tool" in e["argv"] for e in shells),
                  [e.get("argv") for e in rec.events if e["syscall"] == "start"])
     compare("system and popen", [PROBE, "shells"])
     compare("a shell script", ["sh", "-c", 'echo "$0 $@ $KEPT"; (exit 3); echo $?; trap "echo bye" EXIT; kill -TERM $$',
-                               "name with blanks", "a", ""])
+                               "name with blanks", "a", ""], status=-15)
     many = ["x" * (1 + i % 5) for i in range(100000)]
     compare("100,000 arguments", [PROBE, "args", *many])
     found = compare("2 MB of arguments", [PROBE, "args", *["y" * 100000] * 18])
@@ -289,10 +290,8 @@ def bytes_and_quotes():
             tt.check(f"{mode}: the name {shown}: in argv", argv and argv[0].startswith(calls[0]["args"][0][:1]), argv)
 
 
-def tree_of(rec):
-    """Program names as a nested tree: fork and exec of one pid folded."""
-    starts = {e["span_id"]: e for e in rec.events if e["syscall"] == "start"}
-    return starts
+def image_name(e):
+    return os.path.basename((e.get("argv") or ["?"])[0])
 
 
 def spans():
@@ -303,9 +302,9 @@ def spans():
         name = f"{mode}: the tree of a pipeline"
         tt.same(f"{name}: output", (rec.status, rec.stdout), (0, b"b\n"))
         tt.none(f"{name}: spans begin and end once", tt.span_problems(rec.events))
-        starts = tree_of(rec)
+        starts = {e["span_id"]: e for e in rec.events if e["syscall"] == "start"}
         images = [e for e in starts.values() if e["how"] == "exec"]
-        tt.same(f"{name}: its images", sorted(os.path.basename(e["argv"][0]) for e in images),
+        tt.same(f"{name}: its images", sorted(image_name(e) for e in images),
                 sorted("sh echo tr cat true false env true sh true sh true".split()))
         complaints = []
         for e in starts.values():
@@ -313,9 +312,9 @@ def spans():
             if up is None:
                 if e["parent_span"] is not None:
                     complaints.append(f"unknown parent: {e}")
-            elif e["how"] == "exec" and up["pid"] != e["pid"]:
+            elif e["how"] == "exec" and up.get("pid") != e.get("pid"):
                 complaints.append(f"exec from another process: {e}")
-            elif e["how"] != "exec" and up["pid"] != e["ppid"]:
+            elif e["how"] != "exec" and up.get("pid") != e.get("ppid"):
                 complaints.append(f"not forked by its parent: {e}")
         tt.none(f"{name}: each parent is the span that forked or exec'd", complaints)
         tt.same(f"{name}: one root", len([e for e in starts.values() if e["parent_span"] is None]), 1)
@@ -324,7 +323,7 @@ def spans():
             out = []
             while e:
                 if e["how"] == "exec":
-                    out.append(os.path.basename(e["argv"][0]))
+                    out.append(image_name(e))
                 e = starts.get(e["parent_span"])
             return out
 
@@ -334,11 +333,34 @@ def spans():
             ["true", "env", "sh"], ["sh", "sh"], ["true", "sh", "sh"], ["sh", "sh", "sh"],
             ["true", "sh", "sh", "sh"]]))
         ends = {e["span_id"]: e for e in rec.events if e["syscall"] in ("exit", "replaced")}
-        codes = sorted((os.path.basename(e["argv"][0]), ends[e["span_id"]].get("exit_code"))
+        codes = sorted((image_name(e), ends[e["span_id"]].get("exit_code"))
                        for e in images if e["span_id"] in ends and ends[e["span_id"]]["syscall"] == "exit")
         tt.same(f"{name}: exit codes", codes, sorted([
             ("sh", 0), ("echo", 0), ("tr", 0), ("cat", 0), ("true", 0), ("false", 1), ("true", 0), ("sh", 0),
             ("true", 0), ("true", 0)]))
+
+
+def nested():
+    """A run inside a run: a trace of its own, the outer session, hooked below an outer span."""
+    if "recorder" not in tt.modes():
+        tt.skip("a nested run", "no telltale in this build folder")
+        return
+    for options, session in ((["--session", "ses_outer"], "ses_outer"), ([], None)):
+        inner = tt.scratch()
+        rec = tt.record("recorder", [tt.TELLTALE, "run", "--output-dir", inner, "--", "sh", "-c", "exit 9"],
+                        env=base_env(), options=options)
+        name = f"a nested run, session {session}"
+        tt.same(f"{name}: status", rec.status, 9)
+        events, problems = tt.parse_trace(tt.read(tt.one(os.path.join(inner, "trace_*.jsonl"))))
+        tt.none(f"{name}: every line is valid", problems)
+        tt.none(f"{name}: spans of the inner", tt.span_problems(events))
+        want = {session or rec.run["session_id"]}
+        tt.same(f"{name}: one session", ({e["session_id"] for e in events}, {e["session_id"] for e in rec.events}),
+                (want, want))
+        own = {e["span_id"] for e in events}
+        outside = {e["parent_span"] for e in events if e["syscall"] == "start"} - own
+        outer = {e["span_id"] for e in rec.events}
+        tt.check(f"{name}: hangs below a span of the outer", len(outside) == 1 and outside <= outer, outside)
 
 
 def main():
@@ -351,6 +373,7 @@ def main():
     children()
     bytes_and_quotes()
     spans()
+    nested()
     tt.done()
 
 

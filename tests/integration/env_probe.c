@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Prints what a program can see of its surroundings, and starts programs in ways that depend on them. env.py runs it
- * with and without Telltale and compares every byte. Builds with any libc, static too.
+ * Prints what a program can see of its surroundings, and starts programs in ways that depend on
+ * them. env.py runs it with and without Telltale and compares every byte. Builds with
+ * any libc, static too.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -80,8 +81,9 @@ static int do_show(int argc, char **argv)
 	put_status();
 	put("cwd", getcwd(cwd, sizeof(cwd)) ? cwd : "?");
 	getrlimit(RLIMIT_NOFILE, &files);
-	printf("ids %d %d %d %d secure %lu files %llu\n", (int)getuid(), (int)geteuid(), (int)getgid(), (int)getegid(),
-	       getauxval(AT_SECURE), (unsigned long long)files.rlim_cur);
+	printf("ids %d %d %d %d secure %lu files %llu\n", (int)getuid(), (int)geteuid(),
+	       (int)getgid(), (int)getegid(), getauxval(AT_SECURE),
+	       (unsigned long long)files.rlim_cur);
 	return 0;
 }
 
@@ -321,8 +323,9 @@ int main(int argc, char **argv)
 		const char *name;
 		int (*run)(int argc, char **argv);
 	} works[] = {
-		{"show", do_show},	 {"edge", do_edge},   {"spawn", do_spawn}, {"search", do_search},
-		{"shells", do_shells}, {"bytes", do_bytes}, {"args", do_args},	 {"noop", do_noop},
+		{"show", do_show},     {"edge", do_edge},     {"spawn", do_spawn},
+		{"search", do_search}, {"shells", do_shells}, {"bytes", do_bytes},
+		{"args", do_args},     {"noop", do_noop},
 	};
 
 	alarm(60);

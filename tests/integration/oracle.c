@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Calls every recorded function, with success and with failure, and prints on stdout what a trace must hold: one
- * line of JSON per call, with the errno that was there afterwards. oracle.py compares.
+ * Calls every recorded function, with success and with failure, and prints on stdout what a trace
+ * must hold: one line of JSON per call, with the errno that was there afterwards. oracle.py
+ * compares.
  *
  *	oracle calls	all of it, in the current folder, which must be empty
  *	oracle noop	nothing: the program that is executed
@@ -28,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define MARK 12345 /* no errno: what a successful call must leave there */
+#define MARK   12345 /* no errno: what a successful call must leave there */
 #define NOBODY 65534
 
 int __open_2(const char *path, int flags);
@@ -44,12 +45,12 @@ static int last_errno;
 static void *volatile null; /* keeps the compiler from seeing that NULL is passed */
 
 /* One call with a marked errno. */
-#define CALL(expr)                           \
-	({                                   \
-		errno = MARK;                \
+#define CALL(expr)                            \
+	({                                    \
+		errno = MARK;                 \
 		__typeof__(expr) r_ = (expr); \
-		last_errno = errno;          \
-		r_;                          \
+		last_errno = errno;           \
+		r_;                           \
 	})
 
 static void put_json(FILE *f, const char *s)
@@ -92,7 +93,8 @@ static void want(const char *call, long result, struct also also, ...)
 	va_list ap;
 	int n = 0;
 
-	fprintf(f, "{\"pid\": %d, \"syscall\": \"%s\", \"args\": [", also.pid ? also.pid : getpid(), call);
+	fprintf(f, "{\"pid\": %d, \"syscall\": \"%s\", \"args\": [", also.pid ? also.pid : getpid(),
+		call);
 	va_start(ap, also);
 	while ((arg = va_arg(ap, const char *))) {
 		if (n++)
@@ -156,25 +158,28 @@ static void open_plain(void)
 	for (int i = 0; i < 2; i++) {
 		umask(0);
 		fd = CALL(opens[i]("made", O_WRONLY | O_CREAT | O_EXCL, 0640));
-		want(names[i], fd, ALSO(join("made")), "made", "O_WRONLY|O_CREAT|O_EXCL", "0640", NULL);
+		want(names[i], fd, ALSO(join("made")), "made", "O_WRONLY|O_CREAT|O_EXCL", "0640",
+		     NULL);
 		close(fd);
 		fd = CALL(opens[i]("made", O_WRONLY | O_CREAT | O_EXCL, 0600));
-		want(names[i], fd, ALSO(join("made"), .error = EEXIST), "made", "O_WRONLY|O_CREAT|O_EXCL",
-		     "0600", NULL);
+		want(names[i], fd, ALSO(join("made"), .error = EEXIST), "made",
+		     "O_WRONLY|O_CREAT|O_EXCL", "0600", NULL);
 		fd = CALL(opens[i]("./made", O_RDONLY | O_CLOEXEC));
 		want(names[i], fd, ALSO(join("made")), "./made", "O_RDONLY|O_CLOEXEC", NULL);
 		close(fd);
 		fd = CALL(opens[i]("none", O_RDWR));
 		want(names[i], fd, ALSO(join("none"), .error = ENOENT), "none", "O_RDWR", NULL);
 		fd = CALL(opens[i]("made/x", O_RDONLY));
-		want(names[i], fd, ALSO(join("made/x"), .error = ENOTDIR), "made/x", "O_RDONLY", NULL);
+		want(names[i], fd, ALSO(join("made/x"), .error = ENOTDIR), "made/x", "O_RDONLY",
+		     NULL);
 		fd = CALL(opens[i](null, O_RDONLY));
 		want(names[i], fd, ALSO(.error = EFAULT), "NULL", "O_RDONLY", NULL);
 		fd = CALL(opens[i]("", O_RDONLY));
 		want(names[i], fd, ALSO(.error = ENOENT), "", "O_RDONLY", NULL);
 		fd = CALL(opens[i](".", O_RDWR | O_TMPFILE, 0604));
 		if (fd < 0)
-			want(names[i], fd, ALSO(here, .error = last_errno), ".", "O_RDWR|O_TMPFILE", "0604", NULL);
+			want(names[i], fd, ALSO(here, .error = last_errno), ".", "O_RDWR|O_TMPFILE",
+			     "0604", NULL);
 		else
 			want(names[i], fd, ALSO(here), ".", "O_RDWR|O_TMPFILE", "0604", NULL);
 		close(fd);
@@ -202,7 +207,8 @@ static void open_at(void)
 	want("open", dir, ALSO(join("sub")), "sub", "O_RDONLY|O_DIRECTORY", NULL);
 	for (int i = 0; i < 2; i++) {
 		fd = CALL(opens[i](dir, "f", O_RDWR | O_CREAT | O_TRUNC, 0600));
-		want(names[i], fd, ALSO(join("sub/f")), FD(dir), "f", "O_RDWR|O_CREAT|O_TRUNC", "0600", NULL);
+		want(names[i], fd, ALSO(join("sub/f")), FD(dir), "f", "O_RDWR|O_CREAT|O_TRUNC",
+		     "0600", NULL);
 		close(fd);
 		fd = CALL(opens[i](AT_FDCWD, "sub/f", O_RDONLY));
 		want(names[i], fd, ALSO(join("sub/f")), "AT_FDCWD", "sub/f", "O_RDONLY", NULL);
@@ -215,10 +221,11 @@ static void open_at(void)
 		fd = CALL(opens[i](dir, null, O_RDONLY));
 		want(names[i], fd, ALSO(.error = EFAULT), FD(dir), "NULL", "O_RDONLY", NULL);
 		fd = CALL(opens[i](dir, "../none", O_RDONLY));
-		want(names[i], fd, ALSO(join("none"), .error = ENOENT), FD(dir), "../none", "O_RDONLY", NULL);
+		want(names[i], fd, ALSO(join("none"), .error = ENOENT), FD(dir), "../none",
+		     "O_RDONLY", NULL);
 		fd = CALL(opens[i](dir, ".", O_RDWR | O_TMPFILE, 0600));
-		want(names[i], fd, ALSO(join("sub"), .error = fd < 0 ? last_errno : 0), FD(dir), ".",
-		     "O_RDWR|O_TMPFILE", "0600", NULL);
+		want(names[i], fd, ALSO(join("sub"), .error = fd < 0 ? last_errno : 0), FD(dir),
+		     ".", "O_RDWR|O_TMPFILE", "0600", NULL);
 		close(fd);
 	}
 	fd = CALL(__open_2("sub/f", O_RDONLY));
@@ -240,7 +247,8 @@ static void open_at(void)
 	want("__openat64_2", fd, ALSO(join("sub/f")), FD(dir), "f", "O_RDONLY", NULL);
 	close(fd);
 	fd = CALL(__openat64_2(AT_FDCWD, "none", O_RDONLY));
-	want("__openat64_2", fd, ALSO(join("none"), .error = ENOENT), "AT_FDCWD", "none", "O_RDONLY", NULL);
+	want("__openat64_2", fd, ALSO(join("none"), .error = ENOENT), "AT_FDCWD", "none",
+	     "O_RDONLY", NULL);
 	close(dir);
 }
 
@@ -248,7 +256,8 @@ static void creat_and_streams(void)
 {
 	FILE *f, *g, *(*fopens[])(const char *, const char *) = {fopen, fopen64};
 	FILE *(*freopens[])(const char *, const char *, FILE *) = {freopen, freopen64};
-	const char *fopen_names[] = {"fopen", "fopen64"}, *freopen_names[] = {"freopen", "freopen64"};
+	const char *fopen_names[] = {"fopen", "fopen64"},
+		   *freopen_names[] = {"freopen", "freopen64"};
 	const char *creat_names[] = {"creat", "creat64"};
 	int fd, was, (*creats[])(const char *, mode_t) = {creat, creat64};
 
@@ -262,17 +271,19 @@ static void creat_and_streams(void)
 		must(f != NULL, "fopen");
 		want(fopen_names[i], fileno(f), ALSO(join("made")), "made", "w+e", NULL);
 		g = CALL(fopens[i]("none", "r"));
-		want(fopen_names[i], g ? 0 : -1, ALSO(join("none"), .error = ENOENT), "none", "r", NULL);
+		want(fopen_names[i], g ? 0 : -1, ALSO(join("none"), .error = ENOENT), "none", "r",
+		     NULL);
 		g = CALL(fopens[i]("made", "q"));
-		want(fopen_names[i], g ? 0 : -1, ALSO(join("made"), .error = EINVAL), "made", "q", NULL);
+		want(fopen_names[i], g ? 0 : -1, ALSO(join("made"), .error = EINVAL), "made", "q",
+		     NULL);
 		was = fileno(f);
 		f = CALL(freopens[i]("made", "a", f));
 		must(f != NULL, "freopen");
 		want(freopen_names[i], fileno(f), ALSO(join("made")), "made", "a", FD(was), NULL);
 		was = fileno(f);
 		g = CALL(freopens[i]("none/x", "r", f));
-		want(freopen_names[i], g ? 0 : -1, ALSO(join("none/x"), .error = ENOENT), "none/x", "r", FD(was),
-		     NULL);
+		want(freopen_names[i], g ? 0 : -1, ALSO(join("none/x"), .error = ENOENT), "none/x",
+		     "r", FD(was), NULL);
 		unlink("made");
 		last_errno = MARK;
 		want("unlink", 0, ALSO(join("made")), "made", NULL);
@@ -312,13 +323,14 @@ static void names(void)
 	r = CALL(renameat(dir, "a", AT_FDCWD, "a"));
 	want("renameat", r, ALSO(join("sub/a"), join("a")), FD(dir), "a", "AT_FDCWD", "a", NULL);
 	r = CALL(renameat(777, "a", dir, "z"));
-	want("renameat", r, ALSO(.path2 = join("sub/z"), .error = EBADF), "fd:777", "a", FD(dir), "z", NULL);
+	want("renameat", r, ALSO(.path2 = join("sub/z"), .error = EBADF), "fd:777", "a", FD(dir),
+	     "z", NULL);
 	r = CALL(renameat2(AT_FDCWD, "a", dir, "a", RENAME_NOREPLACE));
-	want("renameat2", r, ALSO(join("a"), join("sub/a"), .error = r < 0 ? last_errno : 0), "AT_FDCWD", "a",
-	     FD(dir), "a", "RENAME_NOREPLACE", NULL);
+	want("renameat2", r, ALSO(join("a"), join("sub/a"), .error = r < 0 ? last_errno : 0),
+	     "AT_FDCWD", "a", FD(dir), "a", "RENAME_NOREPLACE", NULL);
 	r = CALL(renameat2(AT_FDCWD, "b", AT_FDCWD, "none", 1u << 20));
-	want("renameat2", r, ALSO(join("b"), join("none"), .error = EINVAL), "AT_FDCWD", "b", "AT_FDCWD", "none",
-	     "0x100000", NULL);
+	want("renameat2", r, ALSO(join("b"), join("none"), .error = EINVAL), "AT_FDCWD", "b",
+	     "AT_FDCWD", "none", "0x100000", NULL);
 	r = CALL(unlinkat(dir, "a", 0));
 	want("unlinkat", r, ALSO(join("sub/a")), FD(dir), "a", "0", NULL);
 	r = CALL(mkdir("sub/d", 0750));
@@ -385,7 +397,8 @@ static void without_rights(void)
 		else
 			must(fchmodat(AT_FDCWD, "private", 0, 0) == 0, "chmod private");
 		fd = CALL(open("private", O_RDONLY));
-		want("open", fd, ALSO(join("private"), .error = EACCES), "private", "O_RDONLY", NULL);
+		want("open", fd, ALSO(join("private"), .error = EACCES), "private", "O_RDONLY",
+		     NULL);
 		_exit(0);
 	}
 	want("fork", pid, ALSO(NULL), NULL);
@@ -403,7 +416,8 @@ int main(int argc, char **argv)
 		return 0;
 	signal(SIGPIPE, SIG_DFL);
 	alarm(60);
-	must(argc > 1 && getcwd(here, sizeof(here)) && readlink("/proc/self/exe", self, sizeof(self) - 1) > 0,
+	must(argc > 1 && getcwd(here, sizeof(here)) &&
+		     readlink("/proc/self/exe", self, sizeof(self) - 1) > 0,
 	     "start");
 	open_plain();
 	open_at();

@@ -8,21 +8,42 @@
 static char noop_0[] = "oracle", noop_1[] = "noop";
 static char *noop_argv[] = {noop_0, noop_1, NULL};
 
-static int by_execve(const char *file) { return CALL(execve(file, noop_argv, environ)); }
-static int by_execv(const char *file) { return CALL(execv(file, noop_argv)); }
-static int by_execvp(const char *file) { return CALL(execvp(file, noop_argv)); }
-static int by_execvpe(const char *file) { return CALL(execvpe(file, noop_argv, environ)); }
-static int by_execl(const char *file) { return CALL(execl(file, "oracle", "noop", NULL)); }
-static int by_execlp(const char *file) { return CALL(execlp(file, "oracle", "noop", NULL)); }
-static int by_execle(const char *file) { return CALL(execle(file, "oracle", "noop", NULL, environ)); }
+static int by_execve(const char *file)
+{
+	return CALL(execve(file, noop_argv, environ));
+}
+static int by_execv(const char *file)
+{
+	return CALL(execv(file, noop_argv));
+}
+static int by_execvp(const char *file)
+{
+	return CALL(execvp(file, noop_argv));
+}
+static int by_execvpe(const char *file)
+{
+	return CALL(execvpe(file, noop_argv, environ));
+}
+static int by_execl(const char *file)
+{
+	return CALL(execl(file, "oracle", "noop", NULL));
+}
+static int by_execlp(const char *file)
+{
+	return CALL(execlp(file, "oracle", "noop", NULL));
+}
+static int by_execle(const char *file)
+{
+	return CALL(execle(file, "oracle", "noop", NULL, environ));
+}
 
 static const struct way {
 	const char *name;
 	int (*run)(const char *file);
 	bool searches;
 } ways[] = {
-	{"execve", by_execve, false}, {"execv", by_execv, false},     {"execvp", by_execvp, true},
-	{"execvpe", by_execvpe, true}, {"execl", by_execl, false},    {"execlp", by_execlp, true},
+	{"execve", by_execve, false},  {"execv", by_execv, false}, {"execvp", by_execvp, true},
+	{"execvpe", by_execvpe, true}, {"execl", by_execl, false}, {"execlp", by_execlp, true},
 	{"execle", by_execle, false},
 };
 
@@ -41,7 +62,8 @@ static void reap(pid_t pid, int expect)
 {
 	int status;
 
-	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == expect, "child");
+	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == expect,
+	     "child");
 }
 
 /* An exec that fails is there twice: the attempt without a result, then with the error. */
@@ -98,12 +120,13 @@ static void exec_fds(void)
 	pid = forked();
 	if (pid == 0) {
 		(void)CALL(execveat(AT_FDCWD, "none", noop_argv, environ, AT_SYMLINK_NOFOLLOW));
-		want("execveat", 0, ALSO(join("none"), .no_result = true), "AT_FDCWD", "none", NOOP_JSON,
-		     "AT_SYMLINK_NOFOLLOW", NULL);
-		want("execveat", -1, ALSO(join("none"), .error = ENOENT), "AT_FDCWD", "none", NOOP_JSON,
-		     "AT_SYMLINK_NOFOLLOW", NULL);
+		want("execveat", 0, ALSO(join("none"), .no_result = true), "AT_FDCWD", "none",
+		     NOOP_JSON, "AT_SYMLINK_NOFOLLOW", NULL);
+		want("execveat", -1, ALSO(join("none"), .error = ENOENT), "AT_FDCWD", "none",
+		     NOOP_JSON, "AT_SYMLINK_NOFOLLOW", NULL);
 		last_errno = 0;
-		want("execveat", 0, ALSO(self, .no_result = true), "AT_FDCWD", self, NOOP_JSON, "0", NULL);
+		want("execveat", 0, ALSO(self, .no_result = true), "AT_FDCWD", self, NOOP_JSON, "0",
+		     NULL);
 		execveat(AT_FDCWD, self, noop_argv, environ, 0);
 		_exit(9);
 	}
@@ -113,7 +136,8 @@ static void exec_fds(void)
 		fd = CALL(open(self, O_PATH | O_CLOEXEC));
 		want("open", fd, ALSO(self), self, "O_PATH|O_CLOEXEC", NULL);
 		last_errno = 0;
-		want("execveat", 0, ALSO(self, .no_result = true), FD(fd), "", NOOP_JSON, "AT_EMPTY_PATH", NULL);
+		want("execveat", 0, ALSO(self, .no_result = true), FD(fd), "", NOOP_JSON,
+		     "AT_EMPTY_PATH", NULL);
 		execveat(fd, "", noop_argv, environ, AT_EMPTY_PATH);
 		_exit(9);
 	}
@@ -169,8 +193,10 @@ static void vforks(void)
 	}
 	child = pid;
 	last_errno = 0;
-	want("execv", 0, ALSO(join("none"), .no_result = true, .pid = child), "./none", NOOP_JSON, NULL);
-	want("execv", -1, ALSO(join("none"), .error = ENOENT, .pid = child), "./none", NOOP_JSON, NULL);
+	want("execv", 0, ALSO(join("none"), .no_result = true, .pid = child), "./none", NOOP_JSON,
+	     NULL);
+	want("execv", -1, ALSO(join("none"), .error = ENOENT, .pid = child), "./none", NOOP_JSON,
+	     NULL);
 	want("execv", 0, ALSO(self, .no_result = true, .pid = child), self, NOOP_JSON, NULL);
 	want("vfork", child, ALSO(NULL), NULL);
 	reap(child, 0);

@@ -36,7 +36,8 @@ static void peers(int family)
 	else
 		at.in6.sin6_addr = in6addr_loopback;
 	r = CALL(bind(server, &at.any, len));
-	want("bind", r, ALSO(.addr = addr_text(&at), .error = r < 0 ? last_errno : 0), FD(server), addr_text(&at), NULL);
+	want("bind", r, ALSO(.addr = addr_text(&at), .error = r < 0 ? last_errno : 0), FD(server),
+	     addr_text(&at), NULL);
 	if (r < 0) {
 		close(server);
 		return;
@@ -51,15 +52,17 @@ static void peers(int family)
 		peer_len = sizeof(peer);
 		if (i == 0) {
 			got = CALL(accept(server, &peer.any, &peer_len));
-			want("accept", got, ALSO(.addr = addr_text(&client)), FD(server), addr_text(&client), NULL);
+			want("accept", got, ALSO(.addr = addr_text(&client)), FD(server),
+			     addr_text(&client), NULL);
 			must(peer_len == len && memcmp(&peer, &client, len) == 0, "peer");
 		} else if (i == 1) {
 			got = CALL(accept(server, NULL, NULL));
-			want("accept", got, ALSO(.addr = addr_text(&client)), FD(server), addr_text(&client), NULL);
+			want("accept", got, ALSO(.addr = addr_text(&client)), FD(server),
+			     addr_text(&client), NULL);
 		} else {
 			got = CALL(accept4(server, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK));
-			want("accept4", got, ALSO(.addr = addr_text(&client)), FD(server), addr_text(&client),
-			     "SOCK_NONBLOCK|SOCK_CLOEXEC", NULL);
+			want("accept4", got, ALSO(.addr = addr_text(&client)), FD(server),
+			     addr_text(&client), "SOCK_NONBLOCK|SOCK_CLOEXEC", NULL);
 		}
 		close(got);
 		close(fd[i]);
@@ -68,16 +71,19 @@ static void peers(int family)
 	/* nobody is there any more */
 	fd[0] = socket(family, SOCK_STREAM, 0);
 	r = CALL(connect(fd[0], &at.any, len));
-	want("connect", r, ALSO(.addr = addr_text(&at), .error = ECONNREFUSED), FD(fd[0]), addr_text(&at), NULL);
+	want("connect", r, ALSO(.addr = addr_text(&at), .error = ECONNREFUSED), FD(fd[0]),
+	     addr_text(&at), NULL);
 	close(fd[0]);
 	r = CALL(connect(777, &at.any, len));
-	want("connect", r, ALSO(.addr = addr_text(&at), .error = EBADF), "fd:777", addr_text(&at), NULL);
+	want("connect", r, ALSO(.addr = addr_text(&at), .error = EBADF), "fd:777", addr_text(&at),
+	     NULL);
 }
 
 /* A short buffer for the peer: the kernel cuts, and nothing behind it may be touched or read. */
 static void short_peer(void)
 {
-	union address at = {.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+	union address at = {
+		.in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
 	struct {
 		char peer[2], guard[30];
 	} room;
@@ -132,10 +138,12 @@ static void unix_sockets(void)
 	memcpy(un.sun_path, "\0telltale-oracle", 16);
 	len = offsetof(struct sockaddr_un, sun_path) + 16;
 	r = CALL(bind(server, (struct sockaddr *)&un, len));
-	want("bind", r, ALSO(.addr = "unix:@telltale-oracle"), FD(server), "unix:@telltale-oracle", NULL);
+	want("bind", r, ALSO(.addr = "unix:@telltale-oracle"), FD(server), "unix:@telltale-oracle",
+	     NULL);
 	must(listen(server, 2) == 0, "listen");
 	r = CALL(connect(fd, (struct sockaddr *)&un, len));
-	want("connect", r, ALSO(.addr = "unix:@telltale-oracle"), FD(fd), "unix:@telltale-oracle", NULL);
+	want("connect", r, ALSO(.addr = "unix:@telltale-oracle"), FD(fd), "unix:@telltale-oracle",
+	     NULL);
 	close(fd);
 	close(server);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);

@@ -144,12 +144,17 @@ def folders_that_fail():
 
 def full_disk():
     """A file size limit stands in for a full disk: every write beyond it fails."""
-    def tiny():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-
-    status, err, folder = run("--", "sh", "-c", "ls / >/dev/null; ls / >/dev/null; exit 6", preexec_fn=tiny)
+    hard = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))}
+    soft = {"preexec_fn": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (2000, resource.RLIM_INFINITY))}
+    command = ["--", "sh", "-c", "ls / >/dev/null; ls / >/dev/null; ulimit -f; exit 6"]
+    same("a hard file size limit: no ring, 125, and the message says what to do",
+         [x in run(*command, **hard)[1] for x in ("ring", "ulimit -f", "--no-preload")], [True] * 3)
+    status, err, folder = run("--no-preload", *command, **hard)
     same("a record that cannot be written does not change the command's status", status, 6)
-    check("... and is said", err.startswith("telltale run: ") and "trace" in err or "run_" in err, err)
+    check("... and is said, once", err.startswith("telltale run: write ") and err.count("\n") == 1, err)
+    status, err, folder = run(*command, **soft)
+    same("a soft limit is the command's, not the record's", (status, err), (6, ""))
+    none("... the record is whole", tt.parse_trace(tt.read(tt.one(os.path.join(folder, "trace_*.jsonl"))))[1])
     if os.geteuid() != 0:
         tt.skip("a full disk at the start", "needs root for a mount")
         return
@@ -189,7 +194,7 @@ def inheritance():
 
     def limits():
         resource.setrlimit(resource.RLIMIT_NOFILE, (40, 50))
-        resource.setrlimit(resource.RLIMIT_AS, (400 << 20, 500 << 20))
+        resource.setrlimit(resource.RLIMIT_AS, (400 << 20, resource.RLIM_INFINITY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         resource.setrlimit(resource.RLIMIT_STACK, (1 << 20, 4 << 20))
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Workloads that are hard on a recorder inside the process; threads.py counts what came out. Each prints one line
- * on stdout, "made N" or "good"; what went wrong goes to stderr, with status 3.
+ * Workloads that are hard on a recorder inside the process; threads.py counts what came out. Each
+ * prints one line on stdout, "made N" or "good"; what went wrong goes to stderr, with status 3.
  */
 #undef _FILE_OFFSET_BITS
 
@@ -66,7 +66,8 @@ static void do_open(int argc, char **argv)
 	n = atoi(argv[2]);
 	per_thread = atoi(argv[3]);
 	for (long i = 0; i < n; i++)
-		must(pthread_create(&threads[i], NULL, open_many, (void *)i) == 0, "pthread_create");
+		must(pthread_create(&threads[i], NULL, open_many, (void *)i) == 0,
+		     "pthread_create");
 	for (int i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
 	printf("made %ld\n", (long)n * per_thread);
@@ -108,7 +109,8 @@ static void do_fork(int argc, char **argv)
 	n = atoi(argv[2]);
 	open_once("busy", O_WRONLY | O_CREAT);
 	for (int i = 0; i < 4; i++)
-		must(pthread_create(&threads[i], NULL, open_until_stopped, NULL) == 0, "pthread_create");
+		must(pthread_create(&threads[i], NULL, open_until_stopped, NULL) == 0,
+		     "pthread_create");
 	for (int i = 0; i < n; i++) {
 		pid_t pid = fork();
 
@@ -119,7 +121,9 @@ static void do_fork(int argc, char **argv)
 				open_once("busy", O_RDWR);
 			_exit(7);
 		}
-		must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == 7, "child");
+		must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+			     WEXITSTATUS(status) == 7,
+		     "child");
 	}
 	stop = 1;
 	for (int i = 0; i < 4; i++)
@@ -186,7 +190,7 @@ static void vfork_once(char *const *env, bool large)
 	must(pid > 0 && waitpid(pid, &status, 0) == pid && status == 0, "child of vfork");
 }
 
-/* vfork: parent's environ, heap, mappings and stack are as before, for small and vast environments */
+/* vfork: environ, heap, mappings and stack are as before, for small and vast environments */
 static void do_vfork(int argc, char **argv)
 {
 	static char before[1 << 16], after[1 << 16];
@@ -225,7 +229,7 @@ static void do_vfork(int argc, char **argv)
 	printf("good\n");
 }
 
-/* chain STEPS: exec again and again; prints the environment's size as the kernel sees it, at the first and the last */
+/* chain STEPS: exec again and again; the environment's size for the kernel, first and last */
 static void do_chain(int argc, char **argv)
 {
 	static char text[1 << 20];
@@ -290,7 +294,8 @@ static void do_close(int argc, char **argv)
 	} else if (strcmp(argv[2], "loop") == 0) {
 		for (fd = 3; fd < FD_HIGH; fd++) {
 			errno = 0;
-			must(close(fd) == -1 && errno == EBADF, "close of an fd that was never opened");
+			must(close(fd) == -1 && errno == EBADF,
+			     "close of an fd that was never opened");
 		}
 	} else {
 		/* past libc: no library can stand in the way */
@@ -323,7 +328,7 @@ static void take_in_vfork(int mine, int fd)
 	must(waitpid(pid, &status, 0) == pid && status == 0, "child of vfork");
 }
 
-/* take HOW: a file of our own goes where the library's fd is; not one byte of a trace may reach it */
+/* take HOW: a file of our own goes where the library's fd is; no byte of a trace may reach it */
 static void do_take(int argc, char **argv)
 {
 	struct stat st;
@@ -360,9 +365,9 @@ int main(int argc, char **argv)
 		const char *name;
 		void (*run)(int argc, char **argv);
 	} works[] = {
-		{"open", do_open},   {"long", do_long},   {"fork", do_fork},   {"storm", do_storm},
-		{"vfork", do_vfork}, {"chain", do_chain}, {"close", do_close}, {"take", do_take},
-		{"closed", do_closed},
+		{"open", do_open},   {"long", do_long},   {"fork", do_fork},
+		{"storm", do_storm}, {"vfork", do_vfork}, {"chain", do_chain},
+		{"close", do_close}, {"take", do_take},   {"closed", do_closed},
 	};
 	static char path[4096];
 

@@ -7,7 +7,7 @@
 
 static void vectors(void)
 {
-	static const char *const want[] = {"",	       "Zg==",	   "Zm8=",     "Zm9v",
+	static const char *const want[] = {"",         "Zg==",     "Zm8=",    "Zm9v",
 					   "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy"};
 
 	for (size_t n = 0; n <= 6; n++) {
@@ -18,7 +18,7 @@ static void vectors(void)
 
 			tt_out_init(&o, buf, sizeof(buf) - 1);
 			tt_b64_put(&b, &o, "foobar", split);
-			tt_b64_put(&b, &o, "foobar" + split, n - split);
+			tt_b64_put(&b, &o, &"foobar"[split], n - split);
 			tt_b64_end(&b, &o);
 			CHECK_STR(buf, want[n]);
 			CHECK(!tt_out_is_full(&o));

@@ -59,10 +59,13 @@ static void json(void)
 	JSON("\"\\", 2, true, "\\\\\\\"\\\\\\\\");
 	JSON("\n\r\t", 1, true, "\\n\\r\\t");
 	JSON("\n\r\t", 2, true, "\\\\n\\\\r\\\\t");
-	JSON("a\0b", 1, false, "a\xef\xbf\xbd" "b");
+	JSON("a\0b", 1, false,
+	     "a\xef\xbf\xbd"
+	     "b");
 	JSON("\x01\x1f\x7f", 1, true, "\\u0001\\u001f\\u007f");
 	JSON("\x1b", 2, true, "\\\\u001b");
-	JSON("h\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x9a", 1, true, "h\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x9a");
+	JSON("h\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x9a", 1, true,
+	     "h\xc3\xa9 \xe2\x82\xac \xf0\x9f\x90\x9a");
 	JSON("a\xff"
 	     "b",
 	     1, false,

@@ -125,7 +125,8 @@ static void other_linkers(void)
 		memcpy(&ph, at, sizeof(ph));
 		if (ph.p_type != PT_INTERP)
 			continue;
-		copy[ph.p_offset + ph.p_filesz - 2] ^= 3; /* so.2 becomes so.1 or the other way round, and back */
+		copy[ph.p_offset + ph.p_filesz - 2] ^=
+			3; /* so.2 becomes so.1 or the other way round, and back */
 		CHECK(!loads(put_file("linker", copy, image_size, 0700)));
 		copy[ph.p_offset + ph.p_filesz - 2] = image[ph.p_offset + ph.p_filesz - 2];
 		CHECK(loads(put_file("linker", copy, image_size, 0700)));
@@ -139,9 +140,16 @@ static void other_linkers(void)
 /* Headers that point past the file, around the end of the address space, or at nothing. */
 static void hostile_elf(void)
 {
-	static const uint64_t offsets[] = {UINT64_MAX,	     UINT64_MAX - 7,  UINT64_MAX - 55, UINT64_MAX - 56,
-					   UINT64_MAX - 111, 1ull << 63,      1024,	       1025,
-					   1024 - 56,	     0x7fffffffffffffffull};
+	static const uint64_t offsets[] = {UINT64_MAX,
+					   UINT64_MAX - 7,
+					   UINT64_MAX - 55,
+					   UINT64_MAX - 56,
+					   UINT64_MAX - 111,
+					   1ull << 63,
+					   1024,
+					   1025,
+					   1024 - 56,
+					   0x7fffffffffffffffull};
 	char *copy = malloc(image_size);
 	Elf64_Ehdr eh;
 	Elf64_Phdr ph;
@@ -196,7 +204,8 @@ static void privileged(void)
 		CHECK_INT(chown(path, 0, 65534), 0);
 		CHECK_INT(chmod(path, 02755), 0);
 		CHECK(!loads(path));
-		CHECK_INT(chmod(path, 02745), 0); /* without group execute the bit means something else */
+		CHECK_INT(chmod(path, 02745),
+			  0); /* without group execute the bit means something else */
 		CHECK(loads(path));
 	} else if (access("/bin/su", X_OK) == 0) {
 		CHECK(!loads("/bin/su"));
@@ -241,10 +250,11 @@ static void search(void)
 
 static void tidy(void)
 {
-	static const char *const names[] = {"s1",   "s2",   "s3",    "s4",    "s5",	"s6",	  "s7",	    "s8",
-					    "s9",   "s10",  "c0",    "c1",    "c2",	"c3",	  "c4",	    "self",
-					    "text", "empty", "cut",  "whole", "phoff",	"interp", "class",  "machine",
-					    "tool", "plain", "unreadable", "linker", "static"};
+	static const char *const names[] = {
+		"s1",   "s2",    "s3",         "s4",     "s5",    "s6",     "s7",    "s8",
+		"s9",   "s10",   "c0",         "c1",     "c2",    "c3",     "c4",    "self",
+		"text", "empty", "cut",        "whole",  "phoff", "interp", "class", "machine",
+		"tool", "plain", "unreadable", "linker", "static"};
 
 	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++)
 		(void)unlink(in_dir(names[i]));

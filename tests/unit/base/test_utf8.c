@@ -45,7 +45,8 @@ static void every_code_point(void)
 {
 	for (unsigned c = 0; c < 0x120000; c++) {
 		unsigned char p[4];
-		size_t n = encode(p, c), want = c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
+		size_t n = encode(p, c),
+		       want = c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff) ? 0 : n;
 
 		if (tt_utf8_len(p, n) != want)
 			CHECK_INT(c, -1);
@@ -63,28 +64,30 @@ static void every_pair(void)
 		size_t len = tt_utf8_len(p, 2);
 
 		two += len == 2;
-		CHECK_INT(len, p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] <= 0xdf && p[1] >> 6 == 2 ? 2 : 0);
+		CHECK_INT(len, p[0] < 0x80                                      ? 1
+			       : p[0] >= 0xc2 && p[0] <= 0xdf && p[1] >> 6 == 2 ? 2
+										: 0);
 	}
 	CHECK_INT(two, 30 * 64);
 }
 
 static void bad(void)
 {
-	CHECK_INT(len_of("\xc1\xbf", 2), 0);	     /* overlong */
+	CHECK_INT(len_of("\xc1\xbf", 2), 0);         /* overlong */
 	CHECK_INT(len_of("\xe0\x9f\xbf", 3), 0);     /* overlong */
 	CHECK_INT(len_of("\xf0\x8f\xbf\xbf", 4), 0); /* overlong */
 	CHECK_INT(len_of("\xed\xa0\x80", 3), 0);     /* surrogate */
 	CHECK_INT(len_of("\xf4\x90\x80\x80", 4), 0); /* past U+10FFFF */
 	CHECK_INT(len_of("\xf5\x80\x80\x80", 4), 0); /* no such lead byte */
-	CHECK_INT(len_of("\x80", 1), 0);	     /* a tail alone */
+	CHECK_INT(len_of("\x80", 1), 0);             /* a tail alone */
 	CHECK_INT(len_of("\xff", 1), 0);
 	CHECK_INT(len_of("\xe2\x28\xa1", 3), 0); /* not a tail */
 }
 
 static void every_prefix(void)
 {
-	static const char *const good[] = {"\xc2\x80", "\xe0\xa0\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
-					   "\xf4\x8f\xbf\xbf"};
+	static const char *const good[] = {"\xc2\x80", "\xe0\xa0\x80", "\xef\xbf\xbf",
+					   "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"};
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
 		size_t n = strlen(good[i]);

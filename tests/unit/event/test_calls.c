@@ -7,13 +7,28 @@
 #include "event/event.h"
 #include "tap.h"
 
-#define T(s)	{.data = (s), .len = sizeof(s) - 1}
-#define N(n)	{.num = (n)}
-#define NOTHING {.absent = true}
-#define CWD	N(AT_FDCWD)
-#define DIRFD	{.num = 9, .data = "/nine", .len = 5}
-#define ARGV	T("cat\0/tmp/x\0")
-#define ADDR	{.data = &peer, .len = sizeof(peer)}
+#define T(s)                                      \
+	{                                         \
+		.data = (s), .len = sizeof(s) - 1 \
+	}
+#define N(n)               \
+	{                  \
+		.num = (n) \
+	}
+#define NOTHING                \
+	{                      \
+		.absent = true \
+	}
+#define CWD N(AT_FDCWD)
+#define DIRFD                                       \
+	{                                           \
+		.num = 9, .data = "/nine", .len = 5 \
+	}
+#define ARGV T("cat\0/tmp/x\0")
+#define ADDR                                       \
+	{                                          \
+		.data = &peer, .len = sizeof(peer) \
+	}
 #define ARGV_TEXT "\"[\\\"cat\\\", \\\"/tmp/x\\\"]\""
 
 static const struct sockaddr_in peer = {
@@ -24,64 +39,80 @@ static const struct row {
 	struct event_arg args[EVENT_ARGS_MAX];
 	const char *name, *want, *tail;
 } rows[] = {
-#define ROW(call, want, tail, ...) {EVENT_CALL_##call, {__VA_ARGS__}, #call, want, tail},
-	ROW(execve, "\"/bin/cat\", " ARGV_TEXT, ", \"path\": \"/bin/cat\"", T("/bin/cat"), ARGV)
-	ROW(execv, "\"bin/cat\", " ARGV_TEXT, ", \"path\": \"/cwd/bin/cat\", \"path_basis\": \"tracked\"", T("bin/cat"), ARGV)
-	ROW(execvp, "\"cat\", " ARGV_TEXT, "", T("cat"), ARGV)
-	ROW(execvpe, "\"./cat\", " ARGV_TEXT, ", \"path\": \"/cwd/cat\", \"path_basis\": \"tracked\"", T("./cat"), ARGV)
-	ROW(execl, "\"/bin/cat\", \"[]\"", ", \"path\": \"/bin/cat\"", T("/bin/cat"), T(""))
-	ROW(execlp, "\"cat\", \"[\\\"\\\"]\"", "", T("cat"), T("\0"))
-	ROW(execle, "\"/bin/cat\", \"NULL\"", ", \"path\": \"/bin/cat\"", T("/bin/cat"), NOTHING)
-	ROW(fexecve, "\"fd:9\", " ARGV_TEXT, ", \"path\": \"/nine\"", DIRFD, ARGV)
+#define ROW(call, want, tail, ...)                                  \
+	{                                                           \
+		EVENT_CALL_##call, {__VA_ARGS__}, #call, want, tail \
+	}
+	ROW(execve, "\"/bin/cat\", " ARGV_TEXT, ", \"path\": \"/bin/cat\"", T("/bin/cat"), ARGV),
+	ROW(execv, "\"bin/cat\", " ARGV_TEXT,
+	    ", \"path\": \"/cwd/bin/cat\", \"path_basis\": \"tracked\"", T("bin/cat"), ARGV),
+	ROW(execvp, "\"cat\", " ARGV_TEXT, "", T("cat"), ARGV),
+	ROW(execvpe, "\"./cat\", " ARGV_TEXT,
+	    ", \"path\": \"/cwd/cat\", \"path_basis\": \"tracked\"", T("./cat"), ARGV),
+	ROW(execl, "\"/bin/cat\", \"[]\"", ", \"path\": \"/bin/cat\"", T("/bin/cat"), T("")),
+	ROW(execlp, "\"cat\", \"[\\\"\\\"]\"", "", T("cat"), T("\0")),
+	ROW(execle, "\"/bin/cat\", \"NULL\"", ", \"path\": \"/bin/cat\"", T("/bin/cat"), NOTHING),
+	ROW(fexecve, "\"fd:9\", " ARGV_TEXT, ", \"path\": \"/nine\"", DIRFD, ARGV),
 	ROW(execveat, "\"fd:9\", \"\", " ARGV_TEXT ", \"AT_EMPTY_PATH\"",
-	    ", \"path\": \"/nine\", \"path_basis\": \"tracked\"", DIRFD, T(""), ARGV, N(AT_EMPTY_PATH))
-	ROW(posix_spawn, "\"/bin/cat\", " ARGV_TEXT, ", \"path\": \"/bin/cat\"", T("/bin/cat"), ARGV)
-	ROW(posix_spawnp, "\"cat\", " ARGV_TEXT, "", T("cat"), ARGV)
-	ROW(system, "\"ls -l \\\"x y\\\"\"", "", T("ls -l \"x y\""))
-	ROW(popen, "\"ls\", \"r\"", "", T("ls"), T("r"))
-	ROW(fork, "", "", N(0))
-	ROW(vfork, "", "", N(0))
-	ROW(open, "\"/tmp/f\", \"O_WRONLY|O_CREAT|O_TRUNC\", \"0644\"", ", \"path\": \"/tmp/f\"", T("/tmp/f"),
-	    N(O_WRONLY | O_CREAT | O_TRUNC), N(0644))
-	ROW(open64, "\"f\", \"O_RDONLY\"", ", \"path\": \"/cwd/f\", \"path_basis\": \"tracked\"", T("f"), N(0), NOTHING)
-	ROW(openat, "\"AT_FDCWD\", \"/f\", \"O_RDWR|O_CREAT\", \"0\"", ", \"path\": \"/f\"", CWD, T("/f"),
-	    N(O_RDWR | O_CREAT), N(0))
-	ROW(openat64, "\"fd:9\", \"f\", \"O_RDONLY\"", ", \"path\": \"/nine/f\", \"path_basis\": \"tracked\"", DIRFD, T("f"),
-	    N(0), NOTHING)
-	ROW(creat, "\"/f\", \"0600\"", ", \"path\": \"/f\"", T("/f"), N(0600))
-	ROW(creat64, "\"/f\", \"04755\"", ", \"path\": \"/f\"", T("/f"), N(0104755))
-	ROW(__open_2, "\"/f\", \"O_PATH\"", ", \"path\": \"/f\"", T("/f"), N(O_PATH))
-	ROW(__open64_2, "\"/f\", \"O_RDONLY|O_CLOEXEC\"", ", \"path\": \"/f\"", T("/f"), N(O_CLOEXEC))
-	ROW(__openat_2, "\"fd:5\", \"f\", \"O_RDONLY\"", ", \"path_basis\": \"unresolved\"", N(5), T("f"), N(0))
-	ROW(__openat64_2, "\"fd:-1\", \"/f\", \"O_RDONLY\"", ", \"path\": \"/f\"", N(-1), T("/f"), N(0))
-	ROW(fopen, "\"/f\", \"w+\"", ", \"path\": \"/f\"", T("/f"), T("w+"))
-	ROW(fopen64, "\"/f\", \"r\"", ", \"path\": \"/f\"", T("/f"), T("r"))
-	ROW(freopen, "\"/f\", \"r\", \"fd:1\"", ", \"path\": \"/f\"", T("/f"), T("r"), N(1))
-	ROW(freopen64, "\"NULL\", \"r\", \"fd:1\"", "", NOTHING, T("r"), N(1))
-	ROW(unlink, "\"/f\"", ", \"path\": \"/f\"", T("/f"))
-	ROW(unlinkat, "\"AT_FDCWD\", \"d\", \"AT_REMOVEDIR\"", ", \"path\": \"/cwd/d\", \"path_basis\": \"tracked\"", CWD, T("d"),
-	    N(AT_REMOVEDIR))
-	ROW(remove, "\"/f\"", ", \"path\": \"/f\"", T("/f"))
-	ROW(rename, "\"/a\", \"b\"", ", \"path\": \"/a\", \"path2\": \"/cwd/b\", \"path_basis\": \"tracked\"", T("/a"), T("b"))
+	    ", \"path\": \"/nine\", \"path_basis\": \"tracked\"", DIRFD, T(""), ARGV,
+	    N(AT_EMPTY_PATH)),
+	ROW(posix_spawn, "\"/bin/cat\", " ARGV_TEXT, ", \"path\": \"/bin/cat\"", T("/bin/cat"),
+	    ARGV),
+	ROW(posix_spawnp, "\"cat\", " ARGV_TEXT, "", T("cat"), ARGV),
+	ROW(system, "\"ls -l \\\"x y\\\"\"", "", T("ls -l \"x y\"")),
+	ROW(popen, "\"ls\", \"r\"", "", T("ls"), T("r")),
+	ROW(fork, "", "", N(0)),
+	ROW(vfork, "", "", N(0)),
+	ROW(open, "\"/tmp/f\", \"O_WRONLY|O_CREAT|O_TRUNC\", \"0644\"", ", \"path\": \"/tmp/f\"",
+	    T("/tmp/f"), N(O_WRONLY | O_CREAT | O_TRUNC), N(0644)),
+	ROW(open64, "\"f\", \"O_RDONLY\"", ", \"path\": \"/cwd/f\", \"path_basis\": \"tracked\"",
+	    T("f"), N(0), NOTHING),
+	ROW(openat, "\"AT_FDCWD\", \"/f\", \"O_RDWR|O_CREAT\", \"0\"", ", \"path\": \"/f\"", CWD,
+	    T("/f"), N(O_RDWR | O_CREAT), N(0)),
+	ROW(openat64, "\"fd:9\", \"f\", \"O_RDONLY\"",
+	    ", \"path\": \"/nine/f\", \"path_basis\": \"tracked\"", DIRFD, T("f"), N(0), NOTHING),
+	ROW(creat, "\"/f\", \"0600\"", ", \"path\": \"/f\"", T("/f"), N(0600)),
+	ROW(creat64, "\"/f\", \"04755\"", ", \"path\": \"/f\"", T("/f"), N(0104755)),
+	ROW(__open_2, "\"/f\", \"O_PATH\"", ", \"path\": \"/f\"", T("/f"), N(O_PATH)),
+	ROW(__open64_2, "\"/f\", \"O_RDONLY|O_CLOEXEC\"", ", \"path\": \"/f\"", T("/f"),
+	    N(O_CLOEXEC)),
+	ROW(__openat_2, "\"fd:5\", \"f\", \"O_RDONLY\"", ", \"path_basis\": \"unresolved\"", N(5),
+	    T("f"), N(0)),
+	ROW(__openat64_2, "\"fd:-1\", \"/f\", \"O_RDONLY\"", ", \"path\": \"/f\"", N(-1), T("/f"),
+	    N(0)),
+	ROW(fopen, "\"/f\", \"w+\"", ", \"path\": \"/f\"", T("/f"), T("w+")),
+	ROW(fopen64, "\"/f\", \"r\"", ", \"path\": \"/f\"", T("/f"), T("r")),
+	ROW(freopen, "\"/f\", \"r\", \"fd:1\"", ", \"path\": \"/f\"", T("/f"), T("r"), N(1)),
+	ROW(freopen64, "\"NULL\", \"r\", \"fd:1\"", "", NOTHING, T("r"), N(1)),
+	ROW(unlink, "\"/f\"", ", \"path\": \"/f\"", T("/f")),
+	ROW(unlinkat, "\"AT_FDCWD\", \"d\", \"AT_REMOVEDIR\"",
+	    ", \"path\": \"/cwd/d\", \"path_basis\": \"tracked\"", CWD, T("d"), N(AT_REMOVEDIR)),
+	ROW(remove, "\"/f\"", ", \"path\": \"/f\"", T("/f")),
+	ROW(rename, "\"/a\", \"b\"",
+	    ", \"path\": \"/a\", \"path2\": \"/cwd/b\", \"path_basis\": \"tracked\"", T("/a"),
+	    T("b")),
 	ROW(renameat, "\"fd:9\", \"a\", \"AT_FDCWD\", \"b\"",
-	    ", \"path\": \"/nine/a\", \"path2\": \"/cwd/b\", \"path_basis\": \"tracked\"", DIRFD, T("a"), CWD, T("b"))
+	    ", \"path\": \"/nine/a\", \"path2\": \"/cwd/b\", \"path_basis\": \"tracked\"", DIRFD,
+	    T("a"), CWD, T("b")),
 	ROW(renameat2, "\"AT_FDCWD\", \"/a\", \"AT_FDCWD\", \"/b\", \"RENAME_NOREPLACE\"",
-	    ", \"path\": \"/a\", \"path2\": \"/b\"", CWD, T("/a"), CWD, T("/b"), N(1))
-	ROW(mkdir, "\"/d\", \"0755\"", ", \"path\": \"/d\"", T("/d"), N(0755))
-	ROW(rmdir, "\"/d\"", ", \"path\": \"/d\"", T("/d"))
-	ROW(link, "\"/a\", \"/b\"", ", \"path\": \"/a\", \"path2\": \"/b\"", T("/a"), T("/b"))
-	ROW(symlink, "\"../t\", \"/l\"", ", \"path\": \"/l\"", T("../t"), T("/l"))
-	ROW(chdir, "\"..\"", ", \"path\": \"/\", \"path_basis\": \"tracked\"", T(".."))
-	ROW(fchdir, "\"fd:9\"", ", \"path\": \"/nine\"", DIRFD)
-	ROW(connect, "\"fd:4\", \"192.0.2.1:9\"", ", \"addr\": \"192.0.2.1:9\"", N(4), ADDR)
-	ROW(bind, "\"fd:4\", \"NULL\"", "", N(4), NOTHING)
-	ROW(accept, "\"fd:3\", \"192.0.2.1:9\"", ", \"addr\": \"192.0.2.1:9\"", N(3), ADDR)
-	ROW(accept4, "\"fd:3\", \"192.0.2.1:9\", \"SOCK_CLOEXEC\"", ", \"addr\": \"192.0.2.1:9\"", N(3), ADDR, N(SOCK_CLOEXEC))
-	ROW(getaddrinfo, "\"example.org\", \"NULL\"", ", \"answers\": [\"192.0.2.1:9\", \"192.0.2.1:9\"]", T("example.org"),
-	    NOTHING)
+	    ", \"path\": \"/a\", \"path2\": \"/b\"", CWD, T("/a"), CWD, T("/b"), N(1)),
+	ROW(mkdir, "\"/d\", \"0755\"", ", \"path\": \"/d\"", T("/d"), N(0755)),
+	ROW(rmdir, "\"/d\"", ", \"path\": \"/d\"", T("/d")),
+	ROW(link, "\"/a\", \"/b\"", ", \"path\": \"/a\", \"path2\": \"/b\"", T("/a"), T("/b")),
+	ROW(symlink, "\"../t\", \"/l\"", ", \"path\": \"/l\"", T("../t"), T("/l")),
+	ROW(chdir, "\"..\"", ", \"path\": \"/\", \"path_basis\": \"tracked\"", T("..")),
+	ROW(fchdir, "\"fd:9\"", ", \"path\": \"/nine\"", DIRFD),
+	ROW(connect, "\"fd:4\", \"192.0.2.1:9\"", ", \"addr\": \"192.0.2.1:9\"", N(4), ADDR),
+	ROW(bind, "\"fd:4\", \"NULL\"", "", N(4), NOTHING),
+	ROW(accept, "\"fd:3\", \"192.0.2.1:9\"", ", \"addr\": \"192.0.2.1:9\"", N(3), ADDR),
+	ROW(accept4, "\"fd:3\", \"192.0.2.1:9\", \"SOCK_CLOEXEC\"", ", \"addr\": \"192.0.2.1:9\"",
+	    N(3), ADDR, N(SOCK_CLOEXEC)),
+	ROW(getaddrinfo, "\"example.org\", \"NULL\"",
+	    ", \"answers\": [\"192.0.2.1:9\", \"192.0.2.1:9\"]", T("example.org"), NOTHING),
 #undef ROW
 };
-_Static_assert(sizeof(rows) / sizeof(rows[0]) == EVENT_CALL_COUNT, "a row for each call of calls.def");
+_Static_assert(sizeof(rows) / sizeof(rows[0]) == EVENT_CALL_COUNT,
+	       "a row for each call of calls.def");
 
 static const struct event_ids ids = {.session = {"ses_1", 5}, .run = {"r", 1}};
 
@@ -126,13 +157,14 @@ static void every_row(void)
 		CHECK_INT(row->call, i);
 		CHECK(n > 0);
 		line[n > 0 ? n : 0] = '\0';
-		snprintf(want, sizeof(want),
-			 "{\"ts\": \"2025-09-03T13:55:14.921517011+00:00\", \"event_type\": \"syscall\", "
-			 "\"session_id\": \"ses_1\", \"span_id\": \"spn_11111111-1111-1111-1111-111111111111\", "
-			 "\"parent_span\": \"up\", \"component\": \"telemetry\", \"syscall\": \"%s\", \"args\": [%s], "
-			 "\"result\": -1, \"elapsed_us\": 12, \"error\": \"ENOENT\", \"seq\": 5, \"pid\": 42, "
-			 "\"run_id\": \"r\", \"sensor\": \"preload\", \"standing\": \"declared\"%s}\n",
-			 row->name, row->want, row->tail);
+		snprintf(
+			want, sizeof(want),
+			"{\"ts\": \"2025-09-03T13:55:14.921517011+00:00\", \"event_type\": \"syscall\", "
+			"\"session_id\": \"ses_1\", \"span_id\": \"spn_11111111-1111-1111-1111-111111111111\", "
+			"\"parent_span\": \"up\", \"component\": \"telemetry\", \"syscall\": \"%s\", \"args\": [%s], "
+			"\"result\": -1, \"elapsed_us\": 12, \"error\": \"ENOENT\", \"seq\": 5, \"pid\": 42, "
+			"\"run_id\": \"r\", \"sensor\": \"preload\", \"standing\": \"declared\"%s}\n",
+			row->name, row->want, row->tail);
 		CHECK_STR(line, want);
 	}
 }

@@ -6,8 +6,8 @@
 #include "event/contract.h"
 #include "tap.h"
 
-#define LIB    "/usr/lib/telltale/libtelltale.so"
-#define SPAN   "spn_01991025-0a09-7f00-80ff-0123456789ab"
+#define LIB      "/usr/lib/telltale/libtelltale.so"
+#define SPAN     "spn_01991025-0a09-7f00-80ff-0123456789ab"
 #define ENV(...) ((char *const *)(const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
 static const char *find_value(char *const *envp, enum contract_name name)
@@ -30,7 +30,9 @@ static const struct contract full = {
 	.ring_ino = 123456,
 };
 static const struct contract direct = {
-	.value = {[CONTRACT_LD_PRELOAD] = LIB, [CONTRACT_SESSION] = "ses_1", [CONTRACT_PARENT_SPAN] = SPAN},
+	.value = {[CONTRACT_LD_PRELOAD] = LIB,
+		  [CONTRACT_SESSION] = "ses_1",
+		  [CONTRACT_PARENT_SPAN] = SPAN},
 	.ring_fd = -1,
 };
 static const struct contract little = {
@@ -43,14 +45,6 @@ static const struct contract widest = {
 	.ring_ino = UINT64_MAX,
 };
 static const struct contract *const contracts[] = {&full, &direct, &little, &widest};
-
-static const char *find(char *const *envp, enum contract_name name)
-{
-	const char *values[CONTRACT_NAMES];
-
-	event_contract_read(envp, values);
-	return values[name];
-}
 
 static size_t count(char *const *envp)
 {
@@ -97,8 +91,8 @@ static void round_trip(const struct contract *c, char *const *envp)
 	if (c->value[CONTRACT_PARENT_SPAN])
 		CHECK_STR(find_value(next, CONTRACT_PARENT_SPAN), c->value[CONTRACT_PARENT_SPAN]);
 	if (c->value[CONTRACT_LD_PRELOAD])
-		CHECK(strstr(find_value(next, CONTRACT_LD_PRELOAD), c->value[CONTRACT_LD_PRELOAD]) !=
-		      NULL);
+		CHECK(strstr(find_value(next, CONTRACT_LD_PRELOAD),
+			     c->value[CONTRACT_LD_PRELOAD]) != NULL);
 	event_contract_env_hide(&ctx, next);
 	CHECK_INT(count(next), n);
 	for (size_t i = 0; i < n && next[i]; i++)
@@ -129,15 +123,15 @@ static void round_trips(void)
 		ENV("SUBSTRATE_PARENT_SPAN=x", "B=2"),
 		ENV("A=", "SUBSTRATE_PARENT_SPAN=" SPAN),
 		ENV(longer, "LD_PRELOAD=/x/own.so"),
-		ENV("SUBSTRATE_SESSION_ID=mine", "SUBSTRATE_TRACE_LOG=/mine", "SUBSTRATE_WORLD_ID=",
-		    "SUBSTRATE_AGENT_ID=q", "SUBSTRATE_POLICY_ID=p"),
+		ENV("SUBSTRATE_SESSION_ID=mine", "SUBSTRATE_TRACE_LOG=/mine",
+		    "SUBSTRATE_WORLD_ID=", "SUBSTRATE_AGENT_ID=q", "SUBSTRATE_POLICY_ID=p"),
 		/* names twice: getenv takes the first, ld.so the last */
 		ENV("LD_PRELOAD=/x/1.so:/x/2.so", "A=1", "LD_PRELOAD=/x/3.so:/x/4.so"),
 		ENV("SUBSTRATE_PARENT_SPAN=one", "SUBSTRATE_PARENT_SPAN=two"),
 		ENV("SUBSTRATE_SESSION_ID=one", "SUBSTRATE_SESSION_ID=two", "A=1", "A=2"),
 		/* entries that only look like ours, and entries that are none */
-		ENV("LD_PRELOADX=1", "LD_PRELOAD", "SUBSTRATE_PARENT_SPANS=1", "TELLTALE_CTXX=1", "=", "", "S", "T",
-		    "L"),
+		ENV("LD_PRELOADX=1", "LD_PRELOAD", "SUBSTRATE_PARENT_SPANS=1", "TELLTALE_CTXX=1",
+		    "=", "", "S", "T", "L"),
 		ENV("TELLTALE_REDACT=off", "SUBSTRATE_SESSION_ID_=x"),
 	};
 
@@ -150,8 +144,9 @@ static void round_trips(void)
 /* Every order of a few entries, with and without each: 5 names, present bits and rotations. */
 static void combinations(void)
 {
-	static const char *const entries[] = {"LD_PRELOAD=/x/own.so", "SUBSTRATE_PARENT_SPAN=a;b=c", "SUBSTRATE_SESSION_ID=s", "X=y",
-			   "SUBSTRATE_TRACE_LOG="};
+	static const char *const entries[] = {"LD_PRELOAD=/x/own.so", "SUBSTRATE_PARENT_SPAN=a;b=c",
+					      "SUBSTRATE_SESSION_ID=s", "X=y",
+					      "SUBSTRATE_TRACE_LOG="};
 
 	for (unsigned bits = 0; bits < 32; bits++) {
 		for (unsigned turn = 0; turn < 5; turn++) {
@@ -169,7 +164,8 @@ static void combinations(void)
 
 static void what_is_built(void)
 {
-	char *const *envp = ENV("A=1", "LD_PRELOAD=/x/own.so", "SUBSTRATE_PARENT_SPAN=theirs", "SUBSTRATE_AGENT_ID=mine");
+	char *const *envp = ENV("A=1", "LD_PRELOAD=/x/own.so", "SUBSTRATE_PARENT_SPAN=theirs",
+				"SUBSTRATE_AGENT_ID=mine");
 	void *buf = malloc(event_contract_env_size(&full, envp));
 	char *const *built = event_contract_env_build(&full, envp, buf);
 
@@ -204,8 +200,8 @@ static void nothing_to_build(void)
 
 static void reads(void)
 {
-	char *const *envp = ENV("LD_PRELOAD=a", "SUBSTRATE_AGENT_ID=1", "SUBSTRATE_AGENT_ID=2", "LD_PRELOAD=b",
-			  "SUBSTRATE_WORLD_ID");
+	char *const *envp = ENV("LD_PRELOAD=a", "SUBSTRATE_AGENT_ID=1", "SUBSTRATE_AGENT_ID=2",
+				"LD_PRELOAD=b", "SUBSTRATE_WORLD_ID");
 
 	CHECK_STR(find_value(envp, CONTRACT_LD_PRELOAD), "b");
 	CHECK_STR(find_value(envp, CONTRACT_AGENT), "1");
@@ -218,16 +214,16 @@ static void reads(void)
 static void bad_ctx(void)
 {
 	static const char *const bad[] = {
-		"",		       /* empty */
-		"1",		       /* no end */
-		"2;3;4;0x0;",	       /* another version */
-		"1;;4;0x0;",	       /* no fd */
-		"1;-2;4;0x0;",	       /* no such fd */
+		"",                    /* empty */
+		"1",                   /* no end */
+		"2;3;4;0x0;",          /* another version */
+		"1;;4;0x0;",           /* no fd */
+		"1;-2;4;0x0;",         /* no such fd */
 		"1;2147483648;4;0x0;", /* past int */
-		"1;3;x;0x0;",	       /* no inode */
-		"1;3;4;0;",	       /* mask not in hex */
-		"1;3;4;0x;",	       /* no mask */
-		"1;3;4;0x0",	       /* no last separator */
+		"1;3;x;0x0;",          /* no inode */
+		"1;3;4;0;",            /* mask not in hex */
+		"1;3;4;0x;",           /* no mask */
+		"1;3;4;0x0",           /* no last separator */
 		"1;3;4;0xG;",
 	};
 	struct contract_ctx ctx = {.ring_fd = 77};

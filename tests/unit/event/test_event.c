@@ -6,8 +6,14 @@
 #include "event/event.h"
 #include "tap.h"
 
-#define TEXT(s)	  {.data = (s), .len = sizeof(s) - 1}
-#define NUMBER(n) {.num = (n)}
+#define TEXT(s)                                   \
+	{                                         \
+		.data = (s), .len = sizeof(s) - 1 \
+	}
+#define NUMBER(n)          \
+	{                  \
+		.num = (n) \
+	}
 
 static void table(void)
 {
@@ -41,7 +47,10 @@ static const char *path_of(const struct event *ev, int which)
 static void paths(void)
 {
 	struct event ev = {.call = EVENT_CALL_renameat,
-			   .args = {{.num = 7, .data = "/seven", .len = 6}, TEXT("a"), NUMBER(AT_FDCWD), TEXT("b")},
+			   .args = {{.num = 7, .data = "/seven", .len = 6},
+				    TEXT("a"),
+				    NUMBER(AT_FDCWD),
+				    TEXT("b")},
 			   .cwd = {"/cwd", 4}};
 
 	CHECK_STR(path_of(&ev, 0), "/seven/a");
@@ -54,18 +63,24 @@ static void paths(void)
 	CHECK_STR(path_of(&ev, 0), "(none)");
 	ev.args[0] = (struct event_arg){.absent = true};
 	CHECK_STR(path_of(&ev, 0), "(none)");
-	ev = (struct event){.call = EVENT_CALL_execveat, .args = {{.num = 3, .data = "/bin/x", .len = 6}, TEXT("")}};
+	ev = (struct event){.call = EVENT_CALL_execveat,
+			    .args = {{.num = 3, .data = "/bin/x", .len = 6}, TEXT("")}};
 	CHECK_STR(path_of(&ev, 0), "/bin/x"); /* AT_EMPTY_PATH */
 	ev = (struct event){.call = EVENT_CALL_execvp, .args = {TEXT("ls")}, .cwd = {"/cwd", 4}};
 	CHECK_STR(path_of(&ev, 0), "(none)");
 	ev.args[0] = (struct event_arg)TEXT("./ls");
 	CHECK_STR(path_of(&ev, 0), "/cwd/ls");
-	ev = (struct event){.call = EVENT_CALL_fexecve, .args = {{.num = 3, .data = "/bin/y", .len = 6}}};
+	ev = (struct event){.call = EVENT_CALL_fexecve,
+			    .args = {{.num = 3, .data = "/bin/y", .len = 6}}};
 	CHECK_STR(path_of(&ev, 0), "/bin/y");
 	CHECK_STR(path_of(&ev, 1), "(none)");
-	ev = (struct event){.call = EVENT_CALL_symlink, .args = {TEXT("../t"), TEXT("l")}, .cwd = {"/cwd", 4}};
+	ev = (struct event){
+		.call = EVENT_CALL_symlink, .args = {TEXT("../t"), TEXT("l")}, .cwd = {"/cwd", 4}};
 	CHECK_STR(path_of(&ev, 0), "/cwd/l");
-	ev = (struct event){.call = EVENT_CALL_chdir, .args = {TEXT("l")}, .cwd = {"/cwd", 4}, .extra = {"/real", 5}};
+	ev = (struct event){.call = EVENT_CALL_chdir,
+			    .args = {TEXT("l")},
+			    .cwd = {"/cwd", 4},
+			    .extra = {"/real", 5}};
 	CHECK_STR(path_of(&ev, 0), "/real");
 	ev = (struct event){.call = EVENT_CALL_fchdir, .args = {NUMBER(4)}, .extra = {"/real", 5}};
 	CHECK_STR(path_of(&ev, 0), "/real");
@@ -75,11 +90,13 @@ static void paths(void)
 
 static void writes(void)
 {
-	struct event ev = {.call = EVENT_CALL_open, .args = {TEXT("/x"), NUMBER(O_RDONLY | O_CLOEXEC)}};
+	struct event ev = {.call = EVENT_CALL_open,
+			   .args = {TEXT("/x"), NUMBER(O_RDONLY | O_CLOEXEC)}};
 	static const struct {
 		const char *mode;
 		bool writes;
-	} modes[] = {{"r", false}, {"rb", false}, {"re", false}, {"w", true}, {"a", true}, {"r+", true}, {"", false}};
+	} modes[] = {{"r", false}, {"rb", false}, {"re", false}, {"w", true},
+		     {"a", true},  {"r+", true},  {"", false}};
 
 	CHECK(!event_writes(&ev));
 	ev.args[1].num = O_WRONLY;
@@ -97,7 +114,8 @@ static void writes(void)
 	ev.args[2].num = O_WRONLY;
 	CHECK(event_writes(&ev));
 	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
-		ev = (struct event){.call = EVENT_CALL_fopen, .args = {TEXT("/x"), {.data = modes[i].mode}}};
+		ev = (struct event){.call = EVENT_CALL_fopen,
+				    .args = {TEXT("/x"), {.data = modes[i].mode}}};
 		ev.args[1].len = strlen(modes[i].mode);
 		CHECK_INT(event_writes(&ev), modes[i].writes);
 	}
@@ -112,7 +130,8 @@ static bool quiet(const char *cwd, const char *path, int flags)
 {
 	size_t cl = strlen(cwd), pl = strlen(path);
 	char *c = malloc(cl), *p = malloc(pl);
-	struct event ev = {.call = EVENT_CALL_open, .args = {{.data = p, .len = pl}, NUMBER(flags)}};
+	struct event ev = {.call = EVENT_CALL_open,
+			   .args = {{.data = p, .len = pl}, NUMBER(flags)}};
 	bool r;
 
 	memcpy(c, cwd, cl);

@@ -12,8 +12,11 @@
 #include "event/redact.h"
 #include "tap.h"
 
-#define T(s) {.data = (s), .len = sizeof(s) - 1}
-#define BAD  "\xef\xbf\xbd"
+#define T(s)                                      \
+	{                                         \
+		.data = (s), .len = sizeof(s) - 1 \
+	}
+#define BAD "\xef\xbf\xbd"
 
 static const struct event_ids ids = {.session = {"ses_1", 5}};
 static char line[EVENT_BUF_MAX + 1];
@@ -45,7 +48,8 @@ static const char *arg_text(const json_t *j, const char *key, size_t i)
 /* Base64, as text with NUL shown as a bar. */
 static const char *decode(const char *b64)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	static char out[1024];
 	unsigned v = 0, bits = 0;
 	size_t n = 0;
@@ -67,7 +71,9 @@ static const char *decode(const char *b64)
 
 static void check_argv(const char *block, size_t len, const char *want)
 {
-	struct event ev = {.ids = &ids, .call = EVENT_CALL_execv, .args = {T("/x"), {.data = block, .len = len}}};
+	struct event ev = {.ids = &ids,
+			   .call = EVENT_CALL_execv,
+			   .args = {T("/x"), {.data = block, .len = len}}};
 	json_t *j = parse(&ev), *in;
 
 	CHECK_STR(arg_text(j, "args", 1), want);
@@ -84,7 +90,8 @@ static void secrets_in_argv(void)
 	ARGV("m\0--password=hunter2 & more\0db\0", "[\"m\", \"--password=***\", \"db\"]");
 	ARGV("env\0TOKEN=a;b\"c\0x\0", "[\"env\", \"TOKEN=***\", \"x\"]");
 	ARGV("sh\0-c\0TOKEN=x make all\0", "[\"sh\", \"-c\", \"TOKEN=*** make all\"]");
-	ARGV("curl\0-H\0Authorization: Bearer x\0", "[\"curl\", \"-H\", \"Authorization: Bearer ***\"]");
+	ARGV("curl\0-H\0Authorization: Bearer x\0",
+	     "[\"curl\", \"-H\", \"Authorization: Bearer ***\"]");
 	ARGV("git\0https://u:p@h/\0", "[\"git\", \"https://u:***@h/\"]");
 	ARGV("c\0{\"api_key\": \"x\"}\0", "[\"c\", \"{\\\"api_key\\\": \\\"***\\\"}\"]");
 	ARGV("m\0--token\0", "[\"m\", \"--token\"]");
@@ -95,7 +102,8 @@ static void secrets_in_argv(void)
 	event_redact_configure("pin");
 	ARGV("m\0--pin\0x\0--pin=y\0", "[\"m\", \"--pin\", \"***\", \"--pin=***\"]");
 	event_redact_configure("off");
-	ARGV("m\0--password\0hunter2\0TOKEN=x\0", "[\"m\", \"--password\", \"hunter2\", \"TOKEN=x\"]");
+	ARGV("m\0--password\0hunter2\0TOKEN=x\0",
+	     "[\"m\", \"--password\", \"hunter2\", \"TOKEN=x\"]");
 	event_redact_configure(NULL);
 }
 
@@ -112,18 +120,24 @@ static void not_utf8(void)
 	CHECK(json_is_null(json_array_get(json_object_get(j, "args_raw"), 1)));
 	CHECK_INT(json_array_size(json_object_get(j, "args_raw")), 2);
 	json_decref(j);
-	ev = (struct event){.ids = &ids, .call = EVENT_CALL_execv, .args = {T("/x"), T("a\xff\0--token\0s\xfe\0z\0")}};
+	ev = (struct event){.ids = &ids,
+			    .call = EVENT_CALL_execv,
+			    .args = {T("/x"), T("a\xff\0--token\0s\xfe\0z\0")}};
 	j = parse(&ev);
 	CHECK_STR(arg_text(j, "args", 1), "[\"a" BAD "\", \"--token\", \"***\", \"z\"]");
 	CHECK_STR(decode(arg_text(j, "args_raw", 1)), "a\xff|--token|***|z");
 	json_decref(j);
 	/* a mode that was not used has no entry in either */
-	ev = (struct event){.ids = &ids, .call = EVENT_CALL_open, .args = {T("\xff"), {.num = 0}, {.absent = true}}};
+	ev = (struct event){.ids = &ids,
+			    .call = EVENT_CALL_open,
+			    .args = {T("\xff"), {.num = 0}, {.absent = true}}};
 	j = parse(&ev);
 	CHECK_INT(json_array_size(json_object_get(j, "args")), 2);
 	CHECK_INT(json_array_size(json_object_get(j, "args_raw")), 2);
 	json_decref(j);
-	ev = (struct event){.ids = &ids, .call = EVENT_CALL_connect, .args = {{.num = 3}, {.data = &un, .len = sizeof(un)}}};
+	ev = (struct event){.ids = &ids,
+			    .call = EVENT_CALL_connect,
+			    .args = {{.num = 3}, {.data = &un, .len = sizeof(un)}}};
 	j = parse(&ev);
 	CHECK_STR(arg_text(j, "args", 1), "unix:/s" BAD);
 	CHECK_STR(decode(arg_text(j, "args_raw", 1)), "unix:/s\xfe");
@@ -188,18 +202,20 @@ static void last_byte_that_fits(void)
 	free(text);
 }
 
-/* A secret that the cut would part from its name, or that crosses the cut, stays out of the line. */
-static void secrets_at_the_cut(void)
+/* Wherever it lies around the cut, no letter of it comes through. */
+static void around_the_cut(const char *secret)
 {
-	static const char secret[] = " --password ZZZZZZZZZZZZZZZZ ";
+	size_t len = strlen(secret);
 	char *text = malloc(EVENT_LINE_MAX);
-	struct event ev = {.ids = &ids, .call = EVENT_CALL_system, .args = {{.data = text, .len = EVENT_LINE_MAX}}};
+	struct event ev = {.ids = &ids,
+			   .call = EVENT_CALL_system,
+			   .args = {{.data = text, .len = EVENT_LINE_MAX}}};
 
-	for (size_t at = 32768 - sizeof(secret); at <= 32768 + 1; at++) {
+	for (size_t at = 32768 - len - 1; at <= 32768 + 1; at++) {
 		json_t *j;
 
 		memset(text, 'a', EVENT_LINE_MAX);
-		memcpy(text + at, secret, sizeof(secret) - 1);
+		memcpy(text + at, secret, len);
 		j = parse(&ev);
 		CHECK(!strchr(arg_text(j, "args", 0), 'Z'));
 		CHECK(json_is_true(json_object_get(j, "truncated")));
@@ -208,13 +224,23 @@ static void secrets_at_the_cut(void)
 	free(text);
 }
 
+/* The cut must not part a secret from what tells it: its name in front, its end behind. */
+static void secrets_at_the_cut(void)
+{
+	around_the_cut(" --password ZZZZZZZZZZZZZZZZ ");
+	around_the_cut(" https://u:ZZZZZZZZ@h/ ");
+	around_the_cut(" ghp_ZZZZZZZZZZZZZZZZZZZZ ");
+}
+
 /* A character that the cut would split is left out whole: no U+FFFD, no args_raw. */
 static void characters_at_the_cut(void)
 {
 	char *text = malloc(EVENT_LINE_MAX + 4);
 
 	for (size_t shift = 0; shift < 4; shift++) {
-		struct event ev = {.ids = &ids, .call = EVENT_CALL_system, .args = {{.data = text, .len = EVENT_LINE_MAX}}};
+		struct event ev = {.ids = &ids,
+				   .call = EVENT_CALL_system,
+				   .args = {{.data = text, .len = EVENT_LINE_MAX}}};
 		json_t *j;
 
 		for (size_t i = 0; i < EVENT_LINE_MAX; i++)
@@ -240,7 +266,10 @@ static void always_succeeds(void)
 	json_decref(parse(&ev));
 	for (size_t i = 0; i < 65536; i++)
 		answers[i] = "\x02\x10\x00"[i % 3];
-	ev = (struct event){.ids = &ids, .call = EVENT_CALL_getaddrinfo, .args = {T("h"), T("s")}, .extra = {answers, 65535}};
+	ev = (struct event){.ids = &ids,
+			    .call = EVENT_CALL_getaddrinfo,
+			    .args = {T("h"), T("s")},
+			    .extra = {answers, 65535}};
 	j = parse(&ev);
 	CHECK_INT(json_array_size(json_object_get(j, "answers")), EVENT_ANSWERS_MAX);
 	CHECK(json_is_true(json_object_get(j, "truncated")));
@@ -253,7 +282,10 @@ static void every_size(void)
 {
 	struct event ev = {.ids = &ids,
 			   .call = EVENT_CALL_openat,
-			   .args = {{.num = AT_FDCWD}, T("../x\xff TOKEN=abc"), {.num = O_CREAT}, {.num = 0644}},
+			   .args = {{.num = AT_FDCWD},
+				    T("../x\xff TOKEN=abc"),
+				    {.num = O_CREAT},
+				    {.num = 0644}},
 			   .cwd = {"/a/b", 4},
 			   .has_result = true};
 	int want = event_format(&ev, line, EVENT_BUF_MAX), fits = 0;
@@ -278,7 +310,8 @@ static void every_size(void)
 
 static void check_line(const struct event *ev, const char *want)
 {
-	static const char head[] = "{\"ts\": \"1970-01-01T00:00:00.000000000+00:00\", \"event_type\": ";
+	static const char head[] =
+		"{\"ts\": \"1970-01-01T00:00:00.000000000+00:00\", \"event_type\": ";
 
 	json_decref(parse(ev));
 	line[strcspn(line, "\n")] = '\0';
@@ -291,42 +324,81 @@ static void check_line(const struct event *ev, const char *want)
 
 static void other_types(void)
 {
-	static const struct event_ids all = {{"s", 1}, {"r", 1}, {"w", 1}, {"a", 1}, {"p", 1}, {"t", 1}};
-	struct event ev = {.type = EVENT_PROCESS, .ids = &ids, .how = EVENT_HOW_EXEC, .exe = {"/x", 2},
-			   .argv = {"x\0--token\0y\0", 12}, .cwd = {"/", 1}, .comm = {"x", 1}};
+	static const struct event_ids all = {{"s", 1}, {"r", 1}, {"w", 1},
+					     {"a", 1}, {"p", 1}, {"t", 1}};
+	struct event ev = {.type = EVENT_PROCESS,
+			   .ids = &ids,
+			   .how = EVENT_HOW_EXEC,
+			   .exe = {"/x", 2},
+			   .argv = {"x\0--token\0y\0", 12},
+			   .cwd = {"/", 1},
+			   .comm = {"x", 1}};
 
-	check_line(&ev, "\"process\", " MIDDLE "\"component\": \"telemetry\", \"syscall\": \"start\", " EMPTY
-			", \"comm\": \"x\", \"sensor\": \"preload\", \"standing\": \"declared\", \"how\": \"exec\", \"exe\": \"/x\", "
-			"\"argv\": [\"x\", \"--token\", \"***\"], \"cwd\": \"/\"}");
-	ev = (struct event){.type = EVENT_PROCESS, .ids = &ids, .source = EVENT_FROM_PROC, .act = EVENT_ACT_EXIT, .exit_code = -1,
+	check_line(
+		&ev,
+		"\"process\", " MIDDLE
+		"\"component\": \"telemetry\", \"syscall\": \"start\", " EMPTY
+		", \"comm\": \"x\", \"sensor\": \"preload\", \"standing\": \"declared\", \"how\": \"exec\", \"exe\": \"/x\", "
+		"\"argv\": [\"x\", \"--token\", \"***\"], \"cwd\": \"/\"}");
+	ev = (struct event){.type = EVENT_PROCESS,
+			    .ids = &ids,
+			    .source = EVENT_FROM_PROC,
+			    .act = EVENT_ACT_EXIT,
+			    .exit_code = -1,
 			    .signal = 9};
-	check_line(&ev, "\"process\", " MIDDLE "\"component\": \"recorder\", \"syscall\": \"exit\", " EMPTY
-			", \"sensor\": \"proc\", \"standing\": \"observed\", \"exit_code\": null, \"signal\": \"SIGKILL\"}");
+	check_line(
+		&ev,
+		"\"process\", " MIDDLE "\"component\": \"recorder\", \"syscall\": \"exit\", " EMPTY
+		", \"sensor\": \"proc\", \"standing\": \"observed\", \"exit_code\": null, \"signal\": \"SIGKILL\"}");
 	ev.signal = 0;
 	ev.exit_code = 3;
-	check_line(&ev, "\"process\", " MIDDLE "\"component\": \"recorder\", \"syscall\": \"exit\", " EMPTY
+	check_line(&ev, "\"process\", " MIDDLE
+			"\"component\": \"recorder\", \"syscall\": \"exit\", " EMPTY
 			", \"sensor\": \"proc\", \"standing\": \"observed\", \"exit_code\": 3}");
 	ev.act = EVENT_ACT_REPLACED;
-	check_line(&ev, "\"process\", " MIDDLE "\"component\": \"recorder\", \"syscall\": \"replaced\", " EMPTY
+	check_line(&ev, "\"process\", " MIDDLE
+			"\"component\": \"recorder\", \"syscall\": \"replaced\", " EMPTY
 			", \"sensor\": \"proc\", \"standing\": \"observed\"}");
-	ev = (struct event){.type = EVENT_SAMPLE, .ids = &ids, .source = EVENT_FROM_PROC, .cpu_percent = 99.96, .memory_kb = 1,
-			    .processes = 2, .read_syscalls = 3, .write_syscalls = 4};
-	check_line(&ev, "\"sample\", " MIDDLE "\"component\": \"recorder\", \"syscall\": \"\", " EMPTY
-			", \"sensor\": \"proc\", \"standing\": \"observed\", \"cpu_percent\": 100.0, \"memory_kb\": 1, "
-			"\"processes\": 2, \"read_syscalls\": 3, \"write_syscalls\": 4}");
-	ev = (struct event){.ids = &all, .call = EVENT_CALL_fork, .in_flight = true, .error = 9999, .pid = 1, .ppid = 2, .tid = 3,
+	ev = (struct event){.type = EVENT_SAMPLE,
+			    .ids = &ids,
+			    .source = EVENT_FROM_PROC,
+			    .cpu_percent = 99.96,
+			    .memory_kb = 1,
+			    .processes = 2,
+			    .read_syscalls = 3,
+			    .write_syscalls = 4};
+	check_line(
+		&ev,
+		"\"sample\", " MIDDLE "\"component\": \"recorder\", \"syscall\": \"\", " EMPTY
+		", \"sensor\": \"proc\", \"standing\": \"observed\", \"cpu_percent\": 100.0, \"memory_kb\": 1, "
+		"\"processes\": 2, \"read_syscalls\": 3, \"write_syscalls\": 4}");
+	ev = (struct event){.ids = &all,
+			    .call = EVENT_CALL_fork,
+			    .in_flight = true,
+			    .error = 9999,
+			    .pid = 1,
+			    .ppid = 2,
+			    .tid = 3,
 			    .ns_pid = 4};
 	json_decref(parse(&ev));
-	CHECK(strstr(line, "\"elapsed_us\": 0, \"error\": \"9999\", \"pid\": 1, \"ppid\": 2, \"tid\": 3, \"ns_pid\": 4, "
-			   "\"run_id\": \"r\", \"world_id\": \"w\", \"agent_id\": \"a\", \"policy_id\": \"p\", "
-			   "\"sensor\": \"preload\", \"standing\": \"declared\", \"in_flight\": true, "
-			   "\"traceparent\": \"t\"}") != NULL);
+	CHECK(strstr(line,
+		     "\"elapsed_us\": 0, \"error\": \"9999\", \"pid\": 1, \"ppid\": 2, \"tid\": 3, \"ns_pid\": 4, "
+		     "\"run_id\": \"r\", \"world_id\": \"w\", \"agent_id\": \"a\", \"policy_id\": \"p\", "
+		     "\"sensor\": \"preload\", \"standing\": \"declared\", \"in_flight\": true, "
+		     "\"traceparent\": \"t\"}") != NULL);
 }
 
 static void gaps_and_runs(void)
 {
-	struct event ev = {.type = EVENT_GAP, .ids = &ids, .source = EVENT_FROM_RECORDER, .reason = {"ring_full", 9},
-			   .gap_count = 7, .gap_count_known = true, .gap_at_least = true, .gap_has_range = true, .gap_from = 1,
+	struct event ev = {.type = EVENT_GAP,
+			   .ids = &ids,
+			   .source = EVENT_FROM_RECORDER,
+			   .reason = {"ring_full", 9},
+			   .gap_count = 7,
+			   .gap_count_known = true,
+			   .gap_at_least = true,
+			   .gap_has_range = true,
+			   .gap_from = 1,
 			   .gap_to = 7};
 	json_t *j = parse(&ev);
 
@@ -346,15 +418,22 @@ static void gaps_and_runs(void)
 	CHECK(json_is_null(json_object_get(j, "count")));
 	CHECK(!json_object_get(j, "at_least") && !json_object_get(j, "seq_from"));
 	json_decref(j);
-	ev = (struct event){.type = EVENT_RUN, .ids = &ids, .source = EVENT_FROM_RECORDER, .phase = {"start", 5},
+	ev = (struct event){.type = EVENT_RUN,
+			    .ids = &ids,
+			    .source = EVENT_FROM_RECORDER,
+			    .phase = {"start", 5},
 			    .argv = {"x\0TOKEN=a\0", 10}};
 	j = parse(&ev);
 	CHECK_STR(json_string_value(json_object_get(j, "schema")), "telltale.event/1");
 	CHECK_STR(arg_text(j, "argv", 1), "TOKEN=***");
 	CHECK(!json_object_get(j, "exit_code"));
 	json_decref(j);
-	ev = (struct event){.type = EVENT_RUN, .ids = &ids, .source = EVENT_FROM_RECORDER, .phase = {"end", 3},
-			    .exit_reason = {"EXITED(3)", 9}, .exit_code = 3};
+	ev = (struct event){.type = EVENT_RUN,
+			    .ids = &ids,
+			    .source = EVENT_FROM_RECORDER,
+			    .phase = {"end", 3},
+			    .exit_reason = {"EXITED(3)", 9},
+			    .exit_code = 3};
 	j = parse(&ev);
 	CHECK_STR(json_string_value(json_object_get(j, "exit_reason")), "EXITED(3)");
 	CHECK_INT(json_integer_value(json_object_get(j, "exit_code")), 3);

@@ -86,9 +86,11 @@ static bool with(bool (*judge)(const char *, size_t), const char *path)
 
 static void quiet(void)
 {
-	static const char *const yes[] = {"/proc", "/proc/", "/proc/self/status", "/proc//meminfo", "/sys",
-					  "/sys/fs/cgroup/x", "/dev/urandom", "/dev/null", "/dev/tty", "/proc/1/maps",
-					  "/proc/rooted", "/sys/root/x", "/dev/rootfs"};
+	static const char *const yes[] = {"/proc",          "/proc/",       "/proc/self/status",
+					  "/proc//meminfo", "/sys",         "/sys/fs/cgroup/x",
+					  "/dev/urandom",   "/dev/null",    "/dev/tty",
+					  "/proc/1/maps",   "/proc/rooted", "/sys/root/x",
+					  "/dev/rootfs"};
 	static const char *const no[] = {"/proc/self/root/etc/shadow",
 					 "/proc/self/root",
 					 "/proc/1/task/1/root/etc/shadow",
@@ -97,7 +99,7 @@ static void quiet(void)
 					 "/proc/self/fd/3",
 					 "/proc/self/fd",
 					 "/proc/self/map_files/1-2",
-					 "/proc/self//root//etc/shadow",
+					 "/proc/self//cwd//etc/shadow",
 					 "/proc/./self/./root/x",
 					 "/proc/../etc/shadow",
 					 "/sys/../etc/shadow",

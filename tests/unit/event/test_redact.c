@@ -15,7 +15,8 @@ static const char *redact(const char *text)
 	memcpy(exact, text, len);
 	while (event_redact_next(exact, len, at, &start, &end)) {
 		CHECK(at <= start && start < end && end <= len);
-		n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s***", (int)(start - at), exact + at);
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "%.*s***", (int)(start - at),
+				      exact + at);
 		at = end;
 	}
 	snprintf(out + n, sizeof(out) - n, "%.*s", (int)(len - at), exact + at);
@@ -47,9 +48,12 @@ static void goes(void)
 		{"Authorization: Basic YTpi", "Authorization: Basic ***"},
 		{"Authorization: token abcdef", "Authorization: token ***"},
 		{"Authorization: hunter2", "Authorization: ***"},
-		{"Authorization: AWS4-HMAC-SHA256 Credential=A/b, Signature=c", "Authorization: ***"},
-		{"Authorization: Digest username=\"u\", response=\"abc\"", "Authorization: Digest ***\"u\", response=\"abc\""},
-		{"-H \"Authorization: Bearer x\" https://h/", "-H \"Authorization: Bearer ***\" https://h/"},
+		{"Authorization: AWS4-HMAC-SHA256 Credential=A/b, Signature=c",
+		 "Authorization: ***"},
+		{"Authorization: Digest username=\"u\", response=\"abc\"",
+		 "Authorization: Digest ***\"u\", response=\"abc\""},
+		{"-H \"Authorization: Bearer x\" https://h/",
+		 "-H \"Authorization: Bearer ***\" https://h/"},
 		{"-H 'Proxy-Authorization: Basic YTpi' h", "-H 'Proxy-Authorization: Basic ***' h"},
 		{"Authorization: Bearer x\nHost: h", "Authorization: Bearer ***\nHost: h"},
 		{"X-Api-Key: abc", "X-Api-Key: ***"},
@@ -61,7 +65,8 @@ static void goes(void)
 		{"redis://:pw@h:6379/0", "redis://:***@h:6379/0"},
 		{"DATABASE_URL=postgres://u:p@h/d", "DATABASE_URL=postgres://u:***@h/d"},
 		{"{\"api_key\": \"x\"}", "{\"api_key\": \"***\"}"},
-		{"{\"a\":1,\"accessToken\" : \"x\",\"b\":2}", "{\"a\":1,\"accessToken\" : \"***\",\"b\":2}"},
+		{"{\"a\":1,\"accessToken\" : \"x\",\"b\":2}",
+		 "{\"a\":1,\"accessToken\" : \"***\",\"b\":2}"},
 		{"{'password': 'a b', 'c': 1}", "{'password': '***', 'c': 1}"},
 		{"{\"password\":\"a\\\"b\",\"c\":1}", "{\"password\":\"***\",\"c\":1}"},
 		/* JSON in a string of a shell */
@@ -72,7 +77,8 @@ static void goes(void)
 		{"x glpat-0123456789abcdef,", "x ***,"},
 		{"AKIA0123456789ABCDEF", "***"},
 		{"xoxb-123456789012-abcdef", "***"},
-		{"TOKEN=a TOKEN=b https://u:c@h/ --secret d", "TOKEN=*** TOKEN=*** https://u:***@h/ --secret ***"},
+		{"TOKEN=a TOKEN=b https://u:c@h/ --secret d",
+		 "TOKEN=*** TOKEN=*** https://u:***@h/ --secret ***"},
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -82,13 +88,50 @@ static void goes(void)
 static void stays(void)
 {
 	static const char *const rows[] = {
-		"", "=", ":", "://", "https://h/", "https://h:8080", "https://h:8080/u:p@x", "http://[::1]:80",
-		"https://u@h/", "https://u:@h/", "--password", "--password=", "--password --user x", "--no-password x",
-		"--password-file /etc/x", "max_tokens=5", "\"max_tokens\": 100", "bypass=1", "PWD=/home/x", "OLDPWD=/x",
-		"basic stuff", "basically", "TOKEN=", "TOKEN= cmd", "if token == x", "the token is lost", "tokenizer=x",
-		"ghp_short", "xghp_0123456789abcdefABCDEF", "cat /etc/passwd", "passwd root", "C:\\token\\x", "keyboard=us",
-		"secretary: Ann", "key=1", "{\"token\":\"\"}", "Bearer", "Bearer ", "Authorization:", "Authorization: Basic ",
-		"token", "a\\", "\"", "'\\",
+		"",
+		"=",
+		":",
+		"://",
+		"https://h/",
+		"https://h:8080",
+		"https://h:8080/u:p@x",
+		"http://[::1]:80",
+		"https://u@h/",
+		"https://u:@h/",
+		"--password",
+		"--password=",
+		"--password --user x",
+		"--no-password x",
+		"--password-file /etc/x",
+		"max_tokens=5",
+		"\"max_tokens\": 100",
+		"bypass=1",
+		"PWD=/home/x",
+		"OLDPWD=/x",
+		"basic stuff",
+		"basically",
+		"TOKEN=",
+		"TOKEN= cmd",
+		"if token == x",
+		"the token is lost",
+		"tokenizer=x",
+		"ghp_short",
+		"xghp_0123456789abcdefABCDEF",
+		"cat /etc/passwd",
+		"passwd root",
+		"C:\\token\\x",
+		"keyboard=us",
+		"secretary: Ann",
+		"key=1",
+		"{\"token\":\"\"}",
+		"Bearer",
+		"Bearer ",
+		"Authorization:",
+		"Authorization: Basic ",
+		"token",
+		"a\\",
+		"\"",
+		"'\\",
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -99,8 +142,10 @@ static void stays(void)
 static void cut_anywhere(void)
 {
 	static const char *const rows[] = {
-		"run --password ZZZZZZZZ x", "TOKEN=ZZZZZZZZ x", "https://user:ZZZZZZZZ@h/", "\"api_key\": \"ZZZZZZZZ\"",
-		"Authorization: Bearer ZZZZZZZZ", "Authorization: Basic ZZZZZZZZ", "TOKEN='ZZ ZZ'\\''ZZ' x",
+		"run --password ZZZZZZZZ x",      "TOKEN=ZZZZZZZZ x",
+		"https://user:ZZZZZZZZ@h/",       "\"api_key\": \"ZZZZZZZZ\"",
+		"Authorization: Bearer ZZZZZZZZ", "Authorization: Basic ZZZZZZZZ",
+		"TOKEN='ZZ ZZ'\\''ZZ' x",
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -117,10 +162,12 @@ static void cut_anywhere(void)
 
 static void flags(void)
 {
-	static const char *const yes[] = {"--password", "--token", "-token",	     "--api-key", "--API_KEY",
-					  "--db.password", "--pass", "--client-secret", "-pass"};
-	static const char *const no[] = {"password", "--password=x", "--no-password", "--", "-", "", "-p", "--user",
-					 "--password-file", "--bypass", "--pass word"};
+	static const char *const yes[] = {"--password", "--token",         "-token",
+					  "--api-key",  "--API_KEY",       "--db.password",
+					  "--pass",     "--client-secret", "-pass"};
+	static const char *const no[] = {
+		"password", "--password=x", "--no-password",   "--",       "-",          "",
+		"-p",       "--user",       "--password-file", "--bypass", "--pass word"};
 
 	for (size_t i = 0; i < sizeof(yes) / sizeof(yes[0]); i++)
 		CHECK(event_redact_is_flag(yes[i], strlen(yes[i])));
@@ -163,13 +210,15 @@ static void configure(void)
 	CHECK_STR(redact("TOKEN=x"), "TOKEN=***");
 }
 
-/* Twice the text may not take four times as long: texts that invite a scan from each of their bytes. */
+/* Twice the text may not take four times as long: texts that invite a scan from each byte. */
 static void linear(void)
 {
-	static const char *const units[] = {"token=", "a:", "://", "basic '", "--token ", "bearer \"", "_=", "\\\"", "token: "};
+	static const char *const units[] = {"token=",    "a:", "://",  "basic '", "--token ",
+					    "bearer \"", "_=", "\\\"", "token: "};
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-		size_t n = strlen(units[i]), len = (256u << 10) / n * n, at = 0, start, end, found = 0;
+		size_t n = strlen(units[i]), len = (256u << 10) / n * n, at = 0, start, end,
+		       found = 0;
 		char *text = malloc(len);
 
 		for (size_t k = 0; k < len; k += n)

@@ -19,18 +19,19 @@ static const char *done(void)
 	tt_out_init(&o, buf, sizeof(buf) - 1);
 	return buf;
 }
-#define FLAGS(call, want)                                                                                  \
-	do {                                                                                               \
-		tt_out_init(&o, buf, sizeof(buf) - 1);                                                     \
-		call;                                                                                      \
-		CHECK_STR(done(), want);                                                                   \
+#define FLAGS(call, want)                              \
+	do {                                           \
+		tt_out_init(&o, buf, sizeof(buf) - 1); \
+		call;                                  \
+		CHECK_STR(done(), want);               \
 	} while (0)
 
 static void open_flags(void)
 {
 	FLAGS(event_put_open_flags(&o, O_RDONLY), "O_RDONLY");
 	FLAGS(event_put_open_flags(&o, O_WRONLY | O_CREAT | O_TRUNC), "O_WRONLY|O_CREAT|O_TRUNC");
-	FLAGS(event_put_open_flags(&o, O_RDWR | O_EXCL | O_NOCTTY | O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT),
+	FLAGS(event_put_open_flags(&o, O_RDWR | O_EXCL | O_NOCTTY | O_APPEND | O_NONBLOCK |
+					       O_ASYNC | O_DIRECT),
 	      "O_RDWR|O_EXCL|O_NOCTTY|O_APPEND|O_NONBLOCK|O_ASYNC|O_DIRECT");
 	FLAGS(event_put_open_flags(&o, 3), "O_ACCMODE");
 	FLAGS(event_put_open_flags(&o, O_SYNC), "O_RDONLY|O_SYNC");
@@ -53,14 +54,16 @@ static void open_flags(void)
 static void other_flags(void)
 {
 	FLAGS(event_put_at_flags(&o, 0, 0), "0");
-	FLAGS(event_put_at_flags(&o, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, 0), "AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH");
+	FLAGS(event_put_at_flags(&o, AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW, 0),
+	      "AT_SYMLINK_NOFOLLOW|AT_EMPTY_PATH");
 	FLAGS(event_put_at_flags(&o, AT_REMOVEDIR, 1), "AT_REMOVEDIR");
 	FLAGS(event_put_at_flags(&o, AT_REMOVEDIR | 1, 1), "AT_REMOVEDIR|0x1");
 	FLAGS(event_put_at_flags(&o, -1, 1), "AT_REMOVEDIR|0xfffffdff");
 	FLAGS(event_put_rename_flags(&o, 0), "0");
 	FLAGS(event_put_rename_flags(&o, 7), "RENAME_NOREPLACE|RENAME_EXCHANGE|RENAME_WHITEOUT");
 	FLAGS(event_put_rename_flags(&o, 9), "RENAME_NOREPLACE|0x8");
-	FLAGS(event_put_accept_flags(&o, SOCK_CLOEXEC | SOCK_NONBLOCK), "SOCK_NONBLOCK|SOCK_CLOEXEC");
+	FLAGS(event_put_accept_flags(&o, SOCK_CLOEXEC | SOCK_NONBLOCK),
+	      "SOCK_NONBLOCK|SOCK_CLOEXEC");
 	FLAGS(event_put_accept_flags(&o, 0), "0");
 }
 
@@ -78,8 +81,9 @@ static const char *addr(const void *sa, size_t len)
 
 static const char *v6(const char *text, unsigned port, uint32_t scope, size_t len)
 {
-	struct sockaddr_in6 in6 = {
-		.sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port), .sin6_scope_id = scope};
+	struct sockaddr_in6 in6 = {.sin6_family = AF_INET6,
+				   .sin6_port = htons((uint16_t)port),
+				   .sin6_scope_id = scope};
 
 	CHECK_INT(inet_pton(AF_INET6, text, &in6.sin6_addr), 1);
 	return addr(&in6, len);
@@ -88,9 +92,17 @@ static const char *v6(const char *text, unsigned port, uint32_t scope, size_t le
 static void ip(void)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(9)};
-	static const char *const same[] = {"::",	      "::1",	      "1::",		  "2001:db8::1",
-					   "2001:db8::1:0:0:1", "1:2:3:4:5:6:7:8", "1:0:3:4:5:6:7:8", "::ffff:192.0.2.1",
-					   "0:2:3:4:5:6:7:8", "1:2:3:4:5:6:7:0", "fe80::a"};
+	static const char *const same[] = {"::",
+					   "::1",
+					   "1::",
+					   "2001:db8::1",
+					   "2001:db8::1:0:0:1",
+					   "1:2:3:4:5:6:7:8",
+					   "1:0:3:4:5:6:7:8",
+					   "::ffff:192.0.2.1",
+					   "0:2:3:4:5:6:7:8",
+					   "1:2:3:4:5:6:7:0",
+					   "fe80::a"};
 
 	CHECK_INT(inet_pton(AF_INET, "192.0.2.1", &in.sin_addr), 1);
 	CHECK_STR(addr(&in, sizeof(in)), "192.0.2.1:9");
@@ -102,7 +114,8 @@ static void ip(void)
 		snprintf(want, sizeof(want), "[%s]:80", same[i]);
 		CHECK_STR(v6(same[i], 80, 0, sizeof(struct sockaddr_in6)), want);
 	}
-	CHECK_STR(v6("1:0:0:2:0:0:0:3", 65535, 0, sizeof(struct sockaddr_in6)), "[1:0:0:2::3]:65535");
+	CHECK_STR(v6("1:0:0:2:0:0:0:3", 65535, 0, sizeof(struct sockaddr_in6)),
+		  "[1:0:0:2::3]:65535");
 	CHECK_STR(v6("fe80::1", 1, 7, sizeof(struct sockaddr_in6)), "[fe80::1%7]:1");
 	CHECK_STR(v6("fe80::1", 1, 7, 24), "[fe80::1]:1");
 	CHECK_STR(v6("fe80::1", 1, 7, 23), "family:10");

@@ -31,7 +31,8 @@ static void tear_down(void)
 
 static struct ring_record *put(uint64_t seq)
 {
-	struct event ev = {.call = EVENT_CALL_system, .seq = seq, .args = {{.data = "x", .len = 1}}};
+	struct event ev = {
+		.call = EVENT_CALL_system, .seq = seq, .args = {{.data = "x", .len = 1}}};
 	struct ring_record *r = ring_call_begin(&writer, &ev);
 
 	if (r)
@@ -59,8 +60,21 @@ static void recovers(int *rounds)
 
 static void sizes(void)
 {
-	static const uint32_t bad[] = {0,    1,	 8,	      15,	   17,	  95,	     24,	      RING_RECORD_MAX + 16,
-				       128, 4096, RING_LANE_BYTES, RING_LANE_BYTES * 2, 1u << 31, UINT32_MAX, UINT32_MAX & ~15u};
+	static const uint32_t bad[] = {0,
+				       1,
+				       8,
+				       15,
+				       17,
+				       95,
+				       24,
+				       RING_RECORD_MAX + 16,
+				       128,
+				       4096,
+				       RING_LANE_BYTES,
+				       RING_LANE_BYTES * 2,
+				       1u << 31,
+				       UINT32_MAX,
+				       UINT32_MAX & ~15u};
 	int rounds = 0;
 
 	set_up();
@@ -78,7 +92,8 @@ static void sizes(void)
 
 static void heads(void)
 {
-	static const uint64_t far[] = {RING_LANE_BYTES + 16, UINT64_MAX - 15, 1ull << 63, 0x1000000000ull};
+	static const uint64_t far[] = {RING_LANE_BYTES + 16, UINT64_MAX - 15, 1ull << 63,
+				       0x1000000000ull};
 	int rounds = 0;
 
 	set_up();
@@ -119,6 +134,20 @@ static void pads(void)
 	CHECK_INT(next(false), 0);
 	CHECK(put(3) != NULL);
 	CHECK_INT(next(false), 1);
+	/* a record that would go past the end of its lane, into the next one's data */
+	r = (struct ring_record *)(writer.data + (writer.lane->tail & (RING_LANE_BYTES - 1)));
+	r->tag = writer.lane->tail + 1;
+	r->kind = RING_PAD;
+	r->size = RING_LANE_BYTES - (uint32_t)(writer.lane->tail & (RING_LANE_BYTES - 1)) - 128;
+	r = (struct ring_record *)(writer.data + RING_LANE_BYTES - 128);
+	r->tag = writer.lane->tail - (writer.lane->tail & (RING_LANE_BYTES - 1)) + RING_LANE_BYTES -
+		 128 + 1;
+	r->kind = RING_CALL;
+	r->state = RING_DONE;
+	r->size = 256;
+	writer.lane->head = r->tag - 1 + 256;
+	CHECK_INT(next(false), -EBADMSG);
+	CHECK_INT(next(false), 0);
 	r = put(4);
 	r->kind = RING_PAD;
 	CHECK_INT(next(true), 0);
@@ -143,7 +172,7 @@ static void directory(void)
 	CHECK(ring_lane_look(consumer, 0, &state));
 	CHECK_INT(state.lost, 0);
 	CHECK(!ring_lane_look(consumer, 1, &state));
-	producer.header->slot_hint = UINT64_MAX;
+	producer.header->slot_hint = UINT64_MAX - 1;
 	CHECK(ring_slot_claim(&producer, 1, &id) != NULL);
 	CHECK(ring_slot_find(consumer, &id) >= 0);
 	producer.header->lost_no_lane = 5;

@@ -18,7 +18,8 @@ static void no_ring(void)
 
 	CHECK_INT(ring_producer_attach(&p, -1), -EBADF);
 	CHECK_INT(ring_producer_attach(&p, fd), -EPROTO); /* empty: a look at it would be SIGBUS */
-	CHECK_INT(ftruncate(fd, (off_t)ring_total_size(RING_SLOTS, RING_LANES, RING_LANE_BYTES)), 0);
+	CHECK_INT(ftruncate(fd, (off_t)ring_total_size(RING_SLOTS, RING_LANES, RING_LANE_BYTES)),
+		  0);
 	CHECK_INT(ring_producer_attach(&p, fd), -EPROTO); /* all zero */
 	close(fd);
 	CHECK_INT(ring_consumer_new(&c), 0);
@@ -43,7 +44,8 @@ static void scribbled_head(void)
 	struct ring_producer p = {.header = NULL};
 	struct ring_writer w = {.lane = NULL};
 	struct ring_consumer *c = NULL;
-	struct event ev = {.call = EVENT_CALL_system, .args = {{.data = text, .len = sizeof(text)}}};
+	struct event ev = {.call = EVENT_CALL_system,
+			   .args = {{.data = text, .len = sizeof(text)}}};
 	uint64_t lost = 0;
 
 	CHECK(ring_call_begin(&w, &ev) == NULL); /* no lane */
@@ -52,7 +54,8 @@ static void scribbled_head(void)
 	CHECK_INT(ring_lane_claim(&p, &w, ring_consumer_fd(c), 1, 1), 0);
 	/* a pad of a few bytes at the very end of the mapping would be written past it */
 	for (uint64_t off = 1; off < RING_ALIGN; off++) {
-		w.lane->head = w.lane->tail + RING_LANE_BYTES - off;
+		w.lane->head = RING_LANE_BYTES - off;
+		w.lane->tail = RING_LANE_BYTES - RING_ALIGN;
 		CHECK(ring_call_begin(&w, &ev) == NULL);
 		CHECK_INT(w.lane->lost, ++lost);
 	}

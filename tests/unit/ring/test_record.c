@@ -29,13 +29,22 @@ static void every_call(void)
 {
 	for (int call = 0; call < EVENT_CALL_COUNT; call++) {
 		const char *layout = event_call_info((enum event_call)call)->layout;
-		struct event in = {.call = (enum event_call)call, .seq = 7, .ts_ns = 99, .pid = 1, .ppid = 2, .tid = 3}, out;
+		struct event in = {.call = (enum event_call)call,
+				   .seq = 7,
+				   .ts_ns = 99,
+				   .pid = 1,
+				   .ppid = 2,
+				   .tid = 3},
+			     out;
 		size_t argc = strlen(layout);
 		struct ring_record *r;
 
 		memset(in.span.id.b, 0x22, 16);
 		for (size_t i = 0; i < argc; i++)
-			in.args[i] = (struct event_arg){.data = "/abcdefghijk", .len = 1 + i * 2, .num = (int64_t)i - 2, .cut = i & 1};
+			in.args[i] = (struct event_arg){.data = "/abcdefghijk",
+							.len = 1 + i * 2,
+							.num = (int64_t)i - 2,
+							.cut = i & 1};
 		if (event_call_has_extra(in.call))
 			in.args[argc] = (struct event_arg){.absent = true, .len = 20};
 		r = ring_call_begin(&writer, &in);
@@ -47,12 +56,14 @@ static void every_call(void)
 		CHECK_INT(out.type, EVENT_SYSCALL);
 		CHECK_INT(out.call, call);
 		CHECK(out.seq == 7 && out.has_seq && out.ts_ns == 99 && out.elapsed_ns == 4242);
-		CHECK(out.pid == 1 && out.ppid == 2 && out.tid == 3 && !out.in_flight && out.has_result);
+		CHECK(out.pid == 1 && out.ppid == 2 && out.tid == 3 && !out.in_flight &&
+		      out.has_result);
 		CHECK_INT(out.result, -5);
 		CHECK_INT(out.error, 13);
 		CHECK(tt_uuid_equal(&in.span.id, &out.span.id));
 		for (size_t i = 0; i < argc; i++) {
-			CHECK(same(in.args[i].data, in.args[i].len, out.args[i].data, out.args[i].len));
+			CHECK(same(in.args[i].data, in.args[i].len, out.args[i].data,
+				   out.args[i].len));
 			CHECK_INT(out.args[i].num, in.args[i].num);
 			CHECK_INT(out.args[i].cut, in.args[i].cut);
 			CHECK(!out.args[i].absent);
@@ -64,14 +75,17 @@ static void every_call(void)
 
 static void absent_and_empty(void)
 {
-	struct event in = {.call = EVENT_CALL_open, .args = {{.data = "", .len = 0}, {.num = 3}, {.absent = true}}}, out;
+	struct event in = {.call = EVENT_CALL_open,
+			   .args = {{.data = "", .len = 0}, {.num = 3}, {.absent = true}}},
+		     out;
 
 	ring_call_end(ring_call_begin(&writer, &in), 0, 0, 0);
 	CHECK_INT(ring_record_event(take(), &out), 0);
 	CHECK(out.args[0].data && !out.args[0].len && !out.args[0].absent);
 	CHECK(out.args[2].absent && !out.args[2].data);
 	/* an accept that returned nothing: its room stays absent */
-	in = (struct event){.call = EVENT_CALL_accept, .args = {{.num = 3}, {.absent = true, .len = 128}}};
+	in = (struct event){.call = EVENT_CALL_accept,
+			    .args = {{.num = 3}, {.absent = true, .len = 128}}};
 	CHECK(ring_call_begin(&writer, &in) != NULL);
 	CHECK_INT(ring_record_event(take(), &out), 0);
 	CHECK(out.in_flight && !out.has_result && out.args[1].absent && !out.args[1].len);
@@ -79,15 +93,22 @@ static void absent_and_empty(void)
 
 static void start_and_exit(void)
 {
-	struct event in = {.how = EVENT_HOW_SPAWN, .exe = {"/x", 2}, .argv = {"x\0", 3}, .cwd = {"/c", 2}, .comm = {"x", 1}}, out;
+	struct event in = {.how = EVENT_HOW_SPAWN,
+			   .exe = {"/x", 2},
+			   .argv = {"x\0", 3},
+			   .cwd = {"/c", 2},
+			   .comm = {"x", 1}},
+		     out;
 
 	CHECK(ring_start_put(&writer, &in, RING_FLAG_NO_ROOM));
 	CHECK_INT(ring_record_event(take(), &out), 0);
 	CHECK_INT(out.type, EVENT_PROCESS);
 	CHECK_INT(out.act, EVENT_ACT_START);
 	CHECK_INT(out.how, EVENT_HOW_SPAWN);
-	CHECK(same(out.exe.data, out.exe.len, "/x", 2) && same(out.argv.data, out.argv.len, "x\0", 3));
-	CHECK(same(out.cwd.data, out.cwd.len, "/c", 2) && same(out.comm.data, out.comm.len, "x", 1));
+	CHECK(same(out.exe.data, out.exe.len, "/x", 2) &&
+	      same(out.argv.data, out.argv.len, "x\0", 3));
+	CHECK(same(out.cwd.data, out.cwd.len, "/c", 2) &&
+	      same(out.comm.data, out.comm.len, "x", 1));
 	CHECK(!out.parent.text.data && tt_uuid_is_nil(&out.parent.id));
 	CHECK_INT(((struct ring_record *)record)->flags, RING_FLAG_NO_ROOM);
 	memset(in.parent.id.b, 0x33, 16);
@@ -112,7 +133,9 @@ static void cut_to_fit(void)
 
 	memset(text, 'a', 100000);
 	for (size_t len = 65536 - 300; len < 65536 + 40; len++) {
-		struct event in = {.call = EVENT_CALL_rename, .args = {{.data = text, .len = len}, {.data = text, .len = 9}}}, out;
+		struct event in = {.call = EVENT_CALL_rename,
+				   .args = {{.data = text, .len = len}, {.data = text, .len = 9}}},
+			     out;
 
 		ring_call_end(ring_call_begin(&writer, &in), 0, 0, 0);
 		CHECK_INT(ring_record_event(take(), &out), 0);
@@ -124,10 +147,14 @@ static void cut_to_fit(void)
 	free(text);
 }
 
-/* Every length a record could claim, and every byte of it set to all ones: refused or sound, never read past. */
+/* Every length a record could claim, every byte of it all ones: refused or sound, never read past. */
 static void mangled(void)
 {
-	struct event in = {.call = EVENT_CALL_renameat2, .args = {{.num = 1}, {.data = "abc", .len = 3}, {.num = 2}, {.data = "d", .len = 1}}},
+	struct event in = {.call = EVENT_CALL_renameat2,
+			   .args = {{.num = 1},
+				    {.data = "abc", .len = 3},
+				    {.num = 2},
+				    {.data = "d", .len = 1}}},
 		     out;
 	const struct ring_record *good;
 	int refused = 0;

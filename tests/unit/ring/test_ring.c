@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Producers and the consumer together: full lanes, wrap-around, signals, processes that die anywhere. */
+/* Producers and consumer together: full lanes, wrap-around, signals, processes that die anywhere. */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -26,7 +26,9 @@ static void set_up(void)
 	memset(&writer, 0, sizeof(writer));
 	CHECK_INT(ring_consumer_new(&consumer), 0);
 	CHECK_INT(ring_producer_attach(&producer, ring_consumer_fd(consumer)), 0);
-	CHECK_INT(ring_lane_claim(&producer, &writer, ring_consumer_fd(consumer), getpid(), getpid()), 0);
+	CHECK_INT(
+		ring_lane_claim(&producer, &writer, ring_consumer_fd(consumer), getpid(), getpid()),
+		0);
 }
 
 static void tear_down(void)
@@ -39,7 +41,8 @@ static void tear_down(void)
 
 static struct ring_record *begin(uint64_t seq, size_t len)
 {
-	struct event ev = {.call = EVENT_CALL_system, .seq = seq, .args = {{.data = fill, .len = len}}};
+	struct event ev = {
+		.call = EVENT_CALL_system, .seq = seq, .args = {{.data = fill, .len = len}}};
 
 	return ring_call_begin(&writer, &ev);
 }
@@ -190,7 +193,8 @@ static void lanes_and_slots(void)
 	CHECK(ring_slot_claim(&producer, 43, &ids[1]) != NULL);
 	__atomic_fetch_add(&slot->next_seq, 9, __ATOMIC_RELAXED);
 	n = ring_slot_find(consumer, &ids[0]);
-	CHECK(n >= 0 && ring_slot_find(consumer, &ids[1]) >= 0 && n != ring_slot_find(consumer, &ids[1]));
+	CHECK(n >= 0 && ring_slot_find(consumer, &ids[1]) >= 0 &&
+	      n != ring_slot_find(consumer, &ids[1]));
 	CHECK_INT(ring_slot_find(consumer, &ids[2]), -ENOENT);
 	CHECK_INT(ring_slot_made(consumer, (uint32_t)n), 9);
 	CHECK_INT(ring_slot_release(consumer, (uint32_t)n), 9);
@@ -235,7 +239,8 @@ static void signal_handlers(void)
 			while (next(false) == 1) {
 				bool nested = got->seq >> 32;
 
-				CHECK_INT(got->seq & 0xffffffff, nested ? handler_taken : main_taken);
+				CHECK_INT(got->seq & 0xffffffff,
+					  nested ? handler_taken : main_taken);
 				*(nested ? &handler_taken : &main_taken) += 1;
 			}
 		}
@@ -288,7 +293,7 @@ static void two_processes(void)
 	tear_down();
 }
 
-/* Children killed at any moment: no record is torn, the count of what they made is never below what came. */
+/* Children killed at any moment: no record is torn, what did not come was counted. */
 static void killed(void)
 {
 	set_up();
@@ -306,7 +311,8 @@ static void killed(void)
 			struct ring_slot *s = ring_slot_claim(&producer, getpid(), &span);
 
 			alarm(30);
-			if (!s || ring_lane_claim(&producer, &writer, ring_consumer_fd(consumer), getpid(), getpid()) < 0)
+			if (!s || ring_lane_claim(&producer, &writer, ring_consumer_fd(consumer),
+						  getpid(), getpid()) < 0)
 				_exit(1);
 			for (;;) {
 				uint64_t n = __atomic_fetch_add(&s->next_seq, 1, __ATOMIC_RELAXED);
