@@ -47,7 +47,7 @@ static struct recorder_span *span_of(struct recorder_track *t, const struct even
 
 	if (s)
 		return s;
-	s = recorder_track_begin(t, &ev->span.id, &none, EVENT_HOW_EXEC, recorder_track_process(t, ev->pid));
+	s = recorder_track_begin(t, &ev->span.id, &none, EVENT_HOW_EXEC, recorder_track_process(t, ev->pid, ev->ppid));
 	if (s) {
 		s->preload = true;
 		t->spans_preload++;
@@ -71,7 +71,7 @@ static void inherit(struct recorder_span *s, const struct recorder_span *from)
 static struct recorder_process *process_of_exec(struct recorder_track *t, const struct event *ev,
 						struct recorder_span *parent)
 {
-	struct recorder_process *p = recorder_track_process(t, ev->pid);
+	struct recorder_process *p = recorder_track_process(t, ev->pid, ev->ppid);
 
 	/* a spawned child's fork span could not know its pid, or another image was in between */
 	if (parent && !parent->process && p && !p->span) {
@@ -95,7 +95,7 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 			recorder_track_replace(t, p->span, ev->ts_ns);
 		parent = NULL; /* its span is gone */
 	} else if (ev->pid) {
-		p = recorder_track_process(t, ev->pid);
+		p = recorder_track_process(t, ev->pid, ev->ppid);
 		/* a spawned child may have spoken before its parent came back from posix_spawn */
 		if (p && p->span && ev->how == EVENT_HOW_SPAWN)
 			p = NULL;

@@ -100,19 +100,40 @@ static void watch(struct recorder_track *t, struct recorder_process *p)
 		p->dead = true;
 }
 
+/*
+ * Whether a process that says its parent is @own_ppid counts pids as we do. Then a pid that /proc does not know is
+ * that of a process gone already, and nobody needs to look for it under another number.
+ */
+static bool counts_as_we_do(struct recorder_track *t, pid_t own_ppid)
+{
+	const struct recorder_process *parent = recorder_process_find(&t->tree, own_ppid);
+
+	return own_ppid == t->root || (parent && parent->pid == parent->own_pid);
+}
+
 /* A process that called itself @own_pid, verified to be one of the run's. */
-struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid)
+struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid, pid_t own_ppid)
 {
 	struct recorder_process *p = recorder_process_find(&t->tree, own_pid);
-	pid_t pid = own_pid;
+	bool verified;
+	pid_t pid;
 
 	if (p)
 		return p;
-	if (t->own_pid_namespace || !is_ours(t, pid))
+	verified = !t->own_pid_namespace && is_ours(t, own_pid);
+	if (verified)
+		pid = own_pid;
+	else if (!t->own_pid_namespace && kill(own_pid, 0) < 0 && errno == ESRCH && counts_as_we_do(t, own_ppid))
+		pid = own_pid; /* so quick that it is gone */
+	else
 		pid = find_by_own_pid(t->root, own_pid, 0);
 	p = recorder_process_add(&t->tree, pid, own_pid);
-	if (p)
+	if (!p)
+		return NULL;
+	if (verified || pid != own_pid || t->own_pid_namespace)
 		watch(t, p);
+	else
+		p->dead = true;
 	return p;
 }
 
@@ -362,7 +383,7 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recor
 	/* a process with the library speaks within moments of its birth: no second span for it */
 	if (t->ring && tt_clock_ns(CLOCK_BOOTTIME) < st->start_ns + FIRST_WORD_NS)
 		return;
-	p = recorder_track_process(t, pid);
+	p = recorder_track_process(t, pid, st->ppid);
 	if (!p)
 		return;
 	parent = recorder_process_find_real(&t->tree, st->ppid);

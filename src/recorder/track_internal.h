@@ -15,7 +15,7 @@ struct recorder_entry {
 /* recorder_track_put - complete the ids of an event and write it */
 void recorder_track_put(struct recorder_track *t, struct event *ev, const struct recorder_span *s);
 
-struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid);
+struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid, pid_t own_ppid);
 struct recorder_span *recorder_track_begin(struct recorder_track *t, const struct tt_uuid *id,
 					   const struct event_span *parent, enum event_how how,
 					   struct recorder_process *p);

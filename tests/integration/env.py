@@ -143,7 +143,7 @@ __attribute__((constructor)) static void before_all(void)
 	close(open("/etc/passwd", O_RDONLY));
 }
 """)
-    if not build(["cc", "-shared", "-fPIC", "-O1", "-o", other, source]):
+    if not works(["cc", "-shared", "-fPIC", "-O1", "-o", other, source]):
         tt.skip("other libraries preloaded", "cc does not build one")
         return
     show = [PROBE, "show"]
@@ -170,7 +170,7 @@ __attribute__((constructor)) static void before_all(void)
         tt.none(f"{name}: one span", tt.span_problems(events))
 
 
-def build(line):
+def works(line):
     try:
         return subprocess.run(line, capture_output=True, timeout=60).returncode == 0
     except OSError:
@@ -190,7 +190,7 @@ def foreign_programs():
     ]
     for name, line in kinds:
         path = os.path.join(folder, re.sub(r"\W", "_", name))
-        if not build([*line, "-o", path, source]):
+        if not works([*line, "-o", path, source]):
             tt.skip(name, f"'{' '.join(line)}' does not build it")
             continue
         compare(name, [path, "show"])
@@ -242,6 +242,17 @@ def in_chroot():
         return
     compare("a chroot without the library", ["chroot", root, "/probe", "args", "a", "b"], cwd="/")
     compare("a chroot without the library, spawned", ["chroot", root, "/probe", "spawn"], cwd="/")
+
+
+def in_namespaces():
+    for name, line in (("network", ["unshare", "-n"]), ("mount", ["unshare", "-m"]),
+                       ("pid", ["unshare", "-p", "-f"]), ("user", ["unshare", "-U", "-r"])):
+        if not works([*line, "true"]):
+            tt.skip(f"a new {name} namespace", f"'{' '.join(line)}' does not work here")
+            continue
+        found = compare(f"a new {name} namespace", [*line, PROBE, "show"])
+        for mode, rec in recorded(found):
+            tt.same(f"{mode}: a new {name} namespace: recorded", len(starts_of(rec, os.path.realpath(PROBE))), 1)
 
 
 def edges():
@@ -369,6 +380,7 @@ def main():
     foreign_programs()
     setuid_program()
     in_chroot()
+    in_namespaces()
     edges()
     children()
     bytes_and_quotes()

@@ -15,7 +15,9 @@ SHOWN = ("syscall", "args", "result", "error", "path", "path2", "addr")
 def oracle(mode, folder):
     os.mkdir(folder)
     os.chmod(folder, 0o777)
-    rec = tt.record(mode, [tt.program("oracle"), "calls"], cwd=folder)
+    # a PATH that anyone may search: a folder that may not be entered makes EACCES of ENOENT
+    env = tt.clean_env(PATH="/usr/bin:/bin")
+    rec = tt.record(mode, [tt.program("oracle"), "calls"], cwd=folder, env=env)
     left = os.listdir(folder)
     os.rmdir(folder)
     return rec, left

@@ -217,7 +217,6 @@ def inheritance():
         ("under limits", {"preexec_fn": limits}),
         ("with 24 fds", {"preexec_fn": few_fds}),
         ("with umask, nice and cwd set", {"preexec_fn": manners}),
-        ("in a session of its own", {"start_new_session": True}),
         ("with fds that the caller left open", {"close_fds": False}),
     ]
     r, w = os.pipe()
