@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 
 #include "base/time.h"
@@ -260,6 +261,21 @@ void pl_span_text(char text[PL_SPAN_TEXT_LEN + 1], const struct tt_uuid *span)
 	tt_uuid_text(text + 4, span);
 }
 
+/*
+ * Whether children of this process vanish unreaped, and their figures with them. A new child has its parent's
+ * dispositions still: both may be asked. Past libc, whose struct sigaction is laid out otherwise.
+ */
+static bool children_vanish(void)
+{
+	struct {
+		uintptr_t handler;
+		unsigned long flags, restorer, mask[2];
+	} sa = {0};
+
+	return tt_sys4(SYS_rt_sigaction, SIGCHLD, NULL, &sa, 8) == 0 &&
+	       (sa.handler == (uintptr_t)SIG_IGN || (sa.flags & SA_NOCLDWAIT));
+}
+
 void pl_start_event(const struct pl_image *image, enum event_how how, const char *exe, const char *argv,
 		    size_t argv_len, const char *comm)
 {
@@ -281,7 +297,8 @@ void pl_start_event(const struct pl_image *image, enum event_how how, const char
 	if (pl_process.mode == PL_DIRECT)
 		pl_log_line(&ev);
 	else if (has_lane())
-		(void)ring_start_put(&pl_thread.writer, &ev, 0);
+		(void)ring_start_put(&pl_thread.writer, &ev,
+				     how != EVENT_HOW_EXEC && children_vanish() ? RING_FLAG_NOCLDWAIT : 0);
 }
 
 void pl_exit_event(int status)

@@ -77,7 +77,7 @@ static json_t *time_json(uint64_t ns)
 
 static json_t *int_json(uint64_t v)
 {
-	return json_integer((json_int_t)v);
+	return json_integer(v < INT64_MAX ? (json_int_t)v : INT64_MAX);
 }
 
 /* One decimal: more would pretend. */

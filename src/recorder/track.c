@@ -208,14 +208,19 @@ static void put_gap(struct recorder_track *t, struct recorder_span *s, unsigned 
 /* What the image says it made, less what came, is what was lost: each part under its reason. */
 static void account(struct recorder_track *t, struct recorder_span *s, bool killed)
 {
-	uint64_t made, missing, full;
+	uint64_t made, missing, full, no_lane, no_slot;
 
 	if (!t->ring || !s->preload)
 		return;
 	if (s->slot < 0)
 		s->slot = ring_slot_find(t->ring, &s->id);
-	if (s->slot < 0)
+	if (s->slot < 0) {
+		/* the fork half of a spawn never has one; any other image without lost its count */
+		ring_consumer_unplaced(t->ring, &no_lane, &no_slot);
+		if (s->how != EVENT_HOW_SPAWN)
+			put_gap(t, s, no_slot ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_SCRIBBLED, 0, false, false);
 		return;
+	}
 	made = ring_slot_release(t->ring, (uint32_t)s->slot);
 	s->slot = -1;
 	if (made > MADE_MAX || made < s->received) {

@@ -10,6 +10,7 @@
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -265,6 +266,68 @@ static void do_closed(int argc, char **argv)
 	dprintf(d, "%d %d %d %d\n", a, b, c, d);
 }
 
+static void *spawn_many(void *arg)
+{
+	char *argv[] = {self, (char *)"one", NULL};
+	int status;
+	pid_t pid;
+
+	for (int i = 0; i < per_thread; i++) {
+		if (((long)arg + i) % 5 == 0) {
+			must(system("exit 4") == 4 << 8, "system");
+			continue;
+		}
+		must(posix_spawn(&pid, self, NULL, NULL, argv, environ) == 0, "posix_spawn");
+		must(waitpid(pid, &status, 0) == pid && status == 0, "spawned child");
+	}
+	return NULL;
+}
+
+/* spawn THREADS EACH: threads start programs at the same time */
+static void do_spawn(int argc, char **argv)
+{
+	pthread_t threads[64];
+	int n;
+
+	must(argc == 4, "arguments");
+	n = atoi(argv[2]);
+	per_thread = atoi(argv[3]);
+	open_once("f", O_WRONLY | O_CREAT);
+	for (long i = 0; i < n; i++)
+		must(pthread_create(&threads[i], NULL, spawn_many, (void *)i) == 0,
+		     "pthread_create");
+	for (int i = 0; i < n; i++)
+		pthread_join(threads[i], NULL);
+	printf("made %d\n", n * per_thread);
+}
+
+static void *exec_self(void *arg)
+{
+	char *argv[] = {self, (char *)"one", NULL};
+
+	(void)arg;
+	execv(self, argv);
+	return NULL;
+}
+
+/* churn THREADS: more threads than there can be lanes, each records and ends; the last one execs */
+static void do_churn(int argc, char **argv)
+{
+	pthread_t thread;
+
+	must(argc == 3, "arguments");
+	open_once("f", O_WRONLY | O_CREAT);
+	per_thread = 1;
+	for (int i = 0; i < atoi(argv[2]); i++) {
+		must(pthread_create(&thread, NULL, open_many, NULL) == 0, "pthread_create");
+		pthread_join(thread, NULL);
+	}
+	printf("made %d\n", 1 + atoi(argv[2]) + 1);
+	fflush(stdout);
+	must(pthread_create(&thread, NULL, exec_self, NULL) == 0, "pthread_create");
+	pthread_join(thread, NULL);
+}
+
 static void child_and_opens(void)
 {
 	char *argv[] = {self, (char *)"one", NULL};
@@ -353,7 +416,7 @@ static void do_take(int argc, char **argv)
 		if (taken == 1)
 			break; /* it moves up: one is enough */
 	}
-	must(taken > 0 || getenv("NATIVE"), "found no fd of the library");
+	must(taken > 0, "found no fd of the library");
 	child_and_opens();
 	must(fstat(mine, &st) == 0 && st.st_size == 0, "the file was written to");
 	printf("made %d\n", strcmp(argv[2], "vfork") == 0 ? 6 : 4);
@@ -368,6 +431,7 @@ int main(int argc, char **argv)
 		{"open", do_open},   {"long", do_long},   {"fork", do_fork},
 		{"storm", do_storm}, {"vfork", do_vfork}, {"chain", do_chain},
 		{"close", do_close}, {"take", do_take},   {"closed", do_closed},
+		{"spawn", do_spawn}, {"churn", do_churn},
 	};
 	static char path[4096];
 

@@ -122,6 +122,31 @@ def vforks(mode):
     tt.none(f"{name}: spans and numbers", tt.span_problems(rec.events))
 
 
+def spawns(mode):
+    name = f"{mode}: eight threads spawn"
+    rec = work(mode, "spawn", "8", "25")
+    if not ran(name, rec):
+        return
+    tt.none(f"{name}: every line is valid", rec.problems)
+    calls = len(rec.calls("posix_spawn")), len(rec.calls("system"))
+    tt.same(f"{name}: each call", calls, (160, 40))
+    images = [e for e in rec.events if e["syscall"] == "start" and e["how"] == "exec"]
+    tt.same(f"{name}: each image announced itself", len(images), 1 + 200)
+    tt.same(f"{name}: and recorded its open", len(rec.calls("open")), 1 + 160)
+    tt.none(f"{name}: spans", tt.span_problems(rec.events))
+
+
+def churn(mode):
+    name = f"{mode}: 3000 short threads, then exec from a thread"
+    rec = work(mode, "churn", "3000")
+    if not ran(name, rec):
+        return
+    tt.none(f"{name}: every line is valid", rec.problems)
+    counted(name, rec, len(rec.calls("open")), made(rec))
+    if not rec.gaps():
+        tt.none(f"{name}: spans and numbers", tt.span_problems(rec.events))
+
+
 def chain(mode):
     name = f"{mode}: 1000 chained execs"
     steps = 1000
@@ -204,6 +229,8 @@ def main():
         closed(mode)
         fds(mode)
         vforks(mode)
+        spawns(mode)
+        churn(mode)
         chain(mode)
         storm(mode)
         forks(mode)
