@@ -44,10 +44,12 @@ static struct recorder_span *span_of(struct recorder_track *t, const struct even
 {
 	struct recorder_span *s = recorder_span_find(&t->tree, &ev->span.id);
 	struct event_span none = {0};
+	struct recorder_process *p;
 
 	if (s)
 		return s;
-	s = recorder_track_begin(t, &ev->span.id, &none, EVENT_HOW_EXEC, recorder_track_process(t, ev->pid, ev->ppid));
+	p = recorder_track_process(t, ev->pid, ev->ppid);
+	s = recorder_track_begin(t, &ev->span.id, &none, EVENT_HOW_EXEC, p && !p->span ? p : NULL);
 	if (s) {
 		s->preload = true;
 		t->spans_preload++;
@@ -74,10 +76,8 @@ static struct recorder_process *process_of_exec(struct recorder_track *t, const 
 	struct recorder_process *p = recorder_track_process(t, ev->pid, ev->ppid);
 
 	/* a spawned child's fork span could not know its pid, or another image was in between */
-	if (parent && !parent->process && p && !p->span) {
-		parent->process = p;
-		p->span = parent;
-	}
+	if (parent && !parent->process && !parent->gone && p && !p->span)
+		recorder_track_bind(parent, p);
 	return p;
 }
 
@@ -244,9 +244,10 @@ static bool owner_is_dead(struct recorder_track *t, const struct ring_lane_state
 static bool image_is_gone(struct recorder_track *t, uint32_t lane, const struct ring_lane_state *st)
 {
 	struct recorder_process *p = recorder_process_find(&t->tree, st->pid);
+	struct recorder_span *owner = recorder_span_find(&t->tree, &t->lane_span[lane]);
 
 	return p && p->span && p->span->preload && !tt_uuid_is_nil(&t->lane_span[lane]) &&
-	       p->span->how == EVENT_HOW_EXEC && !recorder_span_find(&t->tree, &t->lane_span[lane]);
+	       p->span->how == EVENT_HOW_EXEC && (!owner || owner->gone);
 }
 
 static void note_lost(struct recorder_track *t, uint32_t lane, uint64_t lost)
@@ -311,6 +312,8 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 		dead = owner_is_dead(t, &st) || image_is_gone(t, lane, &st);
 		whole = take_lane(t, lane, dead, &st);
 		note_owner(t, lane, st.pid, before);
+		if (st.blocked_pid && st.blocked_pid == st.pid)
+			t->lane_span[lane] = st.blocked_span;
 		taken += t->entry_count - before;
 		if (st.lost)
 			note_lost(t, lane, st.lost);
@@ -357,6 +360,7 @@ size_t recorder_track_drain(struct recorder_track *t)
 	bool dead = mark_dead(t), more;
 	size_t taken = 0;
 
+	t->pass++;
 	t->realtime_offset = tt_clock_ns(CLOCK_REALTIME) - tt_clock_ns(CLOCK_MONOTONIC);
 	/* each pass takes up to an arena's worth; the workload cannot keep us here for ever */
 	for (int i = 0; t->ring && i < 64; i++) {
@@ -367,6 +371,7 @@ size_t recorder_track_drain(struct recorder_track *t)
 	}
 	if (dead)
 		end_dead(t);
+	recorder_track_end_gone(t, false);
 	if (dead || taken)
 		recorder_output_flush(t->out);
 	return taken;

@@ -42,9 +42,9 @@ void recorder_track_put(struct recorder_track *t, struct event *ev, const struct
 	if (s) {
 		ev->span.id = s->id;
 		ev->parent = s->parent;
-		if (s->process && s->process->pid) {
-			ev->pid = s->process->pid;
-			ev->ns_pid = s->process->own_pid != s->process->pid ? s->process->own_pid : 0;
+		if (s->pid) {
+			ev->pid = s->pid;
+			ev->ns_pid = s->own_pid != s->pid ? s->own_pid : 0;
 		}
 		if (!ev->comm.data && s->comm[0])
 			ev->comm = (struct event_text){s->comm, strlen(s->comm)};
@@ -137,6 +137,16 @@ struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t 
 	return p;
 }
 
+void recorder_track_bind(struct recorder_span *s, struct recorder_process *p)
+{
+	s->process = p;
+	if (!p)
+		return;
+	p->span = s;
+	s->pid = p->pid;
+	s->own_pid = p->own_pid;
+}
+
 struct recorder_span *recorder_track_begin(struct recorder_track *t, const struct tt_uuid *id,
 					   const struct event_span *parent, enum event_how how,
 					   struct recorder_process *p)
@@ -145,9 +155,7 @@ struct recorder_span *recorder_track_begin(struct recorder_track *t, const struc
 
 	if (!s)
 		return NULL;
-	s->process = p;
-	if (p)
-		p->span = s;
+	recorder_track_bind(s, p);
 	t->spans++;
 	if (how != EVENT_HOW_EXEC)
 		t->processes++;
@@ -236,22 +244,40 @@ static void account(struct recorder_track *t, struct recorder_span *s, bool kill
 		put_gap(t, s, killed ? RECORDER_GAP_KILLED : RECORDER_GAP_NO_ROOM, missing, killed, true);
 }
 
-/* The image gives way to another, or was killed in the attempt: no more events of it will come. */
 void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, uint64_t ts)
 {
-	struct event ev = {
-		.type = EVENT_PROCESS,
-		.source = s->preload ? EVENT_FROM_PRELOAD : EVENT_FROM_PROC,
-		.act = EVENT_ACT_REPLACED,
-		.ts_ns = ts,
-		.ppid = s->ppid,
-	};
-
-	account(t, s, false);
-	recorder_track_put(t, &ev, s);
 	if (s->process && s->process->span == s)
 		s->process->span = NULL;
-	recorder_span_remove(&t->tree, s);
+	s->process = NULL;
+	s->gone = true;
+	s->gone_ts = ts;
+	s->gone_pass = t->pass;
+	s->next_gone = t->gone;
+	t->gone = s;
+}
+
+void recorder_track_end_gone(struct recorder_track *t, bool all)
+{
+	struct recorder_span **at = &t->gone, *s;
+
+	while ((s = *at)) {
+		struct event ev = {
+			.type = EVENT_PROCESS,
+			.source = s->preload ? EVENT_FROM_PRELOAD : EVENT_FROM_PROC,
+			.act = EVENT_ACT_REPLACED,
+			.ts_ns = s->gone_ts,
+			.ppid = s->ppid,
+		};
+
+		if (!all && s->gone_pass == t->pass) {
+			at = &s->next_gone;
+			continue;
+		}
+		*at = s->next_gone;
+		account(t, s, false);
+		recorder_track_put(t, &ev, s);
+		recorder_span_remove(&t->tree, s);
+	}
 }
 
 static void end_span(struct recorder_track *t, struct recorder_span *s, bool status_known, int status)
@@ -408,6 +434,7 @@ void recorder_track_finish(struct recorder_track *t)
 	(void)recorder_track_drain(t);
 	while (t->tree.live.next_live != &t->tree.live)
 		recorder_track_end(t, t->tree.live.next_live);
+	recorder_track_end_gone(t, true);
 	/* spans without a process: spawned children that never spoke */
 	for (size_t i = 0; i < TT_ARRAY_SIZE(t->tree.spans); i++)
 		while (t->tree.spans[i])

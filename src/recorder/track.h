@@ -36,6 +36,8 @@ struct recorder_track {
 	struct recorder_entry *entries;
 	size_t entry_count;
 	struct tt_uuid lane_span[RING_LANES]; /* whose records the lane carried last */
+	struct recorder_span *gone; /* replaced images, to be ended after one more pass */
+	uint64_t pass;
 
 	/* figures for run.json */
 	uint64_t events, spans, spans_preload, processes;

@@ -16,10 +16,19 @@ struct recorder_entry {
 void recorder_track_put(struct recorder_track *t, struct event *ev, const struct recorder_span *s);
 
 struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid, pid_t own_ppid);
+
+/* recorder_track_bind - @s is the image that @p runs now; @p may be NULL */
+void recorder_track_bind(struct recorder_span *s, struct recorder_process *p);
 struct recorder_span *recorder_track_begin(struct recorder_track *t, const struct tt_uuid *id,
 					   const struct event_span *parent, enum event_how how,
 					   struct recorder_process *p);
+
+/*
+ * recorder_track_replace - the image gave way to another at @ts
+ * Its span is ended by recorder_track_end_gone(), once a whole pass has taken what its threads left in the ring.
+ */
 void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, uint64_t ts);
+void recorder_track_end_gone(struct recorder_track *t, bool all);
 void recorder_track_end(struct recorder_track *t, struct recorder_process *p);
 
 #endif

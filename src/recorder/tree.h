@@ -20,7 +20,11 @@ struct recorder_span {
 	struct tt_uuid id;
 	struct event_span parent;
 	char *parent_text;	    /* owns parent.text.data */
-	struct recorder_process *process; /* NULL while the pid is not known (posix_spawn, system) */
+	struct recorder_process *process; /* NULL: pid not known (posix_spawn, system), or image replaced */
+	int32_t pid, own_pid;	    /* of the process it last was the image of; 0: not known */
+	bool gone;		    /* replaced by another image; its last records may still lie in the ring */
+	uint64_t gone_ts, gone_pass;
+	struct recorder_span *next_gone;
 	enum event_how how;
 	int32_t ppid;
 	char comm[16];

@@ -91,6 +91,8 @@ bool ring_lane_look(struct ring_consumer *c, uint32_t lane, struct ring_lane_sta
 	ret->pid = __atomic_load_n(&l->pid, __ATOMIC_RELAXED);
 	ret->tid = __atomic_load_n(&l->tid, __ATOMIC_RELAXED);
 	ret->blocked = ret->scribbled = false;
+	memset(&ret->blocked_span, 0, sizeof(ret->blocked_span));
+	ret->blocked_pid = 0;
 	ret->lost = lost > c->lost_seen[lane] ? lost - c->lost_seen[lane] : 0;
 	c->lost_seen[lane] = lost;
 	return true;
@@ -149,6 +151,8 @@ int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner
 			return drop_pending(c, lane, head, ret);
 		if (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != RING_DONE && !owner_dead) {
 			ret->blocked = true;
+			ret->blocked_span = r->span;
+			ret->blocked_pid = r->pid;
 			return 0;
 		}
 		memcpy(copy, r, size);

@@ -27,6 +27,8 @@ struct ring_lane_state {
 	enum ring_state state;
 	int32_t pid, tid;    /* as the owner said; 0: claimed a moment ago, he has not said it yet */
 	bool blocked;	     /* stopped at a call in flight or at a record being written */
+	struct tt_uuid blocked_span; /* whose call in flight it is; nil: a record being written */
+	int32_t blocked_pid;
 	bool scribbled;	     /* contents made no sense: what was pending in it is lost */
 	uint64_t lost;	     /* events refused for want of room since the last call */
 };

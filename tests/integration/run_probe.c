@@ -212,7 +212,7 @@ static int do_daemon(char **argv)
 	_exit(0);
 }
 
-/* vanish HOW: a child with 400 reads whom nobody reaps. HOW: fork, vfork, spawn, system, sigaction, none */
+/* vanish HOW: a child with 400 reads whom nobody reaps. HOW: fork, vfork, system, sigaction, none */
 static int do_vanish(char **argv)
 {
 	struct sigaction sa = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
