@@ -10,6 +10,8 @@
 #define MASK_PREFIXED	 (1u << 16) /* LD_PRELOAD: ours stands in front of the caller's */
 #define MASK_REPLACED	 (1u << 17) /* the parent span: the caller's own is in the ctx */
 
+#define MASK_LOG_SHIFT	 18	    /* a relative log was made absolute: bytes put in front of it */
+
 #define CTX_ROOM 64 /* numbers and separators of TELLTALE_CTX */
 
 static const char names[CONTRACT_NAMES][24] = {
@@ -107,6 +109,14 @@ static bool lists(const char *value, const char *path)
 	return false;
 }
 
+/* A log named relative to a folder that the next program may not start in: @value is the absolute form of @own. */
+static bool is_tail(const char *own, const char *value)
+{
+	size_t own_len = strlen(own), len = strlen(value);
+
+	return own_len && own[0] != '/' && own_len < len && strcmp(value + len - own_len, own) == 0;
+}
+
 static char *put_entry(struct tt_out *o, enum contract_name name, const char *value, const char *tail)
 {
 	char *at = o->buf + o->len;
@@ -171,6 +181,9 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 		} else if (i == CONTRACT_LD_PRELOAD && !lists(own[i], value)) {
 			vec[at[i]] = put_entry(&o, CONTRACT_LD_PRELOAD, value, own[i]);
 			mask |= MASK_PREFIXED;
+		} else if (i == CONTRACT_TRACE_LOG && is_tail(own[i], value)) {
+			vec[at[i]] = put_entry(&o, CONTRACT_TRACE_LOG, value, NULL);
+			mask |= (uint32_t)(strlen(value) - strlen(own[i])) << MASK_LOG_SHIFT;
 		} else if (i == CONTRACT_PARENT_SPAN) {
 			vec[at[i]] = put_entry(&o, CONTRACT_PARENT_SPAN, value, NULL);
 			mask |= MASK_REPLACED;
@@ -245,7 +258,8 @@ static char *restore_parent(const struct contract_ctx *ctx)
 
 void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 {
-	char **to = envp, **parent = NULL, *preload = NULL, *colon;
+	char **to = envp, **parent = NULL, *preload = NULL, *log = NULL, *colon;
+	size_t cut = ctx->mask >> MASK_LOG_SHIFT;
 
 	for (char **from = envp; *from; from++) {
 		enum contract_name name;
@@ -255,6 +269,8 @@ void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 			continue;
 		if (value && name == CONTRACT_LD_PRELOAD)
 			preload = value;
+		if (value && name == CONTRACT_TRACE_LOG && !log)
+			log = value;
 		if (value && name == CONTRACT_PARENT_SPAN && !parent)
 			parent = to;
 		*to++ = *from;
@@ -264,6 +280,8 @@ void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 	colon = preload && (ctx->mask & MASK_PREFIXED) ? strchr(preload, ':') : NULL;
 	if (colon)
 		memmove(preload, colon + 1, strlen(colon));
+	if (log && cut && cut < strlen(log))
+		memmove(log, log + cut, strlen(log + cut) + 1);
 	if (parent && (ctx->mask & MASK_REPLACED))
 		*parent = restore_parent(ctx);
 }

@@ -73,33 +73,71 @@ void pl_scratch_free(void)
 	pl_thread.scratch = NULL;
 }
 
+static void set_inherited(bool inherited)
+{
+	if (pl_ring_is_ours())
+		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, inherited ? 0 : FD_CLOEXEC);
+}
+
+/* false: held for too long, by the very thread that a signal handler interrupted */
+static bool lock_spawning(void)
+{
+	for (int i = 0; i < 1000; i++) {
+		if (!__atomic_exchange_n(&pl_process.spawning_lock, 1, __ATOMIC_ACQUIRE))
+			return true;
+		(void)tt_sys0(SYS_sched_yield);
+	}
+	return false;
+}
+
+static void unlock_spawning(bool locked)
+{
+	if (locked)
+		__atomic_store_n(&pl_process.spawning_lock, 0, __ATOMIC_RELEASE);
+}
+
 /*
  * The ring fd is inherited by the program about to start. Threads that start programs at the same time share one fd
- * table, so they are counted; a vfork child has a table of its own, but its parent's memory: it must not count.
+ * table, so they are counted, and count and flag change together; a vfork child has a table of its own, but its
+ * parent's memory: it must not count.
  */
 static void lend_ring_fd(void)
 {
-	if (!pl_thread.in_vfork && __atomic_fetch_add(&pl_process.spawning, 1, __ATOMIC_ACQ_REL) != 0)
+	bool locked;
+
+	if (pl_thread.in_vfork) {
+		set_inherited(true);
 		return;
-	if (pl_ring_is_ours())
-		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, 0);
+	}
+	locked = lock_spawning();
+	if (__atomic_fetch_add(&pl_process.spawning, 1, __ATOMIC_ACQ_REL) == 0 || !locked)
+		set_inherited(true);
+	unlock_spawning(locked);
 }
 
 static void take_ring_fd_back(void)
 {
-	if (!pl_thread.in_vfork && __atomic_sub_fetch(&pl_process.spawning, 1, __ATOMIC_ACQ_REL) != 0)
+	bool locked;
+
+	if (pl_thread.in_vfork) {
+		set_inherited(false);
 		return;
-	if (pl_ring_is_ours())
-		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, FD_CLOEXEC);
+	}
+	locked = lock_spawning();
+	if (__atomic_sub_fetch(&pl_process.spawning, 1, __ATOMIC_ACQ_REL) == 0)
+		set_inherited(false);
+	unlock_spawning(locked);
 }
 
-void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search, char *const *envp,
-		       const struct tt_uuid *parent)
+/* @room: where the environment is put if not in @f */
+static void prepare(struct pl_follow *f, int dirfd, const char *file, bool search, char *const *envp,
+		    const struct tt_uuid *parent, void *(*room)(size_t size))
 {
 	struct contract c = pl_process.contract;
 	void *buf = f->buf;
 	size_t size;
 
+	envp = pl_shell_environ(envp);
 	f->envp = envp;
 	f->follows = f->mapped = false;
 	if (!can_follow(dirfd, file, search))
@@ -107,7 +145,9 @@ void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool se
 	pl_span_text(f->parent, parent);
 	c.value[CONTRACT_PARENT_SPAN] = f->parent;
 	size = event_contract_env_size(&c, envp);
-	if (size > sizeof(f->buf)) {
+	if (room) {
+		buf = room(size);
+	} else if (size > sizeof(f->buf)) {
 		buf = pl_thread.scratch ? NULL : scratch_map(size);
 		f->mapped = buf != NULL;
 	}
@@ -117,6 +157,18 @@ void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool se
 	f->follows = f->envp != envp;
 	if (f->follows && pl_process.mode == PL_RING)
 		lend_ring_fd();
+}
+
+void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search, char *const *envp,
+		       const struct tt_uuid *parent)
+{
+	prepare(f, dirfd, file, search, envp, parent, NULL);
+}
+
+void pl_follow_prepare_shell(struct pl_follow *f, char *const *envp, const struct tt_uuid *parent,
+			     void *(*room)(size_t size))
+{
+	prepare(f, AT_FDCWD, "/bin/sh", false, envp, parent, room);
 }
 
 void pl_follow_done(struct pl_follow *f)

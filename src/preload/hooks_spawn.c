@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ways to start a child that are not exec: fork, vfork, posix_spawn, system, popen. And the ends that skip exit(3). */
+/* Ways to start a child that are not exec: fork, vfork, posix_spawn. And the ends that skip exit(3). */
 #include "preload/preload.h"
 
 #include <errno.h>
@@ -8,17 +8,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/time.h"
 
 extern char **environ;
 
-#define ARGV_KEPT     2048
-#define SHELL_ROOM    4096	    /* "/bin/sh", "sh", "-c" and slack */
-#define EXEC_ROOM_MIN (128u << 10) /* always granted, whatever the stack limit */
-#define EXEC_ROOM_MAX (6u << 20)   /* never exceeded */
+#define ARGV_KEPT 2048
 
 TT_PUBLIC pid_t fork(void)
 {
@@ -148,7 +144,7 @@ __attribute__((__used__)) pid_t pl_vfork_after(long pid)
 }
 
 /* A spawned child is two spans: the fork that nobody sees from inside, and the image it becomes. */
-static void put_spawn_start(const struct tt_uuid *span, pid_t pid)
+void pl_spawn_start(const struct tt_uuid *span, int32_t pid)
 {
 	struct pl_image child = {
 		.span = *span,
@@ -187,7 +183,7 @@ static int do_spawn(enum event_call call, pid_t *pid, const char *file,
 	pl_end_error(&c, r, r);
 	c.saved_errno = errno; /* libc leaves the child's error there too */
 	if (r == 0) {
-		put_spawn_start(&span, child);
+		pl_spawn_start(&span, child);
 		if (pid)
 			*pid = child;
 	}
@@ -206,106 +202,6 @@ TT_PUBLIC int posix_spawnp(pid_t *pid, const char *file, const posix_spawn_file_
 			   const posix_spawnattr_t *attr, char *const argv[], char *const envp[])
 {
 	return do_spawn(EVENT_CALL_posix_spawnp, pid, file, actions, attr, argv, envp);
-}
-
-/*
- * system and popen hand `environ` to the shell inside libc, so it is exchanged for the time of the call. Other
- * threads may see our names in it for that long; one that calls setenv at the same time races with the call's own
- * reading of environ, with or without us.
- */
-struct swap {
-	struct pl_follow follow;
-	char **saved, **ours;
-	struct tt_uuid span;
-};
-
-/*
- * Whether the kernel takes command and environment: system() cannot be tried again without ours, since a command
- * may have run. execve(2), "Limits on size of arguments and environment".
- */
-static bool has_room(const char *command, char *const *envp)
-{
-	size_t need = SHELL_ROOM + ((uintptr_t)command < 4096 ? 0 : strlen(command)), limit;
-	struct rlimit stack;
-
-	for (; envp && *envp; envp++)
-		need += strlen(*envp) + 1 + sizeof(char *);
-	if (need <= EXEC_ROOM_MIN)
-		return true;
-	if (tt_sys4(SYS_prlimit64, 0, RLIMIT_STACK, 0, &stack) < 0)
-		return false;
-	limit = stack.rlim_cur / 4 < EXEC_ROOM_MAX ? stack.rlim_cur / 4 : EXEC_ROOM_MAX;
-	return need <= limit;
-}
-
-static void swap_in(struct swap *s, const char *command)
-{
-	s->span = tt_uuid_make();
-	s->saved = environ;
-	pl_follow_prepare(&s->follow, AT_FDCWD, "/bin/sh", false, environ, &s->span);
-	if (s->follow.follows && !has_room(command, s->follow.envp)) {
-		pl_follow_done(&s->follow);
-		s->follow.follows = s->follow.mapped = false;
-		s->follow.envp = environ;
-	}
-	s->ours = (char **)s->follow.envp;
-	environ = s->ours;
-}
-
-/* Only a shell that has the library will end the span: its pid stays inside libc. */
-static void put_shell_start(const struct swap *s)
-{
-	if (s->follow.follows)
-		put_spawn_start(&s->span, 0);
-}
-
-static void swap_out(struct swap *s)
-{
-	if (environ == s->ours)
-		environ = s->saved;
-	pl_follow_done(&s->follow);
-}
-
-TT_PUBLIC int system(const char *command)
-{
-	struct pl_call c;
-	struct swap s;
-	int r;
-
-	if (!command || !pl_enter(&c, EVENT_CALL_system))
-		return PL_NEXT(system)(command);
-	pl_arg_text(&c, 0, command);
-	swap_in(&s, command);
-	put_shell_start(&s);
-	pl_begin(&c);
-	r = PL_NEXT(system)(command);
-	pl_end(&c, r, r == -1);
-	c.saved_errno = errno;
-	swap_out(&s);
-	errno = c.saved_errno;
-	return r;
-}
-
-TT_PUBLIC FILE *popen(const char *command, const char *mode)
-{
-	struct pl_call c;
-	struct swap s;
-	FILE *f;
-
-	if (!pl_enter(&c, EVENT_CALL_popen))
-		return PL_NEXT(popen)(command, mode);
-	pl_arg_text(&c, 0, command);
-	pl_arg_text(&c, 1, mode);
-	swap_in(&s, command);
-	pl_begin(&c);
-	f = PL_NEXT(popen)(command, mode);
-	pl_end(&c, f ? fileno_unlocked(f) : -1, !f);
-	c.saved_errno = errno;
-	if (f)
-		put_shell_start(&s);
-	swap_out(&s);
-	errno = c.saved_errno;
-	return f;
 }
 
 TT_PUBLIC void _exit(int status)

@@ -206,6 +206,8 @@ void pl_fork_child(void)
 	if (pl_process.spawning && pl_ring_is_ours()) /* another thread had lent it at that moment */
 		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, FD_CLOEXEC);
 	pl_process.spawning = 0;
+	pl_process.spawning_lock = 0;
+	pl_shell_fork_child();
 	pl_thread.tid = 0;
 	pl_thread.in_vfork = false;
 	pl_thread.writer.lane = NULL;

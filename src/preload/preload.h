@@ -57,6 +57,7 @@ struct pl_process {
 	int ring_fd;
 	uint64_t ring_dev, ring_ino;
 	uint32_t spawning;	  /* posix_spawn calls that need the ring fd inherited, at this moment */
+	uint32_t spawning_lock;	  /* that number and the fd's flag change together */
 	bool inherit_only;	  /* TELLTALE_ENV=inherit: children get what the caller passes */
 	size_t kept_len;
 	char kept[2 * EVENT_PATH_MAX + CONTRACT_NAMES * CONTRACT_ID_MAX]; /* pl_keep() */
@@ -126,6 +127,15 @@ void pl_start_event(const struct pl_image *image, enum event_how how, const char
 /* pl_exit_event - record that the current image ends; once per image */
 void pl_exit_event(int status);
 
+/* pl_spawn_start - the span of a child that libc forks: it becomes another image before it can say a word */
+void pl_spawn_start(const struct tt_uuid *span, int32_t pid);
+
+/* pl_shell_environ - the program's own environ where @envp is what popen() has put in its place at this moment */
+char *const *pl_shell_environ(char *const *envp);
+
+/* pl_shell_fork_child - another thread's popen() or system() did not come along into this child */
+void pl_shell_fork_child(void);
+
 /* pl_fork_child - this process is a new one: a span of its own. Called in the child. */
 void pl_fork_child(void);
 
@@ -172,6 +182,10 @@ struct pl_follow {
 void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search, char *const *envp,
 		       const struct tt_uuid *parent);
 void pl_follow_done(struct pl_follow *f);
+
+/* pl_follow_prepare_shell - the same for /bin/sh; the environment lies in what @room gives, or NULL */
+void pl_follow_prepare_shell(struct pl_follow *f, char *const *envp, const struct tt_uuid *parent,
+			     void *(*room)(size_t size));
 
 /* pl_scratch_free - give back what a vfork child mapped before it became another program */
 void pl_scratch_free(void);

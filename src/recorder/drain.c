@@ -69,6 +69,29 @@ static void inherit(struct recorder_span *s, const struct recorder_span *from)
 		recorder_text_set(&s->cwd, from->cwd, strlen(from->cwd));
 }
 
+/*
+ * Whether @p, known by the pid that an image starts under, is an earlier process of that number. A fork is always
+ * a new process; an exec'd image names the one it replaced as its parent.
+ */
+static bool is_reused(const struct recorder_process *p, const struct event *ev, const struct recorder_span *parent)
+{
+	if (!p || !p->span || !p->span->preload)
+		return false;
+	switch (ev->how) {
+	case EVENT_HOW_FORK:
+	case EVENT_HOW_VFORK:
+		return true;
+	case EVENT_HOW_SPAWN: /* the child may have spoken before its parent came back from posix_spawn */
+		return !tt_uuid_equal(&p->span->parent.id, &ev->span.id) && recorder_process_is_gone(p);
+	case EVENT_HOW_EXEC:
+		return !tt_uuid_equal(&p->span->id, &ev->parent.id) &&
+		       ((parent && !parent->process && !parent->gone) || recorder_process_is_gone(p));
+	case EVENT_HOW_LAUNCH:
+		break;
+	}
+	return false;
+}
+
 /* An image that was exec'd by one we know: the same process, another span. */
 static struct recorder_process *process_of_exec(struct recorder_track *t, const struct event *ev,
 						struct recorder_span *parent)
@@ -89,6 +112,10 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 	t->children_ignored |= (flags & RING_FLAG_NOCLDWAIT) != 0;
 	if (recorder_span_find(&t->tree, &ev->span.id))
 		return; /* said twice */
+	p = ev->pid ? recorder_process_find(&t->tree, ev->pid) : NULL;
+	if (is_reused(p, ev, parent))
+		recorder_process_retire(&t->tree, p);
+	p = NULL;
 	if (ev->how == EVENT_HOW_EXEC) {
 		p = process_of_exec(t, ev, parent);
 		if (p && p->span)
@@ -222,16 +249,22 @@ static void process_batch(struct recorder_track *t)
 }
 
 /* Whether nobody will write into this lane any more. */
-static bool owner_is_dead(struct recorder_track *t, const struct ring_lane_state *st)
+static bool owner_is_dead(struct recorder_track *t, uint32_t lane, const struct ring_lane_state *st)
 {
+	struct recorder_span *s = NULL;
 	struct recorder_process *p;
 
 	if (st->state == RING_CLOSED)
 		return true;
 	if (st->pid <= 0)
 		return false; /* claimed, not yet signed */
+	if (!tt_uuid_is_nil(&t->lane_span[lane]))
+		s = recorder_span_find(&t->tree, &t->lane_span[lane]);
+	if (s && s->process)
+		return s->process->dead;
+	/* by the number alone it may be a later process's: that one is not dead */
 	p = recorder_process_find(&t->tree, st->pid);
-	if (p)
+	if (p && (!p->dead || t->own_pid_namespace))
 		return p->dead;
 	/* it came and went between two passes, or its first record is still in the lane */
 	return !t->own_pid_namespace && kill(st->pid, 0) < 0 && errno == ESRCH;
@@ -246,16 +279,24 @@ static bool image_is_gone(struct recorder_track *t, uint32_t lane, const struct 
 	struct recorder_process *p = recorder_process_find(&t->tree, st->pid);
 	struct recorder_span *owner = recorder_span_find(&t->tree, &t->lane_span[lane]);
 
+	/* an owner that nobody knows may have begun in this very pass */
 	return p && p->span && p->span->preload && !tt_uuid_is_nil(&t->lane_span[lane]) &&
-	       p->span->how == EVENT_HOW_EXEC && (!owner || owner->gone);
+	       p->span->how == EVENT_HOW_EXEC && owner && owner->gone;
 }
 
-static void note_lost(struct recorder_track *t, uint32_t lane, uint64_t lost)
+/* Once the pass's records are processed: a span that began in this pass is not known before. */
+static void note_lost(struct recorder_track *t, uint32_t lanes)
 {
-	struct recorder_span *s = recorder_span_find(&t->tree, &t->lane_span[lane]);
+	for (uint32_t lane = 0; lane < lanes; lane++) {
+		struct recorder_span *s;
 
-	if (s)
-		s->lost_full += lost;
+		if (!t->lane_lost[lane])
+			continue;
+		s = recorder_span_find(&t->tree, &t->lane_span[lane]);
+		if (s)
+			s->lost_full += t->lane_lost[lane];
+		t->lane_lost[lane] = 0;
+	}
 }
 
 /* Take what the lane holds; false if the arena is full and there may be more. */
@@ -285,12 +326,16 @@ static bool take_lane(struct recorder_track *t, uint32_t lane, bool dead, struct
 }
 
 /* Which image the lane belongs to. A vfork child writes into its parent's lane under a pid of its own. */
-static void note_owner(struct recorder_track *t, uint32_t lane, int32_t owner, size_t from)
+static void note_owner(struct recorder_track *t, uint32_t lane, const struct ring_lane_state *st, size_t from)
 {
+	if (st->blocked_pid && st->blocked_pid == st->pid) {
+		t->lane_span[lane] = st->blocked_span;
+		return;
+	}
 	for (size_t i = t->entry_count; i-- > from;) {
 		const struct ring_record *r = (const struct ring_record *)(t->arena + t->entries[i].offset);
 
-		if (r->pid != owner)
+		if (r->pid != st->pid)
 			continue;
 		t->lane_span[lane] = r->span;
 		return;
@@ -301,22 +346,30 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 {
 	uint32_t lanes = ring_lane_count(t->ring), released[64];
 	size_t taken = 0, n_released = 0;
+	bool any_lost = false;
 
 	for (uint32_t lane = 0; lane < lanes; lane++) {
 		struct ring_lane_state st;
 		size_t before = t->entry_count;
-		bool dead, whole;
+		bool dead = false, whole;
 
 		if (!ring_lane_look(t->ring, lane, &st))
 			continue;
-		dead = owner_is_dead(t, &st) || image_is_gone(t, lane, &st);
-		whole = take_lane(t, lane, dead, &st);
-		note_owner(t, lane, st.pid, before);
-		if (st.blocked_pid && st.blocked_pid == st.pid)
-			t->lane_span[lane] = st.blocked_span;
+		/* what is complete tells whose the lane is; of the dead, the rest is taken, too */
+		whole = take_lane(t, lane, false, &st);
+		note_owner(t, lane, &st, before);
+		if (whole)
+			dead = owner_is_dead(t, lane, &st) || image_is_gone(t, lane, &st);
+		if (dead) {
+			size_t from = t->entry_count;
+
+			whole = take_lane(t, lane, true, &st);
+			note_owner(t, lane, &st, from);
+		}
 		taken += t->entry_count - before;
-		if (st.lost)
-			note_lost(t, lane, st.lost);
+		t->lane_lost[lane] += st.lost;
+		t->refused += st.lost;
+		any_lost |= st.lost != 0;
 		if (!whole) {
 			*ret_more = true;
 			break;
@@ -325,6 +378,8 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 			released[n_released++] = lane;
 	}
 	process_batch(t);
+	if (any_lost)
+		note_lost(t, lanes);
 	for (size_t i = 0; i < n_released; i++) {
 		memset(&t->lane_span[released[i]], 0, sizeof(t->lane_span[0]));
 		ring_lane_release(t->ring, released[i]);
@@ -372,6 +427,7 @@ size_t recorder_track_drain(struct recorder_track *t)
 	if (dead)
 		end_dead(t);
 	recorder_track_end_gone(t, false);
+	recorder_track_unheard(t, false);
 	if (dead || taken)
 		recorder_output_flush(t->out);
 	return taken;

@@ -333,6 +333,7 @@ static int open_output(struct recorder_run_state *r, struct tt_err *err)
 
 static void run_free(struct recorder_run_state *r)
 {
+	sandbox_abandon(r->launch);
 	recorder_track_done(&r->track);
 	recorder_sampler_done(&r->sampler);
 	(void)ring_consumer_free(r->track.ring);
@@ -343,6 +344,7 @@ static void run_free(struct recorder_run_state *r)
 	tt_closep(&r->ring_fd);
 	tt_closep(&r->child.report_fd);
 	tt_closep(&r->child.io_fd);
+	free(r->env_buf);
 	free(r);
 }
 TT_DEFINE_FREEP(struct recorder_run_state *, run_free)
@@ -351,7 +353,7 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 {
 	TT_CLEANUP(run_freep) struct recorder_run_state *r = calloc(1, sizeof(*r));
 	struct tt_err doc_err;
-	int n;
+	int prepared, n;
 
 	memset(ret, 0, sizeof(*ret));
 	ret->exit_status = 125;
@@ -367,14 +369,16 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 	n = recorder_track_init(&r->track);
 	if (n < 0)
 		return tt_fail(err, -n, "start a run");
-	n = open_output(r, err);
+	prepared = recorder_run_prepare(r, err);
+	n = open_output(r, prepared < 0 ? NULL : err);
 	if (n < 0)
-		return n;
+		return prepared < 0 ? prepared : n;
 	(void)snprintf(ret->run_id, sizeof(ret->run_id), "%s", r->run_id);
 	(void)snprintf(ret->folder, sizeof(ret->folder), "%s", recorder_output_folder(r->out));
 	r->track.out = r->out;
 	r->track.root = getpid();
-	n = recorder_run_start(r, err);
+	recorder_run_put_start(r);
+	n = prepared < 0 ? prepared : recorder_run_start(r, err);
 	if (n == 0) {
 		n = recorder_run_loop(r, err);
 	} else {

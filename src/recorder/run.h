@@ -3,6 +3,8 @@
 #ifndef TT_RECORDER_RUN_H
 #define TT_RECORDER_RUN_H
 
+#include <sys/resource.h>
+
 #include "recorder/output.h"
 #include "recorder/recorder.h"
 #include "recorder/sampler.h"
@@ -22,8 +24,13 @@ struct recorder_run_state {
 	struct recorder_output *out;
 	struct recorder_track track;
 	struct recorder_sampler sampler;
+	struct sandbox_launch *launch; /* between prepare and start */
+	void *env_buf;		    /* the command's environment, until it runs; may be NULL */
+	sigset_t mask, ignored;	    /* as we were given them, for the command */
+	bool follows;		    /* the command loads the library */
 	struct sandbox_child child;
 	int epoll_fd, signal_fd, timer_fd;
+	struct rlimit limits[5];    /* as the caller left them: start.c */
 	int ring_fd;		    /* the number the command gets */
 	enum run_phase phase;
 	uint64_t started_ns, ended_ns;		 /* CLOCK_REALTIME */

@@ -8,7 +8,16 @@
 /* recorder_run_identify - fill the ids, the span and the cwd of a run */
 void recorder_run_identify(struct recorder_run_state *r);
 
-/* recorder_run_start - set up the ring, the environment and the command; see recorder.c for what follows */
+/*
+ * recorder_run_prepare - set up the ring, the environment and the sandbox, which builds its walls while the caller
+ * opens the record
+ */
+int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err);
+
+/* recorder_run_put_start - write the run's first line: what is about to run is on disk before it runs */
+void recorder_run_put_start(struct recorder_run_state *r);
+
+/* recorder_run_start - the command runs; see recorder.c for what follows */
 int recorder_run_start(struct recorder_run_state *r, struct tt_err *err);
 
 /* recorder_run_loop - record until command and orphans are gone */

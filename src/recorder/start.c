@@ -22,28 +22,30 @@
 
 extern char **environ;
 
-/* The command's soft limits on file size and memory are not meant for the ring, which is large but empty. */
-static int make_ring(struct ring_consumer **ret)
-{
-	static const __rlimit_resource_t which[] = {RLIMIT_FSIZE, RLIMIT_AS};
-	struct rlimit lim[TT_ARRAY_SIZE(which)];
-	int n;
+/*
+ * The command's soft limits are not meant for the recorder: it has a pidfd for each live process, a trace of any size
+ * and a ring that is large but empty. The command is forked under the limits as they were.
+ */
+static const __rlimit_resource_t raised[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA};
+_Static_assert(TT_ARRAY_SIZE(raised) == TT_ARRAY_SIZE(((struct recorder_run_state *)0)->limits), "one each");
 
-	for (size_t i = 0; i < TT_ARRAY_SIZE(which); i++) {
-		if (getrlimit(which[i], &lim[i]) < 0)
-			return -errno;
-		(void)setrlimit(which[i], &(struct rlimit){lim[i].rlim_max, lim[i].rlim_max});
-	}
-	n = ring_consumer_new(ret);
-	for (size_t i = 0; i < TT_ARRAY_SIZE(which); i++)
-		(void)setrlimit(which[i], &lim[i]);
-	return n;
+static void raise_limits(struct recorder_run_state *r)
+{
+	for (size_t i = 0; i < TT_ARRAY_SIZE(raised); i++)
+		if (getrlimit(raised[i], &r->limits[i]) == 0)
+			(void)setrlimit(raised[i], &(struct rlimit){r->limits[i].rlim_max, r->limits[i].rlim_max});
+}
+
+static void restore_limits(const struct recorder_run_state *r)
+{
+	for (size_t i = 0; i < TT_ARRAY_SIZE(raised); i++)
+		(void)setrlimit(raised[i], &r->limits[i]);
 }
 
 /* The ring's fd, under a number that programs do not meet. */
 static int open_ring(struct recorder_run_state *r, struct tt_err *err)
 {
-	int n = make_ring(&r->track.ring);
+	int n = ring_consumer_new(&r->track.ring);
 
 	if (n == -EFBIG || n == -ENOMEM)
 		return tt_fail(err, -n, "make the ring (raise 'ulimit -%c', or use --no-preload)",
@@ -76,14 +78,13 @@ static bool command_loads(const struct recorder_run_state *r)
  * The command's environment. A program that cannot load the library gets the caller's own: what it would do with
  * ours is complain about it.
  */
-static char *const *make_env(struct recorder_run_state *r, bool follows, void **ret_buf)
+static char *const *make_env(struct recorder_run_state *r)
 {
 	char parent[4 + TT_UUID_TEXT_LEN + 1] = "spn_";
 	struct contract c = {.ring_fd = r->ring_fd};
 	struct stat st;
 
-	*ret_buf = NULL;
-	if (!follows)
+	if (!r->follows)
 		return environ;
 	(void)unsetenv(event_contract_name_text(CONTRACT_CTX)); /* of an outer run that lost track of us */
 	tt_uuid_text(parent + 4, &r->span);
@@ -92,8 +93,8 @@ static char *const *make_env(struct recorder_run_state *r, bool follows, void **
 	c.value[CONTRACT_PARENT_SPAN] = parent;
 	if (fstat(r->ring_fd, &st) == 0)
 		c.ring_ino = st.st_ino;
-	*ret_buf = malloc(event_contract_env_size(&c, environ));
-	return *ret_buf ? event_contract_env_build(&c, environ, *ret_buf) : environ;
+	r->env_buf = malloc(event_contract_env_size(&c, environ));
+	return r->env_buf ? event_contract_env_build(&c, environ, r->env_buf) : environ;
 }
 
 static int watch_fd(struct recorder_run_state *r, int *fd)
@@ -104,7 +105,7 @@ static int watch_fd(struct recorder_run_state *r, int *fd)
 }
 
 /* All signals that can be are held, and read from an fd: the loop decides what becomes of each. */
-static int open_events(struct recorder_run_state *r, sigset_t *ret_old_mask, struct tt_err *err)
+static int open_events(struct recorder_run_state *r, struct tt_err *err)
 {
 	sigset_t all;
 
@@ -112,7 +113,7 @@ static int open_events(struct recorder_run_state *r, sigset_t *ret_old_mask, str
 	/* a bug of ours should look like one */
 	for (size_t i = 0; i < 5; i++)
 		(void)sigdelset(&all, (int[]){SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}[i]);
-	(void)sigprocmask(SIG_BLOCK, &all, ret_old_mask);
+	(void)sigprocmask(SIG_BLOCK, &all, &r->mask);
 	r->epoll_fd = r->track.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	r->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
@@ -122,43 +123,25 @@ static int open_events(struct recorder_run_state *r, sigset_t *ret_old_mask, str
 	return 0;
 }
 
-/*
- * A pidfd for each live process, a trace of any size: as far as the hard limits allow. The command keeps the old
- * ones: it is running.
- */
-static void raise_limits(void)
+static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 {
-	static const __rlimit_resource_t ours[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA};
-	struct rlimit lim;
-
-	for (size_t i = 0; i < TT_ARRAY_SIZE(ours); i++) {
-		if (getrlimit(ours[i], &lim) < 0)
-			continue;
-		lim.rlim_cur = lim.rlim_max;
-		(void)setrlimit(ours[i], &lim);
-	}
-}
-
-static int launch(struct recorder_run_state *r, const sigset_t *mask, const sigset_t *ignored, bool follows,
-		  struct tt_err *err)
-{
-	void *buf = NULL;
 	struct sandbox_spec spec = {
 		.policy = r->opts->policy,
 		.file = r->opts->argv[0],
 		.argv = r->opts->argv,
-		.envp = make_env(r, follows, &buf),
-		.mask = mask,
-		.ignored = ignored,
+		.envp = make_env(r),
+		.mask = &r->mask,
+		.ignored = &r->ignored,
 		.keep_fds = &r->ring_fd,
-		.keep_fd_count = follows,
+		.keep_fd_count = r->follows,
 		.expose = &r->opts->library,
-		.expose_count = follows,
+		.expose_count = r->follows,
 	};
 	int n;
 
-	n = sandbox_launch(&spec, &r->child, &r->failure, err);
-	free(buf);
+	restore_limits(r);
+	n = sandbox_start(&spec, &r->launch, err);
+	raise_limits(r);
 	return n;
 }
 
@@ -181,7 +164,7 @@ static void start_timer(struct recorder_run_state *r)
 	(void)timerfd_settime(r->timer_fd, 0, &it, NULL);
 }
 
-static void put_run_start(struct recorder_run_state *r)
+void recorder_run_put_start(struct recorder_run_state *r)
 {
 	char block[16384];
 	size_t at = 0;
@@ -209,16 +192,14 @@ static void put_run_start(struct recorder_run_state *r)
 	recorder_output_flush(r->out); /* what is about to run is on disk before it runs */
 }
 
-int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
+int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 {
-	sigset_t mask, ignored;
-	bool follows = false;
-	pid_t command;
 	int n;
 
-	sandbox_ignored_signals(&ignored);
+	raise_limits(r);
+	sandbox_ignored_signals(&r->ignored);
 	(void)signal(SIGCHLD, SIG_DFL); /* ignored, our children would vanish before we could look at them */
-	n = open_events(r, &mask, err);
+	n = open_events(r, err);
 	if (n < 0)
 		return n;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -227,24 +208,32 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 		n = open_ring(r, err);
 		if (n < 0)
 			return n;
-		follows = command_loads(r);
-		if (!follows)
+		r->follows = command_loads(r);
+		if (!r->follows)
 			r->preload_reason = "the command cannot load the library (static, another libc or "
 					    "set-user-id), nor can what it starts";
 	} else {
 		r->preload_reason = "switched off, or libtelltale.so was not found";
 	}
-	put_run_start(r);
+	return start_sandbox(r, err);
+}
+
+int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
+{
+	pid_t command;
+	int n;
+
 	r->track.own_pid_namespace = r->opts->policy->private_proc;
-	n = launch(r, &mask, &ignored, follows, err);
+	restore_limits(r);
+	n = sandbox_release(TT_TAKE(r->launch), &r->child, &r->failure, err);
+	raise_limits(r);
 	if (n < 0)
 		return n;
-	raise_limits();
 	if (r->child.report_fd >= 0 && watch_fd(r, &r->child.report_fd) < 0)
 		return tt_fail(err, errno, "watch the sandbox");
 	command = command_pid(r);
 	recorder_track_launch(&r->track, command, r->track.own_pid_namespace ? 2 : command, &r->span, &r->parent,
-			      follows ? NULL : r->opts->argv[0], r->started_ns);
+			      r->follows ? NULL : r->opts->argv[0], r->started_ns);
 	start_timer(r);
 	return 0;
 }

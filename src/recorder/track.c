@@ -225,6 +225,7 @@ static void account(struct recorder_track *t, struct recorder_span *s, bool kill
 	if (s->slot < 0) {
 		/* the fork half of a spawn never has one; any other image without lost its count */
 		ring_consumer_unplaced(t->ring, &no_lane, &no_slot);
+		t->no_slot += s->how != EVENT_HOW_SPAWN;
 		if (s->how != EVENT_HOW_SPAWN)
 			put_gap(t, s, no_slot ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_SCRIBBLED, 0, false, false);
 		return;
@@ -346,9 +347,8 @@ bool recorder_track_status(const struct recorder_process *p, int *ret_status)
 	struct pidfd_info_v0 info = {.mask = PIDFD_INFO_EXIT_BIT};
 	struct recorder_stat st;
 
-	if (!p->pid)
-		return false;
-	if (recorder_stat_read(p->pid, &st) == 0) {
+	/* the look at the pidfd comes second: not reaped by then, the figures were its own */
+	if (p->pid && recorder_stat_read(p->pid, &st) == 0 && !recorder_process_is_gone(p)) {
 		*ret_status = st.exit_status;
 		return st.state == 'Z' || st.state == 'X';
 	}
@@ -425,6 +425,58 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recor
 			     recorder_track_now());
 }
 
+/* Nothing is known of the image but what its slot says. */
+static void put_unheard(struct recorder_track *t, uint32_t slot, const struct tt_uuid *id, int32_t own_pid,
+			bool had_no_lane)
+{
+	uint64_t made = ring_slot_release(t->ring, slot);
+	struct recorder_span s = {
+		.id = *id,
+		.pid = t->own_pid_namespace ? 0 : own_pid,
+		.own_pid = own_pid,
+	};
+
+	t->spans++;
+	/* "at least": its beginning and its end are lost, too */
+	put_gap(t, &s, had_no_lane ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_RING_FULL, made <= MADE_MAX ? made : 0, true,
+		made <= MADE_MAX);
+}
+
+void recorder_track_unheard(struct recorder_track *t, bool all)
+{
+	uint64_t no_lane, no_slot, refused, now = tt_clock_ns(CLOCK_MONOTONIC);
+	struct tt_uuid id;
+	int32_t pid;
+
+	if (!t->ring)
+		return;
+	ring_consumer_unplaced(t->ring, &no_lane, &no_slot);
+	refused = no_lane + t->refused;
+	if (!all && (refused == t->unplaced_seen || now - t->looked_ns < TT_NS_PER_SEC))
+		return;
+	t->looked_ns = now;
+	/* a slot is given up at the second look: by then all that its process wrote has been taken */
+	for (uint32_t i = 0, left = 0; i < RING_SLOTS; i++) {
+		bool unheard = ring_slot_look(t->ring, i, &id, &pid) && !recorder_span_find(&t->tree, &id);
+
+		if (unheard && !all)
+			unheard = pid > 0 && !t->own_pid_namespace && kill(pid, 0) < 0 && errno == ESRCH;
+		if (unheard && (all || t->slot_suspect[i])) {
+			put_unheard(t, i, &id, pid, no_lane > 0);
+			unheard = false;
+		}
+		t->slot_suspect[i] = unheard;
+		left += unheard;
+		if (i == RING_SLOTS - 1 && !left)
+			t->unplaced_seen = refused;
+	}
+	if (all && no_slot > t->no_slot) {
+		struct recorder_span none = {0};
+
+		put_gap(t, &none, RECORDER_GAP_NO_ROOM, 0, false, false);
+	}
+}
+
 void recorder_track_finish(struct recorder_track *t)
 {
 	struct recorder_process *p;
@@ -439,5 +491,6 @@ void recorder_track_finish(struct recorder_track *t)
 	for (size_t i = 0; i < TT_ARRAY_SIZE(t->tree.spans); i++)
 		while (t->tree.spans[i])
 			end_span(t, t->tree.spans[i], false, 0);
+	recorder_track_unheard(t, true);
 	recorder_output_flush(t->out);
 }

@@ -29,6 +29,11 @@ struct recorder_span *recorder_track_begin(struct recorder_track *t, const struc
  */
 void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, uint64_t ts);
 void recorder_track_end_gone(struct recorder_track *t, bool all);
+/*
+ * recorder_track_unheard - images whose first record the ring refused have a gap; their slots are free again
+ * @all: the run is over; else only those of processes that are gone, if anything was refused lately
+ */
+void recorder_track_unheard(struct recorder_track *t, bool all);
 void recorder_track_end(struct recorder_track *t, struct recorder_process *p);
 
 #endif

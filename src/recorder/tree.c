@@ -2,8 +2,11 @@
 /* Span and process tables. */
 #include "recorder/tree.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 void recorder_tree_init(struct recorder_tree *t)
 {
@@ -120,13 +123,46 @@ struct recorder_process *recorder_process_add(struct recorder_tree *t, int32_t p
 	return p;
 }
 
-void recorder_process_remove(struct recorder_tree *t, struct recorder_process *p)
+static void close_pidfd(struct recorder_process *p)
+{
+	tt_closep(&p->pidfd);
+	p->pidfd = -1;
+}
+
+static void unchain(struct recorder_tree *t, struct recorder_process *p)
 {
 	struct recorder_process **at = process_chain(t, p->own_pid);
 
 	while (*at != p)
 		at = &(*at)->next;
 	*at = p->next;
+}
+
+bool recorder_process_is_gone(const struct recorder_process *p)
+{
+	return p->pidfd < 0 || (syscall(SYS_pidfd_send_signal, p->pidfd, 0, NULL, 0) < 0 && errno == ESRCH);
+}
+
+void recorder_process_retire(struct recorder_tree *t, struct recorder_process *p)
+{
+	struct recorder_process **chain;
+
+	unchain(t, p);
+	p->own_pid = -p->own_pid;
+	chain = process_chain(t, p->own_pid);
+	p->next = *chain;
+	*chain = p;
+	p->pid = 0;
+	p->dead = true;
+	/* opened by number, it may be the other's: then what the image said of its end is nearer the truth */
+	close_pidfd(p);
+	if (p->span && p->span->has_exit)
+		p->status_known = false;
+}
+
+void recorder_process_remove(struct recorder_tree *t, struct recorder_process *p)
+{
+	unchain(t, p);
 	p->prev_live->next_live = p->next_live;
 	p->next_live->prev_live = p->prev_live;
 	tt_closep(&p->pidfd);

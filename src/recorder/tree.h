@@ -79,6 +79,12 @@ void recorder_text_set(char **field, const char *text, size_t len);
 struct recorder_process *recorder_process_find(struct recorder_tree *t, int32_t own_pid);
 struct recorder_process *recorder_process_find_real(struct recorder_tree *t, int32_t pid);
 struct recorder_process *recorder_process_add(struct recorder_tree *t, int32_t pid, int32_t own_pid);
+
+/* recorder_process_retire - another process has its pid now: it is dead, and found by no number any more */
+void recorder_process_retire(struct recorder_tree *t, struct recorder_process *p);
+
+/* recorder_process_is_gone - dead and reaped, as far as its pidfd tells: the number may be another's */
+bool recorder_process_is_gone(const struct recorder_process *p);
 void recorder_process_remove(struct recorder_tree *t, struct recorder_process *p);
 
 #endif

@@ -201,6 +201,17 @@ int ring_slot_find(struct ring_consumer *c, const struct tt_uuid *span)
 	return -ENOENT;
 }
 
+bool ring_slot_look(const struct ring_consumer *c, uint32_t slot, struct tt_uuid *ret_span, int32_t *ret_pid)
+{
+	const struct ring_slot *s = &c->slots[slot];
+
+	if (__atomic_load_n(&s->state, __ATOMIC_ACQUIRE) == RING_FREE)
+		return false;
+	*ret_pid = __atomic_load_n(&s->pid, __ATOMIC_ACQUIRE);
+	memcpy(ret_span, &s->span, sizeof(*ret_span));
+	return true;
+}
+
 uint64_t ring_slot_made(const struct ring_consumer *c, uint32_t slot)
 {
 	return __atomic_load_n(&c->slots[slot].next_seq, __ATOMIC_RELAXED);

@@ -59,6 +59,9 @@ void ring_lane_release(struct ring_consumer *c, uint32_t lane);
 int ring_slot_find(struct ring_consumer *c, const struct tt_uuid *span);
 uint64_t ring_slot_release(struct ring_consumer *c, uint32_t slot);
 
+/* ring_slot_look - whose a slot is; false if it is free */
+bool ring_slot_look(const struct ring_consumer *c, uint32_t slot, struct tt_uuid *ret_span, int32_t *ret_pid);
+
 /* ring_slot_made - how many events that image says it made so far */
 uint64_t ring_slot_made(const struct ring_consumer *c, uint32_t slot);
 

@@ -80,6 +80,21 @@ static int close_others(const struct sandbox_plan *plan)
 	return close_range(next, UINT_MAX, 0) < 0 ? -errno : 0;
 }
 
+/*
+ * The parent's word to go: the filter, in one message. Nothing comes from a parent that is gone or
+ * has given up.
+ */
+static void take_filter(const struct sandbox_plan *plan, struct sock_fprog *ret)
+{
+	static struct sock_filter insns[BPF_MAXINSNS];
+	ssize_t n = recv(plan->err_fd, insns, sizeof(insns), 0);
+
+	if (n <= 0 || (size_t)n % sizeof(insns[0]) != 0)
+		_exit(125);
+	ret->len = (unsigned short)((size_t)n / sizeof(insns[0]));
+	ret->filter = insns;
+}
+
 static int keep_fds(const struct sandbox_spec *spec)
 {
 	for (size_t i = 0; i < spec->keep_fd_count; i++) {
@@ -159,6 +174,7 @@ static int search_path(const struct sandbox_spec *spec, bool *ret_found)
 void sandbox_exec(const struct sandbox_plan *plan)
 {
 	const struct sandbox_spec *spec = plan->spec;
+	struct sock_fprog filter = {0};
 	bool found = false;
 	int r;
 
@@ -168,12 +184,14 @@ void sandbox_exec(const struct sandbox_plan *plan)
 	if (r < 0)
 		sandbox_child_fail(plan, SANDBOX_STEP_FDS, -r, 0);
 
+	if (spec->policy->sandboxed)
+		take_filter(plan, &filter);
 	/* From here on a signal is the command's: one that kills it now has killed the command. */
 	tell(plan, SANDBOX_STEP_READY, 0, 0);
 	restore_dispositions(&plan->ignored);
 	(void)sigprocmask(SIG_SETMASK, spec->mask, NULL);
 	if (spec->policy->sandboxed &&
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &plan->filter) < 0)
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
 		sandbox_child_fail(plan, SANDBOX_STEP_FILTER, errno, 0);
 
 	if (!*spec->file)

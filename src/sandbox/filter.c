@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A policy's refused calls, compiled to seccomp BPF before the fork. */
+/* A policy's refused calls, compiled to seccomp BPF by the parent. */
 #include "sandbox/sandbox_internal.h"
 
 #include <seccomp.h>

@@ -2,9 +2,14 @@
 /*
  * PID 1 of a sandboxed run: the same process image, without exec.
  *
- *	clone(2) ─► die with the caller ─► mounts ─► bounding set, no_new_privs ─► fork ─► command
- *	                                                                            │
- *	            exit as the command did ◄─ report ◄─ reap ◄─ wait for a signal ◄┘
+ *	clone(2) ─► die with the caller ─► namespaces ─► mounts ─► bounding set, no_new_privs
+ *	                                                                    │
+ *	                     command ◄─ filter from the caller ◄─ caps ◄─ fork
+ *	                                                                    │
+ *	         exit as the command did ◄─ report ◄─ reap ◄─ wait for a signal
+ *
+ * The namespaces are made here and not by clone(2): that would make them in the caller's time, who
+ * has other things to do.
  *
  * The command runs under init's uid and could otherwise write to /proc/1/mem. Init keeps one
  * capability that the command has not, CAP_KILL: by the rules of ptrace(2) that alone closes
@@ -16,6 +21,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -51,11 +57,21 @@ static void die_with_parent(const struct sandbox_plan *plan)
 {
 	struct pollfd p = {.fd = plan->report_fd};
 
-	sandbox_child_wait(plan);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
 		sandbox_child_fail(plan, SANDBOX_STEP_PARENT, errno, 0);
 	if (poll(&p, 1, 0) != 0)
 		_exit(125);
+}
+
+/* The PID namespace, and the user namespace that owns it, came with clone(2). */
+static void enter_namespaces(const struct sandbox_plan *plan)
+{
+	int flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+
+	if (plan->spec->policy->network == POLICY_NET_OFF)
+		flags |= CLONE_NEWNET;
+	if (unshare(flags) < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_NAMESPACES, errno, 0);
 }
 
 static void run_command(const struct sandbox_plan *plan)
@@ -138,6 +154,8 @@ void sandbox_init(const struct sandbox_plan *plan)
 	(void)sigaction(SIGCHLD, &dfl, NULL); /* ignored, it would reap for us */
 	(void)prctl(PR_SET_NAME, "telltale-init");
 	die_with_parent(plan);
+	enter_namespaces(plan);
+	sandbox_child_wait(plan); /* without its maps we own no files */
 	sandbox_view_enter(plan);
 	drop_bounding_set(plan);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The caller's side of a launch: prepare everything, fork, listen until exec, put errors into
- * words.
+ * The caller's side of a launch: prepare everything, fork, hand over the filter, listen until
+ * exec, put errors into words.
  *
  * fork(2) and not vfork: exec hands the peak memory of the image it replaces on to the new one,
  * and after vfork that is the caller's whole. A forked child starts with the caller's private
@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
+#include <poll.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,7 @@
 
 /* What a step does, to stand between "launch 'x': " and the reason. */
 static const char *const step_words[SANDBOX_STEP_COUNT] = {
+	/* SANDBOX_STEP_NAMESPACES: see fail_namespaces() */
 	[SANDBOX_STEP_PARENT] = "tie the sandbox to its caller's life",
 	[SANDBOX_STEP_READ_ONLY] = "make every mount read-only",
 	[SANDBOX_STEP_DEV] = "mount private /dev",
@@ -47,9 +49,11 @@ static const char *const dev_nodes[] = {
 	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
 };
 
-/* The parent's part of a launch; all zero or -1 at first, launch_done() frees what it holds. */
-struct launch {
+/* The parent's part of a launch; all zero or -1 at first. */
+struct sandbox_launch {
+	struct sandbox_spec spec;
 	struct sandbox_plan plan;
+	pid_t pid; /* the child, or 0 */
 	struct sandbox_bind *binds;
 	char *cwd;
 	char *terminals[3];
@@ -60,16 +64,27 @@ struct launch {
 	int io_fd;
 };
 
-static void launch_done(struct launch *l)
+static void end_child(struct sandbox_launch *l)
 {
-	size_t n = l->plan.spec->expose_count;
+	if (l->pid <= 0)
+		return;
+	(void)kill(l->pid, SIGKILL);
+	while (waitpid(l->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	l->pid = 0;
+}
 
+void sandbox_abandon(struct sandbox_launch *l)
+{
+	if (!l)
+		return;
+	end_child(l);
 	tt_closep(&l->err_fd);
 	tt_closep(&l->report_fd);
 	tt_closep(&l->io_fd);
 	tt_closep(&l->plan.err_fd);
 	tt_closep(&l->plan.report_fd);
-	for (size_t i = 0; l->real_paths && i < n; i++)
+	for (size_t i = 0; l->real_paths && i < l->spec.expose_count; i++)
 		free(l->real_paths[i]);
 	for (size_t i = 0; i < TT_ARRAY_SIZE(l->terminals); i++)
 		free(l->terminals[i]);
@@ -77,8 +92,9 @@ static void launch_done(struct launch *l)
 	free(l->binds);
 	free(l->cwd);
 	free(l->plan.fds);
-	free(l->plan.filter.filter);
+	free(l);
 }
+TT_DEFINE_FREEP(struct sandbox_launch *, sandbox_abandon)
 
 void sandbox_ignored_signals(sigset_t *ret)
 {
@@ -159,7 +175,7 @@ static int compare_ints(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static int plan_fds(struct launch *l, struct tt_err *err)
+static int plan_fds(struct sandbox_launch *l, struct tt_err *err)
 {
 	const struct sandbox_spec *spec = l->plan.spec;
 	size_t n = 0;
@@ -187,7 +203,7 @@ static bool is_below(const char *path, const char *folder)
  * Where an exposed file is put back: as it was named if a private folder hides the name, else its
  * target.
  */
-static int plan_exposed(struct launch *l, size_t i, struct sandbox_bind *b, struct tt_err *err)
+static int plan_exposed(struct sandbox_launch *l, size_t i, struct sandbox_bind *b, struct tt_err *err)
 {
 	const char *path = l->plan.spec->expose[i];
 
@@ -204,7 +220,7 @@ static int plan_exposed(struct launch *l, size_t i, struct sandbox_bind *b, stru
 	return 0;
 }
 
-static void plan_terminals(struct launch *l)
+static void plan_terminals(struct sandbox_launch *l)
 {
 	char name[PATH_MAX];
 	size_t n = 0;
@@ -231,7 +247,7 @@ static void plan_terminals(struct launch *l)
 	}
 }
 
-static int plan_binds(struct launch *l, struct tt_err *err)
+static int plan_binds(struct sandbox_launch *l, struct tt_err *err)
 {
 	const struct sandbox_spec *spec = l->plan.spec;
 	int r;
@@ -260,7 +276,7 @@ static int plan_binds(struct launch *l, struct tt_err *err)
 	return 0;
 }
 
-static int plan_sandbox(struct launch *l, struct tt_err *err)
+static int plan_sandbox(struct sandbox_launch *l, struct tt_err *err)
 {
 	const struct sandbox_spec *spec = l->plan.spec;
 	int r;
@@ -268,8 +284,6 @@ static int plan_sandbox(struct launch *l, struct tt_err *err)
 	r = needs_user_ns(&l->plan.user_ns, err);
 	if (r == 0)
 		r = check_fds(spec, err);
-	if (r == 0)
-		r = sandbox_filter_build(spec->policy, &l->plan.filter, err);
 	if (r == 0)
 		r = make_pair(&l->report_fd, &l->plan.report_fd, err);
 	if (r == 0)
@@ -287,7 +301,7 @@ static int plan_sandbox(struct launch *l, struct tt_err *err)
 	return 0;
 }
 
-static int launch_plan(struct launch *l, struct tt_err *err)
+static int launch_plan(struct sandbox_launch *l, struct tt_err *err)
 {
 	const struct sandbox_spec *spec = l->plan.spec;
 	int r;
@@ -301,8 +315,8 @@ static int launch_plan(struct launch *l, struct tt_err *err)
 		return r;
 	l->plan.parent_err_fd = l->err_fd;
 	r = spec->policy->sandboxed ? plan_sandbox(l, err) : 0;
-	/* For its maps, and where we could not open /proc/PID/io of one that has already ended. */
-	l->plan.wait = l->plan.user_ns || geteuid() != 0;
+	/* For its maps; OFF where we could not open /proc/PID/io of one that has already ended. */
+	l->plan.wait = spec->policy->sandboxed ? l->plan.user_ns : geteuid() != 0;
 	return r;
 }
 
@@ -338,31 +352,31 @@ static int write_maps(pid_t pid, struct tt_err *err)
 	return r;
 }
 
-static int fork_init(struct launch *l, pid_t *ret, struct tt_err *err)
+static int fail_namespaces(const struct sandbox_launch *l, int num, struct tt_err *err)
 {
-	const struct policy *p = l->plan.spec->policy;
-	unsigned long flags = CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS |
-			      CLONE_NEWCGROUP | SIGCHLD;
+	if (l->plan.user_ns && (num == EPERM || num == ENOSPC || num == EUSERS))
+		return tt_fail(err, num,
+			       "make namespaces (unprivileged user namespaces seem to be off here: "
+			       "allow them, run as root, or choose another profile)");
+	return tt_fail(err, num, "make namespaces");
+}
+
+/* The other namespaces are init's own work: they take long. */
+static int fork_init(struct sandbox_launch *l, struct tt_err *err)
+{
+	unsigned long flags = CLONE_NEWPID | SIGCHLD;
 	long pid;
 
-	if (p->network == POLICY_NET_OFF)
-		flags |= CLONE_NEWNET;
 	if (l->plan.user_ns)
 		flags |= CLONE_NEWUSER;
 	/* Not glibc's: it has no fork with flags. The child calls nothing that minds. */
 	pid = syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
 	if (pid == 0)
 		sandbox_init(&l->plan);
-	if (pid < 0) {
-		if (l->plan.user_ns && (errno == EPERM || errno == ENOSPC || errno == EUSERS))
-			return tt_fail(
-				err, errno,
-				"make namespaces (unprivileged user namespaces seem to be off here: "
-				"allow them, run as root, or choose another profile)");
-		return tt_fail(err, errno, "make namespaces");
-	}
-	*ret = (pid_t)pid;
-	return l->plan.user_ns ? write_maps((pid_t)pid, err) : 0;
+	if (pid < 0)
+		return fail_namespaces(l, errno, err);
+	l->pid = (pid_t)pid;
+	return l->plan.user_ns ? write_maps(l->pid, err) : 0;
 }
 
 static void become_command(const struct sandbox_plan *plan)
@@ -373,41 +387,74 @@ static void become_command(const struct sandbox_plan *plan)
 	sandbox_exec(plan);
 }
 
-/* What of a launch needs the child to exist, and not to be running yet. */
-static int release_child(struct launch *l, pid_t pid, struct tt_err *err)
+/* Every signal waits meanwhile, or a handler of the caller's could run in the child. */
+static int launch_fork(struct sandbox_launch *l, struct tt_err *err)
+{
+	sigset_t all, old;
+	pid_t pid;
+	int r = 0;
+
+	(void)sigfillset(&all);
+	(void)sigprocmask(SIG_SETMASK, &all, &old);
+	if (l->spec.policy->sandboxed) {
+		r = fork_init(l, err);
+	} else {
+		pid = _Fork(); /* no atfork handlers: they would touch memory */
+		if (pid == 0)
+			become_command(&l->plan);
+		if (pid < 0)
+			r = tt_fail(err, errno, "fork");
+		l->pid = pid;
+	}
+	(void)sigprocmask(SIG_SETMASK, &old, NULL);
+	return r;
+}
+
+/* Fork, and what needs the child to exist and the command not to be running yet. */
+static int launch_begin(struct sandbox_launch *l, struct tt_err *err)
 {
 	char path[64];
-	int fd;
+	int fd, r;
 
-	(void)snprintf(path, sizeof(path), "/proc/%d/io", (int)pid);
+	r = launch_fork(l, err);
+	if (r < 0)
+		return r;
+	tt_closep(&l->plan.err_fd);
+	l->plan.err_fd = -1;
+	tt_closep(&l->plan.report_fd);
+	l->plan.report_fd = -1;
+	(void)snprintf(path, sizeof(path), "/proc/%d/io", (int)l->pid);
 	l->io_fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (l->io_fd >= 0 && l->io_fd < 3) {
 		fd = fcntl(l->io_fd, F_DUPFD_CLOEXEC, 3);
 		(void)close(l->io_fd);
 		l->io_fd = fd;
 	}
-	if (l->plan.wait && send(l->err_fd, "", 1, MSG_NOSIGNAL) != 1)
+	/* EPIPE: it has failed already; its last words are read at release */
+	if (l->plan.wait && send(l->err_fd, "", 1, MSG_NOSIGNAL) != 1 && errno != EPIPE)
 		return tt_fail(err, errno, "speak to the child");
 	return 0;
 }
 
-/* On failure *ret may hold a process that is to be ended. */
-static int launch_fork(struct launch *l, pid_t *ret, struct tt_err *err)
+static int send_filter(const struct sandbox_launch *l, struct tt_err *err)
 {
-	pid_t pid;
+	struct sock_fprog filter;
+	size_t size;
+	ssize_t n;
+	int r;
 
-	if (l->plan.spec->policy->sandboxed)
-		return fork_init(l, ret, err);
-	pid = _Fork(); /* no atfork handlers: they would touch memory */
-	if (pid == 0)
-		become_command(&l->plan);
-	if (pid < 0)
-		return tt_fail(err, errno, "fork");
-	*ret = pid;
-	return 0;
+	r = sandbox_filter_build(l->spec.policy, &filter, err);
+	if (r < 0)
+		return r;
+	size = filter.len * sizeof(*filter.filter);
+	n = send(l->err_fd, filter.filter, size, MSG_NOSIGNAL);
+	if (n < 0 && errno != EPIPE) /* as above */
+		r = tt_fail(err, errno, "hand the syscall filter over");
+	free(filter.filter);
+	return r;
 }
 
-static int tell_exec_failure(const struct launch *l, const struct sandbox_message *m,
+static int tell_exec_failure(const struct sandbox_launch *l, const struct sandbox_message *m,
 			     enum sandbox_failure *failure, struct tt_err *err)
 {
 	const struct sandbox_spec *spec = l->plan.spec;
@@ -434,7 +481,7 @@ static int tell_exec_failure(const struct launch *l, const struct sandbox_messag
 	return tt_fail(err, m->err, "find it");
 }
 
-static int tell_failure(const struct launch *l, const struct sandbox_message *m,
+static int tell_failure(const struct sandbox_launch *l, const struct sandbox_message *m,
 			enum sandbox_failure *failure, struct tt_err *err)
 {
 	if (m->step == SANDBOX_STEP_EXEC || m->step == SANDBOX_STEP_INTERPRETER)
@@ -443,6 +490,8 @@ static int tell_failure(const struct launch *l, const struct sandbox_message *m,
 		return tt_fail(err, m->err, "show '%s' in the sandbox", l->binds[m->index].from);
 	if (m->step == SANDBOX_STEP_CLONE_DEV)
 		return tt_fail(err, m->err, "take device '%s'", l->binds[m->index].from);
+	if (m->step == SANDBOX_STEP_NAMESPACES)
+		return fail_namespaces(l, (int)m->err, err);
 	if (m->step >= SANDBOX_STEP_COUNT || !step_words[m->step])
 		return tt_fail(err, m->err, "step %u", m->step);
 	if (m->step == SANDBOX_STEP_READ_ONLY && m->err == EINVAL)
@@ -454,16 +503,25 @@ static int tell_failure(const struct launch *l, const struct sandbox_message *m,
 	return tt_fail(err, m->err, "%s", step_words[m->step]);
 }
 
-/* Listens until exec has closed the other end. */
-static int launch_listen(const struct launch *l, enum sandbox_failure *failure, struct tt_err *err)
+/*
+ * Listens until exec has closed the other end. Not woken before that, for READY: the command may
+ * run on this CPU.
+ */
+static int launch_listen(const struct sandbox_launch *l, enum sandbox_failure *failure,
+			 struct tt_err *err)
 {
+	struct pollfd p = {.fd = l->err_fd};
 	struct sandbox_message m;
 	bool ready = false;
 	ssize_t n;
 
+	while (poll(&p, 1, -1) < 0)
+		if (errno != EINTR)
+			return tt_fail(err, errno, "wait for the child");
 	for (;;) {
 		n = recv(l->err_fd, &m, sizeof(m), 0);
-		if (n < 0 && errno == EINTR)
+		/* ECONNRESET, once: it ended without reading what we sent; its words come behind */
+		if (n < 0 && (errno == EINTR || errno == ECONNRESET))
 			continue;
 		if (n < 0)
 			return tt_fail(err, errno, "listen to the child");
@@ -478,68 +536,43 @@ static int launch_listen(const struct launch *l, enum sandbox_failure *failure, 
 	}
 }
 
-static void end_child(pid_t pid)
+int sandbox_start(const struct sandbox_spec *spec, struct sandbox_launch **ret, struct tt_err *err)
 {
-	if (pid <= 0)
-		return;
-	(void)kill(pid, SIGKILL);
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-}
-
-/* Every signal waits meanwhile, or a handler of the caller's could run in the child. */
-static int launch_run(struct launch *l, pid_t *ret, enum sandbox_failure *failure,
-		      struct tt_err *err)
-{
-	sigset_t all, old;
-	pid_t pid = 0;
+	TT_CLEANUP(sandbox_abandonp) struct sandbox_launch *l = calloc(1, sizeof(*l));
 	int r;
 
-	(void)sigfillset(&all);
-	(void)sigprocmask(SIG_SETMASK, &all, &old);
-	r = launch_fork(l, &pid, err);
-	if (r == 0)
-		r = release_child(l, pid, err);
-	if (r == 0) {
-		tt_closep(&l->plan.err_fd);
-		l->plan.err_fd = -1;
-		tt_closep(&l->plan.report_fd);
-		l->plan.report_fd = -1;
-		r = launch_listen(l, failure, err);
-	}
+	if (!l)
+		return tt_fail(err, ENOMEM, "launch '%s'", spec->file);
+	l->spec = *spec;
+	l->plan.spec = &l->spec;
+	l->err_fd = l->report_fd = l->io_fd = l->plan.err_fd = l->plan.report_fd = -1;
+	r = launch_plan(l, err);
+	if (r == 0 && spec->policy->sandboxed)
+		r = launch_begin(l, err);
 	if (r < 0)
-		end_child(pid);
-	(void)sigprocmask(SIG_SETMASK, &old, NULL);
-	*ret = pid;
-	return r;
+		return tt_wrap(err, r, "launch '%s'", spec->file);
+	*ret = TT_TAKE(l);
+	return 0;
 }
 
-int sandbox_launch(const struct sandbox_spec *spec, struct sandbox_child *ret,
-		   enum sandbox_failure *failure, struct tt_err *err)
+int sandbox_release(struct sandbox_launch *launch, struct sandbox_child *ret,
+		    enum sandbox_failure *failure, struct tt_err *err)
 {
-	TT_CLEANUP(launch_done)
-	struct launch l = {
-		.plan = {.spec = spec, .err_fd = -1, .report_fd = -1},
-		.err_fd = -1,
-		.report_fd = -1,
-		.io_fd = -1,
-	};
-	pid_t pid;
+	TT_CLEANUP(sandbox_abandonp) struct sandbox_launch *l = launch;
 	int r;
 
 	*failure = SANDBOX_SETUP_FAILED;
-	r = launch_plan(&l, err);
+	r = l->spec.policy->sandboxed ? send_filter(l, err) : launch_begin(l, err);
 	if (r == 0)
-		r = launch_run(&l, &pid, failure, err);
-	if (r == 0 && l.report_fd >= 0 && fcntl(l.report_fd, F_SETFL, O_NONBLOCK) < 0) {
+		r = launch_listen(l, failure, err);
+	if (r == 0 && l->report_fd >= 0 && fcntl(l->report_fd, F_SETFL, O_NONBLOCK) < 0)
 		r = tt_fail(err, errno, "set up the report socket");
-		end_child(pid);
-	}
 	if (r < 0)
-		return tt_wrap(err, r, "launch '%s'", spec->file);
-	ret->pid = pid;
-	ret->report_fd = tt_take_fd(&l.report_fd);
-	ret->io_fd = tt_take_fd(&l.io_fd);
+		return tt_wrap(err, r, "launch '%s'", l->spec.file);
+	ret->pid = l->pid;
+	l->pid = 0; /* the caller's from here on */
+	ret->report_fd = tt_take_fd(&l->report_fd);
+	ret->io_fd = tt_take_fd(&l->io_fd);
 	*failure = SANDBOX_OK;
 	return 0;
 }

@@ -2,7 +2,12 @@
 /*
  * Launch one command under a policy, or not at all.
  *
- * OFF: fork, exec. The child stays in the caller's session and process group: the terminal is its
+ *	sandbox_start()    the child exists and builds its walls; nothing of the command runs
+ *	                   meanwhile the caller does what must be done before the command runs
+ *	sandbox_release()  the child gets its syscall filter, and the command runs
+ *	sandbox_abandon()  or it never does
+ *
+ * OFF: fork, exec, both at release. The child stays in the caller's session and process group: the terminal is its
  * own. Sandboxed: the child becomes the init of a new PID namespace (mounts, drops, reaps) and
  * the command is its child, in the caller's session and process group too. Every step that fails
  * stops the launch; nothing runs half-confined.
@@ -16,7 +21,8 @@
  * not handed on. A signal sent to the whole process group reaches the command twice, like any
  * program behind a forwarder.
  *
- * If the caller dies, init and all below it get SIGKILL. An OFF command lives on.
+ * If the caller dies, started or released, init and all below it get SIGKILL. An OFF command
+ * lives on.
  *
  * Not thread-safe, not signal-safe: the caller must be single-threaded (the death of the thread
  * that launched counts as the caller's) and must not have SIGCHLD ignored.
@@ -53,6 +59,9 @@ struct sandbox_spec {
 	const char *const *expose;
 	size_t expose_count;
 };
+
+/* A launch between start and release. */
+struct sandbox_launch;
 
 struct sandbox_child {
 	pid_t pid; /* what the caller waits for: the command, or the init of its PID namespace */
@@ -95,16 +104,31 @@ enum sandbox_failure {
 };
 
 /*
- * sandbox_launch - start the command; returns once exec has succeeded or something failed
+ * sandbox_start - sandboxed: fork the child, which confines itself as far as it can by itself
+ * @spec: what it points to must stay as it is until release
+ * @ret: to be given to sandbox_release() or sandbox_abandon()
+ * Returns 0 or -errno with the step and the reason in @err; then no process is left behind. What
+ * the child fails at is told at release. The command sees the caller's open fds, limits and
+ * environment of this moment; OFF those of the release. Sandboxed, a folder among fds 0-2 and
+ * @keep_fds is refused: it would lead out of the read-only root.
+ */
+int sandbox_start(const struct sandbox_spec *spec, struct sandbox_launch **ret,
+		  struct tt_err *err) TT_MUST_CHECK;
+
+/*
+ * sandbox_release - let the command run; returns once exec has succeeded or something failed
+ * @launch: freed, also on failure
  * @ret: set on success; the caller reaps @ret->pid and closes both fds
- * @failure: always set
+ * @failure: always set; a start that failed counts as SANDBOX_SETUP_FAILED
  * Returns 0 or -errno with the step and the reason in @err; then no process is left behind. A
  * file without "#!" that the kernel refuses with ENOEXEC is not handed to a shell: 126. So is a
- * script or program whose interpreter is missing. Sandboxed, a folder among fds 0-2 and @keep_fds
- * is refused: it would lead out of the read-only root.
+ * script or program whose interpreter is missing.
  */
-int sandbox_launch(const struct sandbox_spec *spec, struct sandbox_child *ret,
-		   enum sandbox_failure *failure, struct tt_err *err) TT_MUST_CHECK;
+int sandbox_release(struct sandbox_launch *launch, struct sandbox_child *ret,
+		    enum sandbox_failure *failure, struct tt_err *err) TT_MUST_CHECK;
+
+/* sandbox_abandon - end and reap the child, free @launch, which may be NULL */
+void sandbox_abandon(struct sandbox_launch *launch);
 
 /* sandbox_ignored_signals - the signals that this process ignores now. Thread- and signal-safe. */
 void sandbox_ignored_signals(sigset_t *ret);

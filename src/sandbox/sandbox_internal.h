@@ -15,6 +15,7 @@
 enum sandbox_step {
 	SANDBOX_STEP_READY,
 	SANDBOX_STEP_PARENT,
+	SANDBOX_STEP_NAMESPACES,
 	SANDBOX_STEP_CLONE_DEV,
 	SANDBOX_STEP_EXPOSE,
 	SANDBOX_STEP_READ_ONLY,
@@ -54,22 +55,24 @@ struct sandbox_bind {
 
 #define SANDBOX_DEV_BINDS 9 /* six nodes and at most three terminals */
 
-/* Everything the child needs, made before the fork: between fork and exec nothing is allocated. */
+/*
+ * Everything the child needs, made before the fork: between fork and exec nothing is allocated.
+ * The filter comes later, on err_fd: it is compiled while the child builds its view.
+ */
 struct sandbox_plan {
 	const struct sandbox_spec *spec;
 	sigset_t ignored;
 	bool user_ns;
-	bool wait; /* for one byte on err_fd, before anything else */
+	bool wait; /* for one byte on err_fd: user_ns: before the view; OFF: before anything else */
 	mode_t umask;
 	const char *cwd;         /* NULL: unknown, use "/" */
 	const char *tmp_options; /* for mount(2) of the private tmpfs */
 	const char *shm_options;
-	struct sock_fprog filter;   /* filter.filter is heap memory */
 	struct sandbox_bind *binds; /* device nodes first, then the exposed files */
 	size_t bind_count;
 	int *fds; /* ascending, no doubles: what the command keeps, and err_fd */
 	size_t fd_count;
-	int err_fd;    /* struct sandbox_message, one per send(2); CLOEXEC */
+	int err_fd;    /* child to parent: struct sandbox_message, one per send(2); CLOEXEC */
 	int report_fd; /* init's end of the report socket; -1 if not sandboxed */
 	int parent_err_fd, parent_report_fd; /* closed by the child */
 };
@@ -90,7 +93,7 @@ void sandbox_child_wait(const struct sandbox_plan *plan);
 /* exec.c: put each signal that has a handler back to its default. */
 void sandbox_reset_handlers(void);
 
-/* exec.c: become the command. */
+/* exec.c: become the command, when the parent lets it: sandboxed, when it sends the filter. */
 void sandbox_exec(const struct sandbox_plan *plan) TT_NORETURN;
 
 /* view.c: rearrange this mount namespace. Needs CAP_SYS_ADMIN. */

@@ -267,6 +267,16 @@ static int do_shells(int argc, char **argv)
 	(void)argv;
 	fflush(stdout);
 	printf("system %d\n", system("echo \"from system: $0 $KEPT\"; exit 6"));
+	/* the shell must have the signals as they were, and so must we afterwards */
+	signal(SIGQUIT, SIG_IGN);
+	printf("system %d\n",
+	       system("grep ^Sig[BIC] /proc/self/status; kill -INT $PPID; kill -KILL $$"));
+	put_status();
+	signal(SIGQUIT, SIG_DFL);
+	fflush(stdout);
+	printf("system %d\n",
+	       system("kill -QUIT $PPID; kill -INT $PPID; no-such-program 2>/dev/null"));
+	printf("system %d\n", system(""));
 	fflush(stdout);
 	f = popen("env | LC_ALL=C sort | grep -v ^_=; exit 7", "r");
 	while (fgets(text, sizeof(text), f))

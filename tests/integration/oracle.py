@@ -28,12 +28,13 @@ def lines_of(rec):
 
 
 def anonymous(lines):
-    """The oracle's own view without what differs between two runs."""
+    """The oracle's own view without what differs between two runs; process by process, each in its order."""
     pids = {}
     text = []
     for line in lines:
-        line = dict(line)
-        line["pid"] = pids.setdefault(line["pid"], len(pids))
+        pids.setdefault(line["pid"], len(pids))
+    for line in sorted(lines, key=lambda line: pids[line["pid"]]):
+        line = dict(line, pid=pids[line["pid"]])
         if line["syscall"] in ("fork", "vfork"):
             line["result"] = "pid"
         text.append(PORT.sub(r"\1:PORT", json.dumps(line)))

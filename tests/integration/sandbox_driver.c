@@ -106,10 +106,11 @@ static int attend(const struct options *o, const struct sandbox_child *c, int sf
 
 static int launch(const struct sandbox_spec *spec, struct sandbox_child *c)
 {
-	enum sandbox_failure failure;
+	enum sandbox_failure failure = SANDBOX_SETUP_FAILED;
+	struct sandbox_launch *l;
 	struct tt_err err;
 
-	if (sandbox_launch(spec, c, &failure, &err) == 0)
+	if (sandbox_start(spec, &l, &err) == 0 && sandbox_release(l, c, &failure, &err) == 0)
 		return 0;
 	fprintf(stderr, "sandbox_driver: %s\n", err.text);
 	return failure == SANDBOX_NOT_FOUND ? 127 : failure == SANDBOX_NOT_EXECUTABLE ? 126 : 125;

@@ -277,6 +277,12 @@ static void *spawn_many(void *arg)
 			must(system("exit 4") == 4 << 8, "system");
 			continue;
 		}
+		if (((long)arg + i) % 5 == 1) {
+			FILE *f = popen("exit 4", "r");
+
+			must(f && pclose(f) == 4 << 8, "popen");
+			continue;
+		}
 		must(posix_spawn(&pid, self, NULL, NULL, argv, environ) == 0, "posix_spawn");
 		must(waitpid(pid, &status, 0) == pid && status == 0, "spawned child");
 	}
@@ -287,17 +293,20 @@ static void *spawn_many(void *arg)
 static void do_spawn(int argc, char **argv)
 {
 	pthread_t threads[64];
+	char **strings;
 	int n;
 
 	must(argc == 4, "arguments");
 	n = atoi(argv[2]);
 	per_thread = atoi(argv[3]);
+	strings = environ;
 	open_once("f", O_WRONLY | O_CREAT);
 	for (long i = 0; i < n; i++)
 		must(pthread_create(&threads[i], NULL, spawn_many, (void *)i) == 0,
 		     "pthread_create");
 	for (int i = 0; i < n; i++)
 		pthread_join(threads[i], NULL);
+	must(environ == strings, "environ is not the program's own");
 	printf("made %d\n", n * per_thread);
 }
 

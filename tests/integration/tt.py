@@ -4,6 +4,7 @@
 A test runs a command in a mode: "native" (no Telltale at all), "direct" (the library alone, with LD_PRELOAD and
 SUBSTRATE_TRACE_LOG) or "recorder" (under `telltale run`).
 """
+import atexit
 import glob
 import io
 import json
@@ -60,9 +61,13 @@ def skip_all(why):
     sys.exit(0)
 
 
-def done():
+@atexit.register
+def clean_up():
     for path in scratch_folders:
         shutil.rmtree(path, ignore_errors=True)
+
+
+def done():
     print(f"1..{count}")
     sys.exit(1 if failed else 0)
 

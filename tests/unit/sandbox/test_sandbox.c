@@ -50,6 +50,16 @@ static struct sandbox_spec make_spec(const struct policy *p, char *const *argv, 
 	};
 }
 
+static int start_and_release(const struct sandbox_spec *spec, struct sandbox_child *ret,
+			     enum sandbox_failure *failure, struct tt_err *err)
+{
+	struct sandbox_launch *l;
+	int r = sandbox_start(spec, &l, err);
+
+	*failure = SANDBOX_SETUP_FAILED;
+	return r < 0 ? r : sandbox_release(l, ret, failure, err);
+}
+
 static struct outcome launch(const struct sandbox_spec *spec)
 {
 	struct outcome o = {.ended = -1, .failure = (enum sandbox_failure)99};
@@ -57,7 +67,7 @@ static struct outcome launch(const struct sandbox_spec *spec)
 	struct sandbox_report rep;
 
 	memset(o.err.text, 0, sizeof(o.err.text));
-	o.r = sandbox_launch(spec, &c, &o.failure, &o.err);
+	o.r = start_and_release(spec, &c, &o.failure, &o.err);
 	if (o.r < 0)
 		return o;
 	CHECK(c.io_fd > 2);
@@ -242,7 +252,7 @@ static void nothing_is_left_behind(void)
 	CHECK(memcmp(&before, &after, sizeof(before)) == 0);
 }
 
-/* A policy with a rule that cannot be had stops the launch before anything is started. */
+/* A policy with a rule that cannot be had stops the launch before anything of the command runs. */
 static void bad_rules_stop_the_launch(void)
 {
 	static const struct policy_deny unknown[] = {{"no_such_call", EPERM, -1, 0, 0, false}};
@@ -261,6 +271,119 @@ static void bad_rules_stop_the_launch(void)
 	o = launch(&spec);
 	CHECK_INT(o.failure, SANDBOX_SETUP_FAILED);
 	CHECK_INT(o.r, -EINVAL);
+	CHECK(!has_children());
+}
+
+/* Whether something can be read from @fd, or it has been closed at the other end, within @ms. */
+static bool speaks(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, ms) > 0;
+}
+
+/* Nothing runs before release, however long it takes, and after an abandoned start nothing ever. */
+static void nothing_runs_before_release(void)
+{
+	int fds = count_fds(), pair[2], status;
+
+	for (const struct policy *p = NULL; (p = policy_next(p));) {
+		struct sandbox_spec spec = make_spec(
+			p, ARGV(str("/bin/sh"), str("-c"), str("echo ran >&9")), no_path);
+		struct sandbox_launch *l = NULL;
+		struct sandbox_child c;
+		enum sandbox_failure f;
+		struct tt_err err;
+		const int out = 9;
+		char text[8];
+
+		for (int release = 0; release < 2; release++) {
+			CHECK_INT(pipe2(pair, O_CLOEXEC), 0);
+			CHECK_INT(dup3(pair[1], out, O_CLOEXEC), out);
+			(void)close(pair[1]);
+			spec.keep_fds = &out;
+			spec.keep_fd_count = 1;
+			CHECK_INT(sandbox_start(&spec, &l, &err), 0);
+			CHECK(!speaks(pair[0], 100));
+			if (release) {
+				if (sandbox_release(l, &c, &f, &err) == 0) {
+					CHECK(speaks(pair[0], 10000));
+					CHECK_INT(read(pair[0], text, sizeof(text)), 4);
+					CHECK(waitpid(c.pid, &status, 0) == c.pid && status == 0);
+					(void)close(c.io_fd);
+					if (c.report_fd >= 0)
+						(void)close(c.report_fd);
+				} else {
+					printf("# no namespaces here: %s\n", err.text);
+					CHECK_INT(f, SANDBOX_SETUP_FAILED);
+				}
+			} else {
+				sandbox_abandon(l);
+			}
+			CHECK(!has_children());
+			(void)close(out);
+			(void)close(pair[0]);
+			CHECK_INT(count_fds(), fds);
+		}
+	}
+	sandbox_abandon(NULL);
+}
+
+/* The child fails while nobody listens: the release tells at what. */
+static void early_failures_are_told_at_release(void)
+{
+	struct sandbox_spec spec = make_spec(profile("STRICT"), ARGV(str("/bin/true")), no_path);
+	const char *gone = in_folder("gone");
+	struct sandbox_launch *l;
+	struct sandbox_child c;
+	enum sandbox_failure f;
+	struct tt_err err;
+	siginfo_t si;
+
+	spec.expose = &gone;
+	spec.expose_count = 1;
+	for (int late = 0; late < 2; late++) {
+		CHECK_INT(sandbox_start(&spec, &l, &err), 0);
+		if (late) /* until it has ended */
+			CHECK_INT(waitid(P_ALL, 0, &si, WEXITED | WNOWAIT), 0);
+		CHECK(sandbox_release(l, &c, &f, &err) < 0);
+		CHECK_INT(f, SANDBOX_SETUP_FAILED);
+		CHECK(strstr(err.text, "show '") || strstr(err.text, "make namespaces"));
+		CHECK(!has_children());
+	}
+	/* killed from outside */
+	spec.expose_count = 0;
+	CHECK_INT(sandbox_start(&spec, &l, &err), 0);
+	CHECK_INT(system("kill -KILL $(cat /proc/$PPID/task/$PPID/children | cut -d' ' -f1)"), 0);
+	CHECK_INT(waitid(P_ALL, 0, &si, WEXITED | WNOWAIT), 0);
+	CHECK_INT(sandbox_release(l, &c, &f, &err), -ECHILD);
+	CHECK_STR(err.text, "launch '/bin/true': the child was killed before it could execute");
+	CHECK(!has_children());
+}
+
+/* The caller dies between start and release: so does the sandbox. */
+static void a_start_dies_with_the_caller(void)
+{
+	struct sandbox_spec spec = make_spec(profile("STRICT"), ARGV(str("/bin/true")), no_path);
+	int pair[2], status;
+	pid_t pid;
+
+	CHECK_INT(pipe2(pair, 0), 0);
+	pid = fork();
+	if (pid == 0) {
+		struct sandbox_launch *l;
+
+		spec.keep_fds = &pair[1]; /* the command's process would hold it */
+		spec.keep_fd_count = 1;
+		if (sandbox_start(&spec, &l, NULL) < 0)
+			_exit(1);
+		(void)poll(NULL, 0, 100);
+		_exit(0);
+	}
+	(void)close(pair[1]);
+	CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+	CHECK(speaks(pair[0], 10000)); /* end of file */
+	(void)close(pair[0]);
 }
 
 static void every_rule_compiles(void)
@@ -340,7 +463,7 @@ static void closed_standard_fds_stay_closed(void)
 		(void)close(0);
 		(void)close(1);
 		(void)close(2);
-		if (sandbox_launch(&spec, &c, &f, NULL) < 0 || waitpid(c.pid, &status, 0) < 0)
+		if (start_and_release(&spec, &c, &f, NULL) < 0 || waitpid(c.pid, &status, 0) < 0)
 			_exit(1);
 		_exit(WEXITSTATUS(status));
 	}
@@ -365,7 +488,7 @@ static void report_fd_is_above_the_standard_ones(void)
 		(void)close(0);
 		(void)close(1);
 		(void)close(2);
-		r = sandbox_launch(&spec, &c, &f, NULL);
+		r = start_and_release(&spec, &c, &f, NULL);
 		if (r == -EPERM || r == -ENOSPC)
 			_exit(42); /* no namespaces on this machine */
 		if (r < 0 || waitpid(c.pid, &status, 0) < 0 || status)
@@ -459,6 +582,9 @@ int main(void)
 	TAP_RUN(path_is_that_of_the_environment);
 	TAP_RUN(nothing_is_left_behind);
 	TAP_RUN(bad_rules_stop_the_launch);
+	TAP_RUN(nothing_runs_before_release);
+	TAP_RUN(early_failures_are_told_at_release);
+	TAP_RUN(a_start_dies_with_the_caller);
 	TAP_RUN(every_rule_compiles);
 	TAP_RUN(signals_are_what_they_were);
 	TAP_RUN(closed_standard_fds_stay_closed);
