@@ -113,13 +113,14 @@ static int do_calls(char **argv)
 /* burn MS: user CPU time */
 static int do_burn(char **argv)
 {
-	volatile unsigned x = 0;
+	volatile int x;
 	struct timespec ts;
 
 	do {
 		for (int i = 0; i < 100000; i++)
-			x += (unsigned)i;
+			x = i;
 		(void)clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+		(void)x;
 	} while (ts.tv_sec * 1000 + ts.tv_nsec / 1000000 < atol(argv[0]));
 	return 0;
 }
