@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * spawn N LIBRARY|- COMMAND... - starts COMMAND N times, one after the other, and waits for each; with LIBRARY in the
- * children's LD_PRELOAD but not in our own. Prints microseconds per spawn on stderr.
+ * spawn N LIBRARY|- COMMAND... - starts COMMAND N times, one after the other, and waits for each;
+ * with LIBRARY in the children's LD_PRELOAD but not in our own. Prints microseconds per spawn on
+ * stderr.
  */
 #include <fcntl.h>
 #include <spawn.h>

@@ -91,7 +91,8 @@ bool tt_out_json(struct tt_out *o, const void *bytes, size_t n, int depth)
 	while (i < n) {
 		size_t run = i, len;
 
-		while (run < n && p[run] >= 0x20 && p[run] < 0x7f && p[run] != '"' && p[run] != '\\')
+		while (run < n && p[run] >= 0x20 && p[run] < 0x7f && p[run] != '"' &&
+		       p[run] != '\\')
 			run++;
 		if (run > i) {
 			tt_out_mem(o, p + i, run - i);

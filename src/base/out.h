@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Append text to a buffer of fixed size. What does not fit is dropped whole and remembered: check once,
- * at the end, with tt_out_is_full(). No allocation, no stdio; signal-safe; one writer at a time.
+ * Append text to a buffer of fixed size. What does not fit is dropped whole and remembered: check
+ * once, at the end, with tt_out_is_full(). No allocation, no stdio; signal-safe; one writer at a
+ * time.
  */
 #ifndef TT_BASE_OUT_H
 #define TT_BASE_OUT_H
@@ -65,13 +66,16 @@ void tt_out_hex(struct tt_out *o, uint64_t v);
  * tt_out_json - the inside of a JSON string (no quotes around it)
  * @depth: 1 for a string; 2 for a string that lies, as JSON text, inside another JSON string
  *
- * Control bytes become \uXXXX (or \n \r \t), each byte that is not part of valid UTF-8 becomes U+FFFD. So does NUL, which
- * no argument of a program can hold and many JSON readers refuse.
+ * Control bytes become \uXXXX (or \n \r \t), each byte that is not part of valid UTF-8 becomes
+ * U+FFFD. So does NUL, which no argument of a program can hold and many JSON readers refuse.
  * Returns true if every byte was valid UTF-8 and none was NUL.
  */
 bool tt_out_json(struct tt_out *o, const void *bytes, size_t n, int depth);
 
-/* Base64 (RFC 4648 section 4, padded) of bytes that come in pieces: start from all zero, finish with _end(). */
+/*
+ * Base64 (RFC 4648 section 4, padded) of bytes that come in pieces: start from all zero, finish
+ * with _end().
+ */
 struct tt_b64 {
 	uint8_t held[3];
 	unsigned count;

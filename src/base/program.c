@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A look at a program file as the kernel will look at it: execve(2), "Interpreter scripts"; elf(5). */
+/*
+ * A look at a program file as the kernel will look at it: execve(2), "Interpreter scripts"; elf(5).
+ */
 #include "base/program.h"
 
 #include <elf.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether a program can load a library built for this libc. System calls past libc only; nothing allocates;
- * signal-safe and safe between vfork and exec. errno is not touched.
+ * Whether a program can load a library built for this libc. System calls past libc only; nothing
+ * allocates; signal-safe and safe between vfork and exec. errno is not touched.
  */
 #ifndef TT_BASE_PROGRAM_H
 #define TT_BASE_PROGRAM_H
@@ -10,10 +10,11 @@
 #include <stddef.h>
 
 /*
- * tt_program_loads - whether the dynamic linker of that program will take LD_PRELOAD libraries of ours
+ * tt_program_loads - whether the dynamic linker of that program will take LD_PRELOAD libraries of
+ * ours
  * @dirfd, @file: as for execveat(2). "#!" lines are followed to their interpreter.
- * False for static programs, another word size or libc, set-user-id and file capabilities, what cannot be read, what
- * does not exist.
+ * False for static programs, another word size or libc, set-user-id and file capabilities, what
+ * cannot be read, what does not exist.
  */
 bool tt_program_loads(int dirfd, const char *file);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * System calls past libc: no errno, no cancellation point, no function that another library can interpose.
- * They return the value or -errno, as the kernel does (syscall(2), "Architecture calling conventions").
+ * System calls past libc: no errno, no cancellation point, no function that another library can
+ * interpose. They return the value or -errno, as the kernel does (syscall(2), "Architecture calling
+ * conventions").
  */
 #ifndef TT_BASE_SYS_H
 #define TT_BASE_SYS_H
@@ -40,10 +41,10 @@ static inline long tt_sys6(long nr, long a, long b, long c, long d, long e, long
 #endif
 }
 
-#define tt_sys0(nr)	       tt_sys6(nr, 0, 0, 0, 0, 0, 0)
-#define tt_sys1(nr, a)	       tt_sys6(nr, (long)(a), 0, 0, 0, 0, 0)
-#define tt_sys2(nr, a, b)      tt_sys6(nr, (long)(a), (long)(b), 0, 0, 0, 0)
-#define tt_sys3(nr, a, b, c)   tt_sys6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
+#define tt_sys0(nr)             tt_sys6(nr, 0, 0, 0, 0, 0, 0)
+#define tt_sys1(nr, a)          tt_sys6(nr, (long)(a), 0, 0, 0, 0, 0)
+#define tt_sys2(nr, a, b)       tt_sys6(nr, (long)(a), (long)(b), 0, 0, 0, 0)
+#define tt_sys3(nr, a, b, c)    tt_sys6(nr, (long)(a), (long)(b), (long)(c), 0, 0, 0)
 #define tt_sys4(nr, a, b, c, d) tt_sys6(nr, (long)(a), (long)(b), (long)(c), (long)(d), 0, 0)
 
 #endif

@@ -6,7 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* tt_utf8_len - length (1-4) of the valid sequence that @p (@n >= 1 bytes) begins with, or 0. Signal-safe. */
+/*
+ * tt_utf8_len - length (1-4) of the valid sequence that @p (@n >= 1 bytes) begins with, or 0.
+ * Signal-safe.
+ */
 size_t tt_utf8_len(const unsigned char *p, size_t n);
 
 /* tt_utf8_is_valid - whether all @n bytes are UTF-8. Signal-safe. */

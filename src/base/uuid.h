@@ -15,15 +15,19 @@ struct tt_uuid {
 
 /*
  * tt_uuid_make - a new UUIDv7 for now
- * Randomness is getrandom(2) without blocking; before the kernel's pool is ready it mixes the clock, pid and
- * an address instead: unique enough to name a span, never used as a secret. errno is kept. Signal-safe.
+ * Randomness is getrandom(2) without blocking; before the kernel's pool is ready it mixes the
+ * clock, pid and an address instead: unique enough to name a span, never used as a secret. errno is
+ * kept. Signal-safe.
  */
 struct tt_uuid tt_uuid_make(void);
 
 /* tt_uuid_text - lower-case text with dashes: exactly TT_UUID_TEXT_LEN bytes and a NUL */
 void tt_uuid_text(char text[TT_UUID_TEXT_LEN + 1], const struct tt_uuid *u);
 
-/* tt_uuid_parse - reads TT_UUID_TEXT_LEN bytes of @text (need not end there); false if they are no UUID */
+/*
+ * tt_uuid_parse - reads TT_UUID_TEXT_LEN bytes of @text (need not end there); false if they are no
+ * UUID
+ */
 bool tt_uuid_parse(struct tt_uuid *ret, const char *text, size_t len);
 
 static inline bool tt_uuid_is_nil(const struct tt_uuid *u)

@@ -22,7 +22,7 @@
 #define RUN_FAILED 125
 
 #define ORPHAN_GRACE_MS 2000
-#define SESSION_MAX	127
+#define SESSION_MAX     127
 
 struct run_words {
 	struct recorder_options opts;
@@ -85,7 +85,8 @@ static int take_orphans(const char *text, struct recorder_options *opts)
 	opts->orphans = RECORDER_ORPHANS_WAIT;
 	if (strcmp(text, "wait") == 0)
 		return 0;
-	return strncmp(text, "wait:", 5) == 0 ? parse_duration(text + 5, &opts->orphan_grace_ms) : -EINVAL;
+	return strncmp(text, "wait:", 5) == 0 ? parse_duration(text + 5, &opts->orphan_grace_ms)
+					      : -EINVAL;
 }
 
 /* 0 to go on, else *ret_status is what to exit with. */
@@ -97,18 +98,21 @@ static int take_option(int c, struct run_words *w)
 		return 0;
 	case 's':
 		w->opts.session = optarg;
-		return is_session(optarg) ? 0 : usage("session ids are 1 to 127 printable characters, not", optarg);
+		return is_session(optarg)
+			       ? 0
+			       : usage("session ids are 1 to 127 printable characters, not",
+				       optarg);
 	case 'o':
 		w->opts.output_dir = optarg;
 		return 0;
 	case 't':
-		return parse_duration(optarg, &w->opts.timeout_ms) == 0 ?
-			       0 :
-			       usage("a time-out is a number with ms, s, m or h, not", optarg);
+		return parse_duration(optarg, &w->opts.timeout_ms) == 0
+			       ? 0
+			       : usage("a time-out is a number with ms, s, m or h, not", optarg);
 	case 'O':
-		return take_orphans(optarg, &w->opts) == 0 ?
-			       0 :
-			       usage("--orphans is wait, wait:TIME or leave, not", optarg);
+		return take_orphans(optarg, &w->opts) == 0
+			       ? 0
+			       : usage("--orphans is wait, wait:TIME or leave, not", optarg);
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -123,10 +127,14 @@ static int take_option(int c, struct run_words *w)
 static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 {
 	static const struct option options[] = {
-		{"profile", required_argument, NULL, 'p'},   {"session", required_argument, NULL, 's'},
-		{"output-dir", required_argument, NULL, 'o'}, {"timeout", required_argument, NULL, 't'},
-		{"orphans", required_argument, NULL, 'O'},    {"no-preload", no_argument, NULL, 'N'},
-		{"quiet", no_argument, NULL, 'q'},	      {0},
+		{"profile", required_argument, NULL, 'p'},
+		{"session", required_argument, NULL, 's'},
+		{"output-dir", required_argument, NULL, 'o'},
+		{"timeout", required_argument, NULL, 't'},
+		{"orphans", required_argument, NULL, 'O'},
+		{"no-preload", no_argument, NULL, 'N'},
+		{"quiet", no_argument, NULL, 'q'},
+		{0},
 	};
 	int c;
 
@@ -143,8 +151,8 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 	if (*ret_status != -1)
 		return -1;
 	if (optind >= argc || !argv[optind][0]) {
-		(void)cli_usage("run", optind >= argc ? "no command given: telltale run -- COMMAND" :
-							"the command is an empty word");
+		(void)cli_usage("run", optind >= argc ? "no command given: telltale run -- COMMAND"
+						      : "the command is an empty word");
 		*ret_status = RUN_FAILED;
 		return -1;
 	}
@@ -164,14 +172,16 @@ static void say_where(const struct recorder_outcome *out)
 }
 
 /*
- * A closed standard fd is not ours to use: the trace would take its number, and a message to stderr would go into
- * it. The stand-ins are closed at exec, so that the command finds its fds as closed as the caller left them.
+ * A closed standard fd is not ours to use: the trace would take its number, and a message to stderr
+ * would go into it. The stand-ins are closed at exec, so that the command finds its fds as closed
+ * as the caller left them.
  */
 static void hold_standard_fds(void)
 {
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
-			(void)open("/dev/null", O_RDWR | O_CLOEXEC); /* takes the lowest free number: fd */
+			/* takes the lowest free number: fd */
+			(void)open("/dev/null", O_RDWR | O_CLOEXEC);
 }
 
 int cli_cmd_run(int argc, char **argv)

@@ -7,16 +7,18 @@
 #include "base/out.h"
 
 #define MASK_ADDED(name) (1u << (name))
-#define MASK_PREFIXED	 (1u << 16) /* LD_PRELOAD: ours stands in front of the caller's */
-#define MASK_REPLACED	 (1u << 17) /* the parent span: the caller's own is in the ctx */
+#define MASK_PREFIXED    (1u << 16) /* LD_PRELOAD: ours stands in front of the caller's */
+#define MASK_REPLACED    (1u << 17) /* the parent span: the caller's own is in the ctx */
 
-#define MASK_LOG_SHIFT	 18	    /* a relative log was made absolute: bytes put in front of it */
+#define MASK_LOG_SHIFT 18 /* a relative log was made absolute: bytes put in front of it */
 
 #define CTX_ROOM 64 /* numbers and separators of TELLTALE_CTX */
 
 static const char names[CONTRACT_NAMES][24] = {
-	"LD_PRELOAD",		"SUBSTRATE_SESSION_ID", "SUBSTRATE_TRACE_LOG", "SUBSTRATE_PARENT_SPAN",
-	"SUBSTRATE_WORLD_ID",	"SUBSTRATE_AGENT_ID",	"SUBSTRATE_POLICY_ID", "TELLTALE_CTX",
+	"LD_PRELOAD",          "SUBSTRATE_SESSION_ID",
+	"SUBSTRATE_TRACE_LOG", "SUBSTRATE_PARENT_SPAN",
+	"SUBSTRATE_WORLD_ID",  "SUBSTRATE_AGENT_ID",
+	"SUBSTRATE_POLICY_ID", "TELLTALE_CTX",
 };
 
 const char *event_contract_name_text(enum contract_name name)
@@ -26,7 +28,8 @@ const char *event_contract_name_text(enum contract_name name)
 
 /* How long each name is, known to the compiler: every exec looks at every variable. */
 static const uint8_t name_len[CONTRACT_NAMES] = {10, 20, 19, 21, 18, 18, 19, 12};
-_Static_assert(sizeof("SUBSTRATE_PARENT_SPAN") - 1 == 21 && sizeof("TELLTALE_CTX") - 1 == 12, "as above");
+_Static_assert(sizeof("SUBSTRATE_PARENT_SPAN") - 1 == 21 && sizeof("TELLTALE_CTX") - 1 == 12,
+	       "as above");
 
 static const char *value_of(const char *entry, enum contract_name name)
 {
@@ -98,7 +101,9 @@ size_t event_contract_env_size(const struct contract *c, char *const *envp)
 	return (n + CONTRACT_NAMES + 1) * sizeof(char *) + text;
 }
 
-/* Whether the colon-separated list @value holds @path. ld.so also takes white space as a separator. */
+/*
+ * Whether the colon-separated list @value holds @path. ld.so also takes white space as a separator.
+ */
 static bool lists(const char *value, const char *path)
 {
 	size_t n = strlen(path);
@@ -109,7 +114,10 @@ static bool lists(const char *value, const char *path)
 	return false;
 }
 
-/* A log named relative to a folder that the next program may not start in: @value is the absolute form of @own. */
+/*
+ * A log named relative to a folder that the next program may not start in: @value is the absolute
+ * form of @own.
+ */
 static bool is_tail(const char *own, const char *value)
 {
 	size_t own_len = strlen(own), len = strlen(value);
@@ -117,7 +125,8 @@ static bool is_tail(const char *own, const char *value)
 	return own_len && own[0] != '/' && own_len < len && strcmp(value + len - own_len, own) == 0;
 }
 
-static char *put_entry(struct tt_out *o, enum contract_name name, const char *value, const char *tail)
+static char *put_entry(struct tt_out *o, enum contract_name name, const char *value,
+		       const char *tail)
 {
 	char *at = o->buf + o->len;
 
@@ -132,7 +141,8 @@ static char *put_entry(struct tt_out *o, enum contract_name name, const char *va
 	return at;
 }
 
-static char *put_ctx(struct tt_out *o, const struct contract *c, uint32_t mask, const char *own_parent)
+static char *put_ctx(struct tt_out *o, const struct contract *c, uint32_t mask,
+		     const char *own_parent)
 {
 	char *at = o->buf + o->len;
 
@@ -243,8 +253,9 @@ bool event_contract_ctx_parse(const char *text, struct contract_ctx *ret)
 }
 
 /*
- * The caller's own parent span may be longer than ours, so its entry is rebuilt in front of where the value lies: at
- * the end of TELLTALE_CTX, whose name and numbers leave more room than the name it gets.
+ * The caller's own parent span may be longer than ours, so its entry is rebuilt in front of where
+ * the value lies: at the end of TELLTALE_CTX, whose name and numbers leave more room than the name
+ * it gets.
  */
 static char *restore_parent(const struct contract_ctx *ctx)
 {
@@ -276,7 +287,10 @@ void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 		*to++ = *from;
 	}
 	*to = NULL;
-	/* of names that stand there twice, the one that event_contract_env_build() took; the text of the ctx goes last */
+	/*
+	 * of names that stand there twice, the one that event_contract_env_build() took; the text
+	 * of the ctx goes last
+	 */
 	colon = preload && (ctx->mask & MASK_PREFIXED) ? strchr(preload, ':') : NULL;
 	if (colon)
 		memmove(preload, colon + 1, strlen(colon));

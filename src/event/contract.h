@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The environment contract: how ids and the library travel from one program to the next through the environment,
- * and how the next program is spared the sight of them. Pure text; signal-safe; nothing allocates.
+ * The environment contract: how ids and the library travel from one program to the next through the
+ * environment, and how the next program is spared the sight of them. Pure text; signal-safe;
+ * nothing allocates.
  *
- * At exec the names below are added to what the caller passes. TELLTALE_CTX says which of them were added, so that
- * the library can take those out of `environ` again before main:
+ * At exec the names below are added to what the caller passes. TELLTALE_CTX says which of them were
+ * added, so that the library can take those out of `environ` again before main:
  *
- *   TELLTALE_CTX=1;<ring fd or -1>;<ring inode>;<mask, hex>;<the caller's own SUBSTRATE_PARENT_SPAN>
+ *   TELLTALE_CTX=1;<ring fd or -1>;<ring inode>;<mask, hex>;<the caller's own
+ *   SUBSTRATE_PARENT_SPAN>
  */
 #ifndef TT_EVENT_CONTRACT_H
 #define TT_EVENT_CONTRACT_H
@@ -32,7 +34,10 @@ enum contract_name {
 /* event_contract_name_text - "LD_PRELOAD", "SUBSTRATE_SESSION_ID", ... */
 const char *event_contract_name_text(enum contract_name name);
 
-/* event_contract_read - the values in @envp; NULL where a name is not there. Of two the one that counts for its reader. */
+/*
+ * event_contract_read - the values in @envp; NULL where a name is not there. Of two the one that
+ * counts for its reader.
+ */
 void event_contract_read(char *const *envp, const char *values[CONTRACT_NAMES]);
 
 #define CONTRACT_ID_MAX 128 /* an id from the environment is cut there, NUL included */
@@ -51,7 +56,8 @@ size_t event_contract_env_size(const struct contract *c, char *const *envp);
  * event_contract_env_build - the environment to hand to the next program
  * @envp: the caller's, NULL counts as empty. Not changed; its strings are borrowed.
  * @buf: event_contract_env_size() bytes, aligned for pointers; holds the result
- * Returns the new array, or @envp itself if the caller passes a TELLTALE_CTX of his own (a nested recorder).
+ * Returns the new array, or @envp itself if the caller passes a TELLTALE_CTX of his own (a nested
+ * recorder).
  */
 char *const *event_contract_env_build(const struct contract *c, char *const *envp, void *buf);
 
@@ -68,8 +74,8 @@ bool event_contract_ctx_parse(const char *text, struct contract_ctx *ret);
 
 /*
  * event_contract_env_hide - undo event_contract_env_build() in place
- * @envp: the process's own environment; entries are removed, LD_PRELOAD and the parent span get the values back that
- *        the caller had passed (their strings are rewritten in place)
+ * @envp: the process's own environment; entries are removed, LD_PRELOAD and the parent span get the
+ *        values back that the caller had passed (their strings are rewritten in place)
  */
 void event_contract_env_hide(const struct contract_ctx *ctx, char **envp);
 

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a call's table row says about an event: its paths, whether it writes, whether it is noise. */
+/*
+ * What a call's table row says about an event: its paths, whether it writes, whether it is noise.
+ */
 #include "event/event.h"
 
 #include <fcntl.h>

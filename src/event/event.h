@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The event model: one observed act as data, and its one line of JSON (docs/trace-format.md).
- * Everything here borrows: pointers of a struct event belong to whoever filled it. Nothing allocates, locks or
- * does I/O; all functions are signal-safe and thread-safe, but for event_redact_configure().
+ * Everything here borrows: pointers of a struct event belong to whoever filled it. Nothing
+ * allocates, locks or does I/O; all functions are signal-safe and thread-safe, but for
+ * event_redact_configure().
  */
 #ifndef TT_EVENT_EVENT_H
 #define TT_EVENT_EVENT_H
@@ -18,9 +19,10 @@
 #define EVENT_LINE_MAX    65536 /* bytes of one line, newline included: one write(2) */
 #define EVENT_ARGS_MAX    6     /* longest layout in calls.def, and the room for an extra */
 #define EVENT_ANSWERS_MAX 16    /* addresses kept of one getaddrinfo() */
-#define EVENT_ANSWERS_ROOM 512  /* bytes they take, length bytes included: 16 x (1 + sizeof(sockaddr_in6)) fits */
-#define EVENT_ADDR_MAX    128   /* sizeof(struct sockaddr_storage) */
-#define EVENT_PATH_MAX    4096  /* PATH_MAX, NUL included */
+#define EVENT_ANSWERS_ROOM \
+	512 /* bytes they take, length bytes included: 16 x (1 + sizeof(sockaddr_in6)) fits */
+#define EVENT_ADDR_MAX 128  /* sizeof(struct sockaddr_storage) */
+#define EVENT_PATH_MAX 4096 /* PATH_MAX, NUL included */
 
 enum event_family { EVENT_FAMILY_EXEC, EVENT_FAMILY_FILE, EVENT_FAMILY_NET };
 
@@ -43,11 +45,13 @@ const struct event_call_info *event_call_info(enum event_call call);
 
 /*
  * event_call_has_extra - whether the call yields something that is no argument: event.extra
- * getaddrinfo: socket addresses, a length byte in front of each. chdir, fchdir: the new cwd as getcwd(3) has it.
+ * getaddrinfo: socket addresses, a length byte in front of each. chdir, fchdir: the new cwd as
+ * getcwd(3) has it.
  */
 static inline bool event_call_has_extra(enum event_call call)
 {
-	return call == EVENT_CALL_getaddrinfo || call == EVENT_CALL_chdir || call == EVENT_CALL_fchdir;
+	return call == EVENT_CALL_getaddrinfo || call == EVENT_CALL_chdir ||
+	       call == EVENT_CALL_fchdir;
 }
 
 enum event_type {
@@ -59,19 +63,26 @@ enum event_type {
 	EVENT_RUN,
 };
 
-enum event_source {    /* component, sensor and standing go together */
-	EVENT_FROM_PRELOAD,  /* telemetry, preload, declared */
-	EVENT_FROM_PROC,     /* recorder, proc, observed */
-	EVENT_FROM_RECORDER, /* recorder, no sensor */
+enum event_source {                      /* component, sensor and standing go together */
+		    EVENT_FROM_PRELOAD,  /* telemetry, preload, declared */
+		    EVENT_FROM_PROC,     /* recorder, proc, observed */
+		    EVENT_FROM_RECORDER, /* recorder, no sensor */
 };
 
 enum event_act { EVENT_ACT_START, EVENT_ACT_EXIT, EVENT_ACT_REPLACED };
 
-enum event_how { EVENT_HOW_LAUNCH, EVENT_HOW_FORK, EVENT_HOW_VFORK, EVENT_HOW_SPAWN, EVENT_HOW_EXEC };
+enum event_how {
+	EVENT_HOW_LAUNCH,
+	EVENT_HOW_FORK,
+	EVENT_HOW_VFORK,
+	EVENT_HOW_SPAWN,
+	EVENT_HOW_EXEC
+};
 
 enum event_basis {
-	EVENT_BASIS_EXACT,      /* absolute as passed, or resolved at the moment of the call */
-	EVENT_BASIS_TRACKED,    /* relative, resolved against a cwd or dirfd that the recorder tracks */
+	EVENT_BASIS_EXACT, /* absolute as passed, or resolved at the moment of the call */
+	/* relative, resolved against a cwd or dirfd that the recorder tracks */
+	EVENT_BASIS_TRACKED,
 	EVENT_BASIS_UNRESOLVED, /* relative to something nobody knows: no `path` */
 };
 
@@ -86,18 +97,23 @@ struct event_ids {
 	struct event_text session, run, world, agent, policy, traceparent;
 };
 
-/* A span: by its UUID, or by the text that came from outside (@text.data not NULL). Nil UUID: null. */
+/*
+ * A span: by its UUID, or by the text that came from outside (@text.data not NULL). Nil UUID: null.
+ */
 struct event_span {
 	struct tt_uuid id;
 	struct event_text text;
 };
 
 struct event_arg {
-	const void *data; /* p q x s F: bytes; v: strings, each with its NUL; a: struct sockaddr; d f: path of the fd */
-	size_t len;       /* bytes at @data */
-	int64_t num;      /* o m d f A R K */
-	bool absent;      /* the caller passed NULL; m: the mode was not used */
-	bool cut;         /* @data was longer */
+	/*
+	 * p q x s F: bytes; v: strings, each with its NUL; a: struct sockaddr; d f: path of the fd
+	 */
+	const void *data;
+	size_t len;  /* bytes at @data */
+	int64_t num; /* o m d f A R K */
+	bool absent; /* the caller passed NULL; m: the mode was not used */
+	bool cut;    /* @data was longer */
 };
 
 struct event {
@@ -117,11 +133,12 @@ struct event {
 	int64_t result;
 	bool has_result;
 	uint64_t elapsed_ns;
-	int error;                /* errno, 0: none */
-	bool in_flight;           /* the process died inside this call */
-	struct event_text cwd;    /* what relative paths are relative to */
-	enum event_basis basis;   /* how good @cwd and the dirfd paths are: EXACT or TRACKED */
-	struct event_text extra;  /* getaddrinfo: the answers; chdir, fchdir: the new cwd. See event_call_has_extra() */
+	int error;              /* errno, 0: none */
+	bool in_flight;         /* the process died inside this call */
+	struct event_text cwd;  /* what relative paths are relative to */
+	enum event_basis basis; /* how good @cwd and the dirfd paths are: EXACT or TRACKED */
+	/* getaddrinfo: the answers; chdir, fchdir: the new cwd. See event_call_has_extra() */
+	struct event_text extra;
 
 	/* EVENT_PROCESS */
 	enum event_act act;
@@ -148,8 +165,8 @@ struct event {
 /*
  * event_format - the line of @ev, newline included
  * @cap: bytes at @buf; a part of them is work space for the path
- * With EVENT_BUF_MAX bytes it always succeeds: a line past EVENT_LINE_MAX is shortened argument by argument
- * ("truncated"). Returns the length, or -ENOBUFS if a smaller buffer does not do.
+ * With EVENT_BUF_MAX bytes it always succeeds: a line past EVENT_LINE_MAX is shortened argument by
+ * argument ("truncated"). Returns the length, or -ENOBUFS if a smaller buffer does not do.
  */
 int event_format(const struct event *ev, char *buf, size_t cap) TT_MUST_CHECK;
 
@@ -160,8 +177,9 @@ int event_format(const struct event *ev, char *buf, size_t cap) TT_MUST_CHECK;
 bool event_put_path(const struct event *ev, int which, struct tt_out *o);
 
 /*
- * event_is_quiet - whether the default filter leaves this call out: it reads below /proc, /sys or /dev, or opens
- * a terminal or /dev/null. Judged on the resolved path: /proc/self/root/etc/shadow is not below /proc.
+ * event_is_quiet - whether the default filter leaves this call out: it reads below /proc, /sys or
+ * /dev, or opens a terminal or /dev/null. Judged on the resolved path: /proc/self/root/etc/shadow
+ * is not below /proc.
  */
 bool event_is_quiet(const struct event *ev);
 

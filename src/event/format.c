@@ -17,9 +17,9 @@ struct line {
 	struct tt_out o;
 	char *path_buf; /* work space at the end of the caller's buffer */
 	size_t path_cap;
-	size_t limit;   /* bytes kept of each argument */
-	bool cut;       /* something was shortened */
-	unsigned bad;   /* bit i: args[i] was not UTF-8 */
+	size_t limit; /* bytes kept of each argument */
+	bool cut;     /* something was shortened */
+	unsigned bad; /* bit i: args[i] was not UTF-8 */
 };
 
 static void put_lit(struct line *l, const char *s)
@@ -48,10 +48,12 @@ static void put_stars(struct line *l, struct tt_b64 *b64)
 }
 
 /*
- * Redacted text, as JSON (@b64 NULL; then @depth counts) or as base64. Secrets are looked for in the whole
- * text, so that a cut cannot part a name from its value. Returns false if it was not UTF-8.
+ * Redacted text, as JSON (@b64 NULL; then @depth counts) or as base64. Secrets are looked for in
+ * the whole text, so that a cut cannot part a name from its value. Returns false if it was not
+ * UTF-8.
  */
-static bool put_redacted(struct line *l, const char *text, size_t len, int depth, struct tt_b64 *b64)
+static bool put_redacted(struct line *l, const char *text, size_t len, int depth,
+			 struct tt_b64 *b64)
 {
 	size_t kept = kept_len(l, text, len), at = 0, start = 0, end = 0;
 	bool valid = true;
@@ -73,7 +75,9 @@ static bool put_redacted(struct line *l, const char *text, size_t len, int depth
 	return valid;
 }
 
-/* One argument of an argv: --password=VALUE is a secret to its end, whatever bytes the value has. */
+/*
+ * One argument of an argv: --password=VALUE is a secret to its end, whatever bytes the value has.
+ */
 static bool put_word(struct line *l, const char *arg, size_t len, int depth, struct tt_b64 *b64)
 {
 	size_t value = event_redact_flag_value(arg, len);
@@ -84,7 +88,10 @@ static bool put_word(struct line *l, const char *arg, size_t len, int depth, str
 	return valid;
 }
 
-/* argv as a JSON array in a string: ["cat", "/tmp/x"]. An argument behind --password is a secret as a whole. */
+/*
+ * argv as a JSON array in a string: ["cat", "/tmp/x"]. An argument behind --password is a secret as
+ * a whole.
+ */
 static bool put_argv(struct line *l, const char *block, size_t len, int depth, struct tt_b64 *b64)
 {
 	const char *quote = depth > 1 ? "\\\"" : "\"";
@@ -276,7 +283,9 @@ static void put_str_key(struct line *l, const char *key, const char *value)
 static void put_u64_key(struct line *l, const char *key, uint64_t v)
 {
 	put_key(l, key);
-	/* a count that the workload made up must not make the line unreadable: readers have 63 bits */
+	/*
+	 * a count that the workload made up must not make the line unreadable: readers have 63 bits
+	 */
 	tt_out_u64(&l->o, v < INT64_MAX ? v : INT64_MAX);
 }
 
@@ -404,7 +413,8 @@ static bool is_relative(const struct event *ev, unsigned i, char letter)
 		return false;
 	if (!arg->len)
 		return letter != 'x';
-	return *(const char *)arg->data != '/' && (letter != 'x' || memchr(arg->data, '/', arg->len));
+	return *(const char *)arg->data != '/' &&
+	       (letter != 'x' || memchr(arg->data, '/', arg->len));
 }
 
 static void put_paths(struct line *l, const struct event *ev)

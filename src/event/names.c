@@ -7,7 +7,9 @@
 
 #include "base/compiler.h"
 
-/* Fixed-size rows instead of pointers: the preload library pays for every relocation at each exec. */
+/*
+ * Fixed-size rows instead of pointers: the preload library pays for every relocation at each exec.
+ */
 /* clang-format off */
 #define ROW(name) [name] = #name,
 static const char errno_names[][16] = {

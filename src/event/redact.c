@@ -116,7 +116,10 @@ size_t event_redact_flag_value(const char *arg, size_t len)
 	return eq + 1 < len && is_secret_name(arg + dashes, eq - dashes) ? eq + 1 : 0;
 }
 
-/* The length of a quote at @at: 2 where a backslash stands before it, as in a text within a text; 0: none there. */
+/*
+ * The length of a quote at @at: 2 where a backslash stands before it, as in a text within a text;
+ * 0: none there.
+ */
 static size_t quote_at(const char *text, size_t len, size_t at)
 {
 	size_t n = at < len && text[at] == '\\';
@@ -124,7 +127,10 @@ static size_t quote_at(const char *text, size_t len, size_t at)
 	return at + n < len && (text[at + n] == '"' || text[at + n] == '\'') ? n + 1 : 0;
 }
 
-/* Where the text behind an opening quote, whose last byte stands before @at, is closed; @len if it is not. */
+/*
+ * Where the text behind an opening quote, whose last byte stands before @at, is closed; @len if it
+ * is not.
+ */
 static size_t quoted_end(const char *text, size_t len, size_t at, size_t quote)
 {
 	char mark = text[at - 1];
@@ -159,7 +165,10 @@ static size_t bare_end(const char *text, size_t len, size_t at)
 	return at;
 }
 
-/* Where the value that begins at @at ends: at its closing quote, else at white space or a separator. */
+/*
+ * Where the value that begins at @at ends: at its closing quote, else at white space or a
+ * separator.
+ */
 static size_t value_end(const char *text, size_t len, size_t at, size_t *ret_start)
 {
 	size_t quote = quote_at(text, len, at), end;
@@ -184,7 +193,10 @@ static bool word_at(const char *text, size_t len, size_t at, const char *word)
 	       (at == 0 || !is_name_char(text[at - 1]));
 }
 
-/* The credentials of an Authorization header: to the end of its line or string, but for a scheme in front. */
+/*
+ * The credentials of an Authorization header: to the end of its line or string, but for a scheme in
+ * front.
+ */
 static bool header_value(const char *text, size_t len, size_t at, size_t *start, size_t *end)
 {
 	static const char schemes[][8] = {"bearer ", "basic ", "token ", "digest "};
@@ -205,13 +217,18 @@ static bool header_value(const char *text, size_t len, size_t at, size_t *start,
 	return *end > *start;
 }
 
-/* What may stand between a name and its value; most bytes of a path do not, which keeps the scan cheap. */
+/*
+ * What may stand between a name and its value; most bytes of a path do not, which keeps the scan
+ * cheap.
+ */
 static bool ends_name(char c)
 {
 	return c == '=' || c == ':' || c == '"' || c == '\'' || c == '\\' || is_space(c);
 }
 
-/* The value behind "Bearer " or "Basic ", if it looks like one (8 characters without white space). */
+/*
+ * The value behind "Bearer " or "Basic ", if it looks like one (8 characters without white space).
+ */
 static bool scheme_value(const char *text, size_t len, size_t at, size_t *start, size_t *end)
 {
 	size_t n = word_at(text, len, at, "bearer ") ? 7 : word_at(text, len, at, "basic ") ? 6 : 0;
@@ -231,7 +248,9 @@ static size_t skip_spaces(const char *text, size_t len, size_t at)
 	return at;
 }
 
-/* The value of NAME=value, "name": "value", name: value, --name value, where the name ends at @at. */
+/*
+ * The value of NAME=value, "name": "value", name: value, --name value, where the name ends at @at.
+ */
 static bool named_value(const char *text, size_t len, size_t at, size_t *start, size_t *end)
 {
 	size_t name = at, v;
@@ -283,7 +302,10 @@ static bool url_password(const char *text, size_t len, size_t at, size_t *start,
 		if (text[i] == '@')
 			last = i;
 	}
-	/* a text may be cut before the '@': what ends it behind a colon and is no port could be a password */
+	/*
+	 * a text may be cut before the '@': what ends it behind a colon and is no port could be a
+	 * password
+	 */
 	for (digits = colon + 1; digits < len && text[digits] >= '0' && text[digits] <= '9';
 	     digits++)
 		;
@@ -326,7 +348,10 @@ bool event_redact_next(const char *text, size_t len, size_t from, size_t *ret_st
 		char c = fold(text[i]);
 		bool found = false;
 
-		/* the value may begin before @from if @from lies in the middle of a name: not reported twice */
+		/*
+		 * the value may begin before @from if @from lies in the middle of a name: not
+		 * reported twice
+		 */
 		if (c == 'b')
 			found = scheme_value(text, len, i, &start, &end);
 		if (!found && i > 0 && ends_name(text[i]) && is_name_char(text[i - 1]))

@@ -16,7 +16,10 @@ struct flag {
 	char name[22];
 };
 
-#define FLAG(name) {name, #name}
+#define FLAG(name)          \
+	{                   \
+		name, #name \
+	}
 
 static void put_bits(struct tt_out *o, int64_t left, bool begun, const struct flag *flags, size_t n)
 {
@@ -41,9 +44,21 @@ static void put_bits(struct tt_out *o, int64_t left, bool begun, const struct fl
 
 /* Compound flags before their parts: O_TMPFILE holds O_DIRECTORY, O_SYNC holds O_DSYNC. */
 static const struct flag open_flags[] = {
-	FLAG(O_CREAT),	  FLAG(O_EXCL),	  FLAG(O_NOCTTY),    FLAG(O_TRUNC),	FLAG(O_APPEND),
-	FLAG(O_NONBLOCK), FLAG(O_SYNC),	  FLAG(O_DSYNC),     FLAG(O_ASYNC),	FLAG(O_DIRECT),
-	FLAG(O_TMPFILE),  FLAG(O_PATH),	  FLAG(O_DIRECTORY), FLAG(O_NOFOLLOW),	FLAG(O_NOATIME),
+	FLAG(O_CREAT),
+	FLAG(O_EXCL),
+	FLAG(O_NOCTTY),
+	FLAG(O_TRUNC),
+	FLAG(O_APPEND),
+	FLAG(O_NONBLOCK),
+	FLAG(O_SYNC),
+	FLAG(O_DSYNC),
+	FLAG(O_ASYNC),
+	FLAG(O_DIRECT),
+	FLAG(O_TMPFILE),
+	FLAG(O_PATH),
+	FLAG(O_DIRECTORY),
+	FLAG(O_NOFOLLOW),
+	FLAG(O_NOATIME),
 	FLAG(O_CLOEXEC),
 #ifdef __x86_64__
 	{0100000, "O_LARGEFILE"}, /* the libc constant is 0 where files are always large */
@@ -62,13 +77,16 @@ void event_put_open_flags(struct tt_out *o, int64_t flags)
 	}
 	tt_out_str(o, access[flags & O_ACCMODE]);
 	if (flags & ~(int64_t)O_ACCMODE)
-		put_bits(o, flags & ~(int64_t)O_ACCMODE, true, open_flags, TT_ARRAY_SIZE(open_flags));
+		put_bits(o, flags & ~(int64_t)O_ACCMODE, true, open_flags,
+			 TT_ARRAY_SIZE(open_flags));
 }
 
 void event_put_at_flags(struct tt_out *o, int64_t flags, int is_unlink)
 {
 	static const struct flag at_flags[] = {
-		FLAG(AT_SYMLINK_NOFOLLOW), FLAG(AT_SYMLINK_FOLLOW), FLAG(AT_EMPTY_PATH),
+		FLAG(AT_SYMLINK_NOFOLLOW),
+		FLAG(AT_SYMLINK_FOLLOW),
+		FLAG(AT_EMPTY_PATH),
 		FLAG(AT_NO_AUTOMOUNT),
 	};
 	static const struct flag remove_dir[] = {FLAG(AT_REMOVEDIR)};
@@ -193,7 +211,8 @@ void event_put_addr(struct tt_out *o, const void *sa, size_t len)
 		tt_out_char(o, '[');
 		put_ipv6(o, (const uint8_t *)sa + offsetof(struct sockaddr_in6, sin6_addr));
 		if (len >= sizeof(struct sockaddr_in6)) {
-			memcpy(&scope, (const char *)sa + offsetof(struct sockaddr_in6, sin6_scope_id), 4);
+			memcpy(&scope,
+			       (const char *)sa + offsetof(struct sockaddr_in6, sin6_scope_id), 4);
 			if (scope) {
 				tt_out_char(o, '%');
 				tt_out_u64(o, scope);

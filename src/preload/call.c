@@ -171,15 +171,19 @@ static bool has_lane(void)
 	if (TT_LIKELY(pl_thread.writer.lane != NULL))
 		return true;
 	if (!pl_ring_is_ours() ||
-	    ring_lane_claim(&pl_process.ring, &pl_thread.writer, pl_process.ring_fd, pl_process.image.pid,
-			    thread_id()) < 0) {
+	    ring_lane_claim(&pl_process.ring, &pl_thread.writer, pl_process.ring_fd,
+			    pl_process.image.pid, thread_id()) < 0) {
 		__atomic_fetch_add(&pl_process.ring.header->lost_no_lane, 1, __ATOMIC_RELAXED);
 		return false;
 	}
-	/* a program with one thread is spared the key; a lane without a destructor is found by the recorder */
+	/*
+	 * a program with one thread is spared the key; a lane without a destructor is found by the
+	 * recorder
+	 */
 	if (thread_id() == pl_process.image.pid)
 		return true;
-	if (__atomic_compare_exchange_n(&key_state, &none, 1, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+	if (__atomic_compare_exchange_n(&key_state, &none, 1, false, __ATOMIC_ACQ_REL,
+					__ATOMIC_ACQUIRE))
 		__atomic_store_n(&key_state, pthread_key_create(&key, thread_ends) == 0 ? 2 : 3,
 				 __ATOMIC_RELEASE);
 	if (__atomic_load_n(&key_state, __ATOMIC_ACQUIRE) == 2)
@@ -222,7 +226,8 @@ static void finish(struct pl_call *c, int64_t result, int error)
 	c->ev.has_result = true;
 	c->ev.error = error;
 	if (event_call_has_extra(c->ev.call)) {
-		const struct event_arg *extra = &c->ev.args[strlen(event_call_info(c->ev.call)->layout)];
+		const struct event_arg *extra =
+			&c->ev.args[strlen(event_call_info(c->ev.call)->layout)];
 
 		if (!extra->absent)
 			c->ev.extra = (struct event_text){extra->data, extra->len};
@@ -262,8 +267,9 @@ void pl_span_text(char text[PL_SPAN_TEXT_LEN + 1], const struct tt_uuid *span)
 }
 
 /*
- * Whether children of this process vanish unreaped, and their figures with them. A new child has its parent's
- * dispositions still: both may be asked. Past libc, whose struct sigaction is laid out otherwise.
+ * Whether children of this process vanish unreaped, and their figures with them. A new child has
+ * its parent's dispositions still: both may be asked. Past libc, whose struct sigaction is laid out
+ * otherwise.
  */
 static bool children_vanish(void)
 {
@@ -276,11 +282,12 @@ static bool children_vanish(void)
 	       (sa.handler == (uintptr_t)SIG_IGN || (sa.flags & SA_NOCLDWAIT));
 }
 
-void pl_start_event(const struct pl_image *image, enum event_how how, const char *exe, const char *argv,
-		    size_t argv_len, const char *comm)
+void pl_start_event(const struct pl_image *image, enum event_how how, const char *exe,
+		    const char *argv, size_t argv_len, const char *comm)
 {
 	char cwd[EVENT_PATH_MAX / 4];
-	struct event ev = {.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_START};
+	struct event ev = {
+		.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_START};
 	long n = tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
 
 	stamp(&ev, image);
@@ -297,14 +304,16 @@ void pl_start_event(const struct pl_image *image, enum event_how how, const char
 	if (pl_process.mode == PL_DIRECT)
 		pl_log_line(&ev);
 	else if (has_lane())
-		(void)ring_start_put(&pl_thread.writer, &ev,
-				     how != EVENT_HOW_EXEC && children_vanish() ? RING_FLAG_NOCLDWAIT : 0);
+		(void)ring_start_put(
+			&pl_thread.writer, &ev,
+			how != EVENT_HOW_EXEC && children_vanish() ? RING_FLAG_NOCLDWAIT : 0);
 }
 
 void pl_exit_event(int status)
 {
 	struct pl_image *image = pl_image_now();
-	struct event ev = {.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_EXIT};
+	struct event ev = {
+		.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_EXIT};
 	int saved = errno;
 
 	if (pl_process.mode == PL_OFF || __atomic_exchange_n(&image->ended, true, __ATOMIC_RELAXED))

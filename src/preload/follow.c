@@ -2,8 +2,8 @@
 /*
  * Taking the next program along: what environment does it get.
  *
- * A program that cannot load this library must get exactly what the caller passes: ld.so would complain about our
- * library on its stderr, or musl's refuse to start.
+ * A program that cannot load this library must get exactly what the caller passes: ld.so would
+ * complain about our library on its stderr, or musl's refuse to start.
  */
 #include "preload/preload.h"
 
@@ -24,11 +24,16 @@ static const char *path_variable(void)
 	return NULL;
 }
 
-/* A script without "#!": the functions that search PATH hand it to /bin/sh when the kernel will not have it. */
+/*
+ * A script without "#!": the functions that search PATH hand it to /bin/sh when the kernel will not
+ * have it.
+ */
 static bool is_for_shell(const char *file)
 {
 	char head[4] = {0};
-	long fd = tt_sys4(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0), n;
+	long fd = tt_sys4(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
+			  0),
+	     n;
 
 	if (fd < 0)
 		return false;
@@ -52,12 +57,14 @@ static bool can_follow(int dirfd, const char *file, bool search)
 	if (search && is_for_shell(file))
 		file = "/bin/sh";
 	/* chroot, another mount namespace, a uid that may not read our folder */
-	return tt_program_loads(dirfd, file) && tt_sys3(SYS_faccessat, AT_FDCWD, lib, 4 /* R_OK */) == 0;
+	return tt_program_loads(dirfd, file) &&
+	       tt_sys3(SYS_faccessat, AT_FDCWD, lib, 4 /* R_OK */) == 0;
 }
 
 static void *scratch_map(size_t size)
 {
-	long map = tt_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	long map = tt_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (map < 0 && map > -4096)
 		return NULL;
@@ -97,9 +104,9 @@ static void unlock_spawning(bool locked)
 }
 
 /*
- * The ring fd is inherited by the program about to start. Threads that start programs at the same time share one fd
- * table, so they are counted, and count and flag change together; a vfork child has a table of its own, but its
- * parent's memory: it must not count.
+ * The ring fd is inherited by the program about to start. Threads that start programs at the same
+ * time share one fd table, so they are counted, and count and flag change together; a vfork child
+ * has a table of its own, but its parent's memory: it must not count.
  */
 static void lend_ring_fd(void)
 {
@@ -130,8 +137,8 @@ static void take_ring_fd_back(void)
 }
 
 /* @room: where the environment is put if not in @f */
-static void prepare(struct pl_follow *f, int dirfd, const char *file, bool search, char *const *envp,
-		    const struct tt_uuid *parent, void *(*room)(size_t size))
+static void prepare(struct pl_follow *f, int dirfd, const char *file, bool search,
+		    char *const *envp, const struct tt_uuid *parent, void *(*room)(size_t size))
 {
 	struct contract c = pl_process.contract;
 	void *buf = f->buf;
@@ -152,15 +159,16 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 		f->mapped = buf != NULL;
 	}
 	if (!buf)
-		return; /* a signal handler that execs while this thread does, with a vast environment */
+		/* a signal handler that execs while this thread does, with a vast environment */
+		return;
 	f->envp = event_contract_env_build(&c, envp, buf);
 	f->follows = f->envp != envp;
 	if (f->follows && pl_process.mode == PL_RING)
 		lend_ring_fd();
 }
 
-void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search, char *const *envp,
-		       const struct tt_uuid *parent)
+void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search,
+		       char *const *envp, const struct tt_uuid *parent)
 {
 	prepare(f, dirfd, file, search, envp, parent, NULL);
 }

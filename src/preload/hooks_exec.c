@@ -11,7 +11,8 @@
 
 extern char **environ;
 
-#define ARGV_KEPT 2048 /* bytes of argv that are recorded before the exec; the new image tells its own argv */
+#define ARGV_KEPT \
+	2048 /* bytes of argv that are recorded before the exec; the new image tells its own argv */
 
 struct exec {
 	enum event_call call;
@@ -27,7 +28,10 @@ static bool searches_path(enum event_call call)
 	return call == EVENT_CALL_execvp || call == EVENT_CALL_execvpe || call == EVENT_CALL_execlp;
 }
 
-/* The real thing. The l variants go through their v twins: the same function with another way of passing. */
+/*
+ * The real thing. The l variants go through their v twins: the same function with another way of
+ * passing.
+ */
 static int real_exec(const struct exec *x, char *const *envp)
 {
 	if (searches_path(x->call))
@@ -39,7 +43,8 @@ static int real_exec(const struct exec *x, char *const *envp)
 	return PL_NEXT(execve)(x->file, x->argv, envp);
 }
 
-static void put_args(struct pl_call *c, const struct exec *x, char *argv_buf, char *dir_buf, size_t dir_cap)
+static void put_args(struct pl_call *c, const struct exec *x, char *argv_buf, char *dir_buf,
+		     size_t dir_cap)
 {
 	unsigned i = 0;
 
@@ -84,14 +89,18 @@ static int do_exec(const struct exec *x)
 	if (!pl_enter(&c, x->call))
 		return real_exec(x, x->envp);
 	file = named_file(x, fd_path, sizeof(fd_path), &dirfd);
-	pl_follow_prepare(&follow, dirfd, file, searches_path(x->call), x->envp, &pl_image_now()->span);
+	pl_follow_prepare(&follow, dirfd, file, searches_path(x->call), x->envp,
+			  &pl_image_now()->span);
 	if (!follow.follows)
 		c.flags |= RING_FLAG_UNFOLLOWED;
 	put_args(&c, x, argv_buf, dir_buf, sizeof(dir_buf));
 	pl_point(&c);
 	r = real_exec(x, follow.envp);
 	if (errno == E2BIG && follow.follows) {
-		/* our variables were the last straw: the caller's environment goes through untouched */
+		/*
+		 * our variables were the last straw: the caller's environment goes through
+		 * untouched
+		 */
 		pl_follow_done(&follow);
 		follow.follows = follow.mapped = false;
 		c.flags |= RING_FLAG_NO_ROOM | RING_FLAG_UNFOLLOWED;
@@ -131,33 +140,34 @@ TT_PUBLIC int fexecve(int fd, char *const argv[], char *const envp[])
 	return do_exec(&(struct exec){EVENT_CALL_fexecve, fd, NULL, argv, envp, 0});
 }
 
-TT_PUBLIC int execveat(int dirfd, const char *path, char *const argv[], char *const envp[], int flags)
+TT_PUBLIC int execveat(int dirfd, const char *path, char *const argv[], char *const envp[],
+		       int flags)
 {
 	return do_exec(&(struct exec){EVENT_CALL_execveat, dirfd, path, argv, envp, flags});
 }
 
 /*
- * The list becomes a vector on the stack, as in libc's own execl: it must not allocate. A macro, since the stack
- * space has to belong to the function that execs.
+ * The list becomes a vector on the stack, as in libc's own execl: it must not allocate. A macro,
+ * since the stack space has to belong to the function that execs.
  */
-#define COLLECT(argv, first, tail)                                              \
-	do {                                                                    \
-		size_t count_ = 0;                                              \
-		va_list ap_;                                                    \
-										\
-		va_start(ap_, first);                                           \
-		for (const char *a_ = (first); a_; a_ = va_arg(ap_, char *))    \
-			count_++;                                               \
-		va_end(ap_);                                                    \
-		(argv) = alloca((count_ + 1) * sizeof(char *));                 \
-		va_start(ap_, first);                                           \
-		for (size_t i_ = 0; i_ < count_; i_++)                          \
-			(argv)[i_] = i_ ? va_arg(ap_, char *) : (char *)(first); \
-		(argv)[count_] = NULL;                                          \
-		if (count_)                                                     \
+#define COLLECT(argv, first, tail)                                                   \
+	do {                                                                         \
+		size_t count_ = 0;                                                   \
+		va_list ap_;                                                         \
+                                                                                     \
+		va_start(ap_, first);                                                \
+		for (const char *a_ = (first); a_; a_ = va_arg(ap_, char *))         \
+			count_++;                                                    \
+		va_end(ap_);                                                         \
+		(argv) = alloca((count_ + 1) * sizeof(char *));                      \
+		va_start(ap_, first);                                                \
+		for (size_t i_ = 0; i_ < count_; i_++)                               \
+			(argv)[i_] = i_ ? va_arg(ap_, char *) : (char *)(first);     \
+		(argv)[count_] = NULL;                                               \
+		if (count_)                                                          \
 			(void)va_arg(ap_, char *); /* the NULL that ends the list */ \
-		tail;                                                           \
-		va_end(ap_);                                                    \
+		tail;                                                                \
+		va_end(ap_);                                                         \
 	} while (0)
 
 TT_PUBLIC int execl(const char *path, const char *arg, ...)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Our one fd stays out of the way. A program that closes "everything above 2" never had ours, so for it the
- * number behaves as one that is not open; without this, every program that cleans up before exec would lose its
- * children's record. Nothing here is recorded.
+ * Our one fd stays out of the way. A program that closes "everything above 2" never had ours, so
+ * for it the number behaves as one that is not open; without this, every program that cleans up
+ * before exec would lose its children's record. Nothing here is recorded.
  */
 #include "preload/preload.h"
 
@@ -38,7 +38,8 @@ TT_PUBLIC int close_range(unsigned first, unsigned last, int flags)
 {
 	int own = own_fd(), r;
 
-	if (own < 0 || first > (unsigned)own || last < (unsigned)own || first > last || !is_own(own))
+	if (own < 0 || first > (unsigned)own || last < (unsigned)own || first > last ||
+	    !is_own(own))
 		return PL_NEXT(close_range)(first, last, flags);
 	if ((unsigned)own > first) {
 		r = PL_NEXT(close_range)(first, (unsigned)own - 1, flags);

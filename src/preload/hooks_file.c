@@ -19,166 +19,166 @@ int __openat_2(int dirfd, const char *path, int flags);
 int __openat64_2(int dirfd, const char *path, int flags);
 
 /* The mode is there only if the flags say so. */
-#define TAKE_MODE(mode, flags)                                                \
-	mode_t mode = 0;                                                      \
-	if (((flags) & O_CREAT) || ((flags) & O_TMPFILE) == O_TMPFILE) {      \
-		va_list ap_;                                                  \
-		va_start(ap_, flags);                                         \
-		mode = va_arg(ap_, mode_t);                                   \
-		va_end(ap_);                                                  \
+#define TAKE_MODE(mode, flags)                                       \
+	mode_t mode = 0;                                             \
+	if (((flags)&O_CREAT) || ((flags)&O_TMPFILE) == O_TMPFILE) { \
+		va_list ap_;                                         \
+		va_start(ap_, flags);                                \
+		mode = va_arg(ap_, mode_t);                          \
+		va_end(ap_);                                         \
 	}
 
-#define DEFINE_OPEN(name)                                                     \
-	TT_PUBLIC int name(const char *path, int flags, ...)                  \
-	{                                                                     \
-		struct pl_call c;                                             \
-		int fd;                                                       \
-		TAKE_MODE(mode, flags)                                        \
-									      \
-		if (!pl_enter(&c, EVENT_CALL_##name))                         \
-			return PL_NEXT(name)(path, flags, mode);              \
-		pl_arg_text(&c, 0, path);                                     \
-		pl_arg_num(&c, 1, flags);                                     \
-		pl_arg_mode(&c, 2, flags, mode);                              \
-		pl_begin(&c);                                                 \
-		fd = PL_NEXT(name)(path, flags, mode);                        \
-		pl_end(&c, fd, fd < 0);                                       \
-		return fd;                                                    \
+#define DEFINE_OPEN(name)                                        \
+	TT_PUBLIC int name(const char *path, int flags, ...)     \
+	{                                                        \
+		struct pl_call c;                                \
+		int fd;                                          \
+		TAKE_MODE(mode, flags)                           \
+                                                                 \
+		if (!pl_enter(&c, EVENT_CALL_##name))            \
+			return PL_NEXT(name)(path, flags, mode); \
+		pl_arg_text(&c, 0, path);                        \
+		pl_arg_num(&c, 1, flags);                        \
+		pl_arg_mode(&c, 2, flags, mode);                 \
+		pl_begin(&c);                                    \
+		fd = PL_NEXT(name)(path, flags, mode);           \
+		pl_end(&c, fd, fd < 0);                          \
+		return fd;                                       \
 	}
 
-#define DEFINE_OPENAT(name)                                                   \
-	TT_PUBLIC int name(int dirfd, const char *path, int flags, ...)       \
-	{                                                                     \
-		char dir[DIR_KEPT];                                           \
-		struct pl_call c;                                             \
-		int fd;                                                       \
-		TAKE_MODE(mode, flags)                                        \
-									      \
-		if (!pl_enter(&c, EVENT_CALL_##name))                         \
-			return PL_NEXT(name)(dirfd, path, flags, mode);       \
-		pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir));           \
-		pl_arg_text(&c, 1, path);                                     \
-		pl_arg_num(&c, 2, flags);                                     \
-		pl_arg_mode(&c, 3, flags, mode);                              \
-		pl_begin(&c);                                                 \
-		fd = PL_NEXT(name)(dirfd, path, flags, mode);                 \
-		pl_end(&c, fd, fd < 0);                                       \
-		return fd;                                                    \
+#define DEFINE_OPENAT(name)                                             \
+	TT_PUBLIC int name(int dirfd, const char *path, int flags, ...) \
+	{                                                               \
+		char dir[DIR_KEPT];                                     \
+		struct pl_call c;                                       \
+		int fd;                                                 \
+		TAKE_MODE(mode, flags)                                  \
+                                                                        \
+		if (!pl_enter(&c, EVENT_CALL_##name))                   \
+			return PL_NEXT(name)(dirfd, path, flags, mode); \
+		pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir));     \
+		pl_arg_text(&c, 1, path);                               \
+		pl_arg_num(&c, 2, flags);                               \
+		pl_arg_mode(&c, 3, flags, mode);                        \
+		pl_begin(&c);                                           \
+		fd = PL_NEXT(name)(dirfd, path, flags, mode);           \
+		pl_end(&c, fd, fd < 0);                                 \
+		return fd;                                              \
 	}
 
-#define DEFINE_CREAT(name)                                                    \
-	TT_PUBLIC int name(const char *path, mode_t mode)                     \
-	{                                                                     \
-		struct pl_call c;                                             \
-		int fd;                                                       \
-									      \
-		if (!pl_enter(&c, EVENT_CALL_##name))                         \
-			return PL_NEXT(name)(path, mode);                     \
-		pl_arg_text(&c, 0, path);                                     \
-		pl_arg_num(&c, 1, mode);                                      \
-		pl_begin(&c);                                                 \
-		fd = PL_NEXT(name)(path, mode);                               \
-		pl_end(&c, fd, fd < 0);                                       \
-		return fd;                                                    \
+#define DEFINE_CREAT(name)                                \
+	TT_PUBLIC int name(const char *path, mode_t mode) \
+	{                                                 \
+		struct pl_call c;                         \
+		int fd;                                   \
+                                                          \
+		if (!pl_enter(&c, EVENT_CALL_##name))     \
+			return PL_NEXT(name)(path, mode); \
+		pl_arg_text(&c, 0, path);                 \
+		pl_arg_num(&c, 1, mode);                  \
+		pl_begin(&c);                             \
+		fd = PL_NEXT(name)(path, mode);           \
+		pl_end(&c, fd, fd < 0);                   \
+		return fd;                                \
 	}
 
-#define DEFINE_OPEN_2(name)                                                   \
-	TT_PUBLIC int name(const char *path, int flags)                       \
-	{                                                                     \
-		struct pl_call c;                                             \
-		int fd;                                                       \
-									      \
-		if (!pl_enter(&c, EVENT_CALL_##name))                         \
-			return PL_NEXT(name)(path, flags);                    \
-		pl_arg_text(&c, 0, path);                                     \
-		pl_arg_num(&c, 1, flags);                                     \
-		pl_begin(&c);                                                 \
-		fd = PL_NEXT(name)(path, flags);                              \
-		pl_end(&c, fd, fd < 0);                                       \
-		return fd;                                                    \
+#define DEFINE_OPEN_2(name)                                \
+	TT_PUBLIC int name(const char *path, int flags)    \
+	{                                                  \
+		struct pl_call c;                          \
+		int fd;                                    \
+                                                           \
+		if (!pl_enter(&c, EVENT_CALL_##name))      \
+			return PL_NEXT(name)(path, flags); \
+		pl_arg_text(&c, 0, path);                  \
+		pl_arg_num(&c, 1, flags);                  \
+		pl_begin(&c);                              \
+		fd = PL_NEXT(name)(path, flags);           \
+		pl_end(&c, fd, fd < 0);                    \
+		return fd;                                 \
 	}
 
-#define DEFINE_OPENAT_2(name)                                                 \
-	TT_PUBLIC int name(int dirfd, const char *path, int flags)            \
-	{                                                                     \
-		char dir[DIR_KEPT];                                           \
-		struct pl_call c;                                             \
-		int fd;                                                       \
-									      \
-		if (!pl_enter(&c, EVENT_CALL_##name))                         \
-			return PL_NEXT(name)(dirfd, path, flags);             \
-		pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir));           \
-		pl_arg_text(&c, 1, path);                                     \
-		pl_arg_num(&c, 2, flags);                                     \
-		pl_begin(&c);                                                 \
-		fd = PL_NEXT(name)(dirfd, path, flags);                       \
-		pl_end(&c, fd, fd < 0);                                       \
-		return fd;                                                    \
+#define DEFINE_OPENAT_2(name)                                       \
+	TT_PUBLIC int name(int dirfd, const char *path, int flags)  \
+	{                                                           \
+		char dir[DIR_KEPT];                                 \
+		struct pl_call c;                                   \
+		int fd;                                             \
+                                                                    \
+		if (!pl_enter(&c, EVENT_CALL_##name))               \
+			return PL_NEXT(name)(dirfd, path, flags);   \
+		pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir)); \
+		pl_arg_text(&c, 1, path);                           \
+		pl_arg_num(&c, 2, flags);                           \
+		pl_begin(&c);                                       \
+		fd = PL_NEXT(name)(dirfd, path, flags);             \
+		pl_end(&c, fd, fd < 0);                             \
+		return fd;                                          \
 	}
 
 /* A stream's result is its fd number: the pointer says nothing to a reader. */
-#define DEFINE_FOPEN(name)                                                    \
-	TT_PUBLIC FILE *name(const char *path, const char *mode)              \
-	{                                                                     \
-		struct pl_call c;                                             \
-		FILE *f;                                                      \
-									      \
-		if (!pl_enter(&c, EVENT_CALL_##name))                         \
-			return PL_NEXT(name)(path, mode);                     \
-		pl_arg_text(&c, 0, path);                                     \
-		pl_arg_text(&c, 1, mode);                                     \
-		pl_begin(&c);                                                 \
-		f = PL_NEXT(name)(path, mode);                                \
-		pl_end(&c, f ? fileno_unlocked(f) : -1, !f);                  \
-		return f;                                                     \
+#define DEFINE_FOPEN(name)                                       \
+	TT_PUBLIC FILE *name(const char *path, const char *mode) \
+	{                                                        \
+		struct pl_call c;                                \
+		FILE *f;                                         \
+                                                                 \
+		if (!pl_enter(&c, EVENT_CALL_##name))            \
+			return PL_NEXT(name)(path, mode);        \
+		pl_arg_text(&c, 0, path);                        \
+		pl_arg_text(&c, 1, mode);                        \
+		pl_begin(&c);                                    \
+		f = PL_NEXT(name)(path, mode);                   \
+		pl_end(&c, f ? fileno_unlocked(f) : -1, !f);     \
+		return f;                                        \
 	}
 
-#define DEFINE_FREOPEN(name)                                                  \
-	TT_PUBLIC FILE *name(const char *path, const char *mode, FILE *old)   \
-	{                                                                     \
-		struct pl_call c;                                             \
-		FILE *f;                                                      \
-									      \
-		if (!pl_enter(&c, EVENT_CALL_##name))                         \
-			return PL_NEXT(name)(path, mode, old);                \
-		pl_arg_text(&c, 0, path);                                     \
-		pl_arg_text(&c, 1, mode);                                     \
-		pl_arg_fd(&c, 2, old ? fileno_unlocked(old) : -1);            \
-		pl_begin(&c);                                                 \
-		f = PL_NEXT(name)(path, mode, old);                           \
-		pl_end(&c, f ? fileno_unlocked(f) : -1, !f);                  \
-		return f;                                                     \
+#define DEFINE_FREOPEN(name)                                                \
+	TT_PUBLIC FILE *name(const char *path, const char *mode, FILE *old) \
+	{                                                                   \
+		struct pl_call c;                                           \
+		FILE *f;                                                    \
+                                                                            \
+		if (!pl_enter(&c, EVENT_CALL_##name))                       \
+			return PL_NEXT(name)(path, mode, old);              \
+		pl_arg_text(&c, 0, path);                                   \
+		pl_arg_text(&c, 1, mode);                                   \
+		pl_arg_fd(&c, 2, old ? fileno_unlocked(old) : -1);          \
+		pl_begin(&c);                                               \
+		f = PL_NEXT(name)(path, mode, old);                         \
+		pl_end(&c, f ? fileno_unlocked(f) : -1, !f);                \
+		return f;                                                   \
 	}
 
-#define DEFINE_PATH(name)                                                     \
-	TT_PUBLIC int name(const char *path)                                  \
-	{                                                                     \
-		struct pl_call c;                                             \
-		int r;                                                        \
-									      \
-		if (!pl_enter(&c, EVENT_CALL_##name))                         \
-			return PL_NEXT(name)(path);                           \
-		pl_arg_text(&c, 0, path);                                     \
-		pl_begin(&c);                                                 \
-		r = PL_NEXT(name)(path);                                      \
-		pl_end(&c, r, r < 0);                                         \
-		return r;                                                     \
+#define DEFINE_PATH(name)                             \
+	TT_PUBLIC int name(const char *path)          \
+	{                                             \
+		struct pl_call c;                     \
+		int r;                                \
+                                                      \
+		if (!pl_enter(&c, EVENT_CALL_##name)) \
+			return PL_NEXT(name)(path);   \
+		pl_arg_text(&c, 0, path);             \
+		pl_begin(&c);                         \
+		r = PL_NEXT(name)(path);              \
+		pl_end(&c, r, r < 0);                 \
+		return r;                             \
 	}
 
-#define DEFINE_TWO_PATHS(name)                                                \
-	TT_PUBLIC int name(const char *from, const char *to)                  \
-	{                                                                     \
-		struct pl_call c;                                             \
-		int r;                                                        \
-									      \
-		if (!pl_enter(&c, EVENT_CALL_##name))                         \
-			return PL_NEXT(name)(from, to);                       \
-		pl_arg_text(&c, 0, from);                                     \
-		pl_arg_text(&c, 1, to);                                       \
-		pl_begin(&c);                                                 \
-		r = PL_NEXT(name)(from, to);                                  \
-		pl_end(&c, r, r < 0);                                         \
-		return r;                                                     \
+#define DEFINE_TWO_PATHS(name)                               \
+	TT_PUBLIC int name(const char *from, const char *to) \
+	{                                                    \
+		struct pl_call c;                            \
+		int r;                                       \
+                                                             \
+		if (!pl_enter(&c, EVENT_CALL_##name))        \
+			return PL_NEXT(name)(from, to);      \
+		pl_arg_text(&c, 0, from);                    \
+		pl_arg_text(&c, 1, to);                      \
+		pl_begin(&c);                                \
+		r = PL_NEXT(name)(from, to);                 \
+		pl_end(&c, r, r < 0);                        \
+		return r;                                    \
 	}
 
 DEFINE_OPEN(open)
@@ -237,7 +237,8 @@ TT_PUBLIC int renameat(int from_dirfd, const char *from, int to_dirfd, const cha
 	return r;
 }
 
-TT_PUBLIC int renameat2(int from_dirfd, const char *from, int to_dirfd, const char *to, unsigned flags)
+TT_PUBLIC int renameat2(int from_dirfd, const char *from, int to_dirfd, const char *to,
+			unsigned flags)
 {
 	char from_dir[DIR_KEPT], to_dir[DIR_KEPT];
 	struct pl_call c;

@@ -7,27 +7,28 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#define DEFINE_TO_ADDR(name)                                                           \
-	TT_PUBLIC int name(int fd, const struct sockaddr *addr, socklen_t len)         \
-	{                                                                              \
-		struct pl_call c;                                                      \
-		int r;                                                                 \
-										       \
-		if (!pl_enter(&c, EVENT_CALL_##name))                                  \
-			return PL_NEXT(name)(fd, addr, len);                           \
-		pl_arg_fd(&c, 0, fd);                                                  \
-		pl_arg_addr(&c, 1, addr, len);                                         \
-		pl_begin(&c);                                                          \
-		r = PL_NEXT(name)(fd, addr, len);                                      \
-		pl_end(&c, r, r < 0);                                                  \
-		return r;                                                              \
+#define DEFINE_TO_ADDR(name)                                                   \
+	TT_PUBLIC int name(int fd, const struct sockaddr *addr, socklen_t len) \
+	{                                                                      \
+		struct pl_call c;                                              \
+		int r;                                                         \
+                                                                               \
+		if (!pl_enter(&c, EVENT_CALL_##name))                          \
+			return PL_NEXT(name)(fd, addr, len);                   \
+		pl_arg_fd(&c, 0, fd);                                          \
+		pl_arg_addr(&c, 1, addr, len);                                 \
+		pl_begin(&c);                                                  \
+		r = PL_NEXT(name)(fd, addr, len);                              \
+		pl_end(&c, r, r < 0);                                          \
+		return r;                                                      \
 	}
 
 DEFINE_TO_ADDR(connect)
 DEFINE_TO_ADDR(bind)
 
 /* The peer as accept wrote it: @had is the room the caller gave, *@len what there was. */
-static void put_peer(struct pl_call *c, const struct sockaddr *addr, const socklen_t *len, socklen_t had)
+static void put_peer(struct pl_call *c, const struct sockaddr *addr, const socklen_t *len,
+		     socklen_t had)
 {
 	if (addr && len)
 		pl_out(c, 1, addr, *len < had ? *len : had);
@@ -95,7 +96,8 @@ static size_t pack_answers(const struct addrinfo *list, char *buf, size_t cap)
 	size_t at = 0;
 
 	for (const struct addrinfo *a = list; a; a = a->ai_next) {
-		if (!a->ai_addr || !a->ai_addrlen || a->ai_addrlen > 127 || at + 1 + a->ai_addrlen > cap)
+		if (!a->ai_addr || !a->ai_addrlen || a->ai_addrlen > 127 ||
+		    at + 1 + a->ai_addrlen > cap)
 			continue;
 		if (last && last->ai_addrlen == a->ai_addrlen &&
 		    memcmp(last->ai_addr, a->ai_addr, a->ai_addrlen) == 0)

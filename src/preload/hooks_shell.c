@@ -3,10 +3,10 @@
  * system and popen. Inside libc both hand `environ` to the shell; other threads use it meanwhile.
  *
  * system() lasts as long as its command, so environ cannot be exchanged for it: where the shell can
- * be followed, this file does what libc does (system(3): SIGINT and SIGQUIT ignored, SIGCHLD blocked,
- * the child killed if the thread is cancelled) with an environment of its own. popen() keeps a list
- * that pclose() needs, so it stays libc's; environ is exchanged for the moment it takes to start the
- * shell, by one thread at a time.
+ * be followed, this file does what libc does (system(3): SIGINT and SIGQUIT ignored, SIGCHLD
+ * blocked, the child killed if the thread is cancelled) with an environment of its own. popen()
+ * keeps a list that pclose() needs, so it stays libc's; environ is exchanged for the moment it
+ * takes to start the shell, by one thread at a time.
  */
 #include "preload/preload.h"
 
@@ -22,7 +22,10 @@
 
 extern char **environ;
 
-/* about a second: popen in a signal handler that interrupted popen must not wait for itself for ever */
+/*
+ * about a second: popen in a signal handler that interrupted popen must not wait for itself for
+ * ever
+ */
 #define LOCK_TRIES 10000
 
 /* @users: system() calls now; the first ignores the signals, the last restores them */
@@ -33,7 +36,8 @@ static struct {
 } shell_signals;
 
 /*
- * @own: environ as it was, @ours: what stood there for the last popen(). A thread that read environ at that moment may
+ * @own: environ as it was, @ours: what stood there for the last popen(). A thread that read environ
+ *   at that moment may
  * use it long after, so it lies in memory that is never given back, and goes on standing for @own.
  */
 static struct {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Ways to start a child that are not exec: fork, vfork, posix_spawn. And the ends that skip exit(3). */
+/*
+ * Ways to start a child that are not exec: fork, vfork, posix_spawn. And the ends that skip
+ * exit(3).
+ */
 #include "preload/preload.h"
 
 #include <errno.h>
@@ -25,16 +28,18 @@ TT_PUBLIC pid_t fork(void)
 		return PL_NEXT(fork)();
 	pl_begin(&c);
 	pid = PL_NEXT(fork)();
-	/* the child got its own span in pl_fork_child(), which also serves daemon(3) and forkpty(3) */
+	/*
+	 * the child got its own span in pl_fork_child(), which also serves daemon(3) and forkpty(3)
+	 */
 	if (pid != 0)
 		pl_end(&c, pid, pid < 0);
 	return pid;
 }
 
 /*
- * vfork returns twice on one stack, so no C function can wrap it: the child would run on, call others and overwrite
- * the frame the parent returns through. Our entry point keeps its return address in a register across the system
- * call and has no frame while the call is made: vfork(2).
+ * vfork returns twice on one stack, so no C function can wrap it: the child would run on, call
+ * others and overwrite the frame the parent returns through. Our entry point keeps its return
+ * address in a register across the system call and has no frame while the call is made: vfork(2).
  */
 /* clang-format off */
 __asm__(".text\n"
@@ -92,9 +97,9 @@ static void vfork_child(void)
 	image->ppid = pl_process.image.pid;
 	image->next_seq = 0;
 	image->ended = false;
-	image->slot = pl_process.mode == PL_RING ?
-			      ring_slot_claim(&pl_process.ring, image->pid, &image->span) :
-			      NULL;
+	image->slot = pl_process.mode == PL_RING
+			      ? ring_slot_claim(&pl_process.ring, image->pid, &image->span)
+			      : NULL;
 	pl_thread.vfork_ring_fd = pl_process.ring_fd;
 	pl_thread.in_vfork = true;
 	pl_start_event(image, EVENT_HOW_VFORK, NULL, NULL, 0, NULL);
@@ -160,8 +165,8 @@ static int do_spawn(enum event_call call, pid_t *pid, const char *file,
 		    const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *attr,
 		    char *const argv[], char *const envp[])
 {
-	int (*real)(pid_t *, const char *, const posix_spawn_file_actions_t *, const posix_spawnattr_t *,
-		    char *const[], char *const[]) =
+	int (*real)(pid_t *, const char *, const posix_spawn_file_actions_t *,
+		    const posix_spawnattr_t *, char *const[], char *const[]) =
 		call == EVENT_CALL_posix_spawn ? PL_NEXT(posix_spawn) : PL_NEXT(posix_spawnp);
 	char argv_buf[ARGV_KEPT];
 	struct pl_follow follow;

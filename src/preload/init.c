@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The beginning of a span: at exec (constructor), at fork (atfork child). And its end at exit(3). */
+/*
+ * The beginning of a span: at exec (constructor), at fork (atfork child). And its end at exit(3).
+ */
 #include "preload/preload.h"
 
 #include <errno.h>
@@ -18,8 +20,9 @@ struct pl_process pl_process; /* all zero: no page of the file is copied for it 
 extern char **environ;
 
 /*
- * Copies of what children get, one behind the other: programs overwrite their environment strings to show a status
- * in ps(1). Packed, so that most processes touch one page of it. What does not fit is cut.
+ * Copies of what children get, one behind the other: programs overwrite their environment strings
+ * to show a status in ps(1). Packed, so that most processes touch one page of it. What does not fit
+ * is cut.
  */
 const char *pl_keep(const char *text, size_t len)
 {
@@ -51,8 +54,8 @@ static void keep_library_path(const char *preload)
 	for (const char *p = preload; p && *p;) {
 		size_t n = strcspn(p, ": \t");
 
-		if (n >= sizeof(base) - 1 && memcmp(p + n - (sizeof(base) - 1), base, sizeof(base) - 1) == 0 &&
-		    *p == '/') {
+		if (n >= sizeof(base) - 1 &&
+		    memcmp(p + n - (sizeof(base) - 1), base, sizeof(base) - 1) == 0 && *p == '/') {
 			pl_process.contract.value[CONTRACT_LD_PRELOAD] = pl_keep(p, n);
 			return;
 		}
@@ -89,7 +92,8 @@ bool pl_ring_is_ours(void)
 
 	if (pl_process.ring_fd < 0)
 		return false;
-	ours = tt_sys2(SYS_fstat, pl_process.ring_fd, &st) == 0 && st.st_ino == pl_process.ring_ino &&
+	ours = tt_sys2(SYS_fstat, pl_process.ring_fd, &st) == 0 &&
+	       st.st_ino == pl_process.ring_ino &&
 	       (!pl_process.ring_dev || st.st_dev == pl_process.ring_dev);
 	if (ours)
 		pl_process.ring_dev = st.st_dev;
@@ -136,9 +140,9 @@ static void new_image(const struct event_span *parent)
 	image->ended = false;
 	image->next_seq = 0;
 	image->ppid = (int32_t)tt_sys0(SYS_getppid);
-	image->slot = pl_process.mode == PL_RING ?
-			      ring_slot_claim(&pl_process.ring, image->pid, &image->span) :
-			      NULL;
+	image->slot = pl_process.mode == PL_RING
+			      ? ring_slot_claim(&pl_process.ring, image->pid, &image->span)
+			      : NULL;
 }
 
 /* "spn_" and a UUID is one of ours; anything else is text from outside. */
@@ -167,7 +171,10 @@ static size_t read_cmdline(char *buf, size_t cap)
 	return n > 0 ? (size_t)n : 0;
 }
 
-/* The image is up: say so. A previous image of this process, if we know of one, was replaced by this. */
+/*
+ * The image is up: say so. A previous image of this process, if we know of one, was replaced by
+ * this.
+ */
 static void announce(char *const *argv, bool replaces)
 {
 	char exe[EVENT_PATH_MAX / 2], args[EVENT_PATH_MAX / 2];
@@ -203,7 +210,8 @@ void pl_fork_child(void)
 	if (pl_process.mode == PL_OFF)
 		return;
 	pl_process.image.pid = (int32_t)tt_sys0(SYS_getpid);
-	if (pl_process.spawning && pl_ring_is_ours()) /* another thread had lent it at that moment */
+	/* another thread had lent it at that moment */
+	if (pl_process.spawning && pl_ring_is_ours())
 		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, FD_CLOEXEC);
 	pl_process.spawning = 0;
 	pl_process.spawning_lock = 0;
@@ -256,7 +264,10 @@ static void set_up(char *const *argv, char **envp)
 		event_contract_env_hide(&ctx, envp);
 }
 
-/* A hook ran before our constructor: the vectors are where the kernel put them, environ knows where. */
+/*
+ * A hook ran before our constructor: the vectors are where the kernel put them, environ knows
+ * where.
+ */
 void pl_init(void)
 {
 	static char *no_env[] = {NULL};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Direct mode: no recorder, one line and one write(2) per event, straight to the log. The log fd is high and CLOEXEC;
- * it is checked by device and inode before each use, since a program may close every fd it does not know and
- * get the number back for a file of its own.
+ * Direct mode: no recorder, one line and one write(2) per event, straight to the log. The log fd is
+ * high and CLOEXEC; it is checked by device and inode before each use, since a program may close
+ * every fd it does not know and get the number back for a file of its own.
  */
 #include "preload/preload.h"
 
@@ -17,18 +17,21 @@
 
 #include "base/time.h"
 
-#define LOG_FD_MIN  960 /* out of the way of programs that count fds from below */
-#define SMALL_LINE  2560 /* most lines are 600 bytes or less; longer ones take a mapping */
+#define LOG_FD_MIN 960  /* out of the way of programs that count fds from below */
+#define SMALL_LINE 2560 /* most lines are 600 bytes or less; longer ones take a mapping */
 
 static struct {
 	uint64_t dev, ino;
 	uint64_t lost; /* events not written since the last gap line */
 	int fd;
-	bool torn;     /* the last write was short: begin with a newline */
-	char *path;    /* in pl_process.kept */
-} log_state; /* all zero until pl_log_open(), which comes before any use */
+	bool torn;  /* the last write was short: begin with a newline */
+	char *path; /* in pl_process.kept */
+} log_state;        /* all zero until pl_log_open(), which comes before any use */
 
-/* A number that no program counts up to: at the top of what RLIMIT_NOFILE leaves, where that is low. */
+/*
+ * A number that no program counts up to: at the top of what RLIMIT_NOFILE leaves, where that is
+ * low.
+ */
 static long move_high(long fd)
 {
 	struct rlimit files;
@@ -47,7 +50,8 @@ static int open_file(void)
 	long fd, high;
 
 	fd = tt_sys4(SYS_openat, AT_FDCWD, log_state.path,
-		     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0600);
+		     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
+		     0600);
 	if (fd < 0)
 		return (int)fd;
 	high = move_high(fd);
@@ -97,7 +101,10 @@ void pl_log_open(const char *path)
 		char cwd[EVENT_PATH_MAX / 4];
 		long n = path[0] == '/' ? 0 : tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
 
-		/* made absolute now: the program may change directory before the log is opened again */
+		/*
+		 * made absolute now: the program may change directory before the log is opened
+		 * again
+		 */
 		if (n > 1 && cwd[0] == '/') {
 			tt_out_mem(&o, cwd, (size_t)n - 1);
 			tt_out_char(&o, '/');
@@ -148,7 +155,10 @@ static int ready_fd(void)
 	return r < 0 ? r : log_state.fd;
 }
 
-/* Past RLIMIT_FSIZE a write is answered with SIGXFSZ, which is the program's to get and not for our lines. */
+/*
+ * Past RLIMIT_FSIZE a write is answered with SIGXFSZ, which is the program's to get and not for our
+ * lines.
+ */
 static bool may_grow(int fd)
 {
 	struct rlimit size;
@@ -196,7 +206,8 @@ static bool put_any(const struct event *ev)
 
 	if (n > 0)
 		return write_line(small + 1, (size_t)n);
-	map = tt_sys6(SYS_mmap, 0, EVENT_BUF_MAX + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	map = tt_sys6(SYS_mmap, 0, EVENT_BUF_MAX + 1, PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (map < 0 && map > -4096)
 		return false;
 	done = put_line(ev, (char *)map, EVENT_BUF_MAX + 1);
@@ -231,7 +242,8 @@ static bool needs_cwd(const struct event *ev)
 		return false;
 	layout = event_call_info(ev->call)->layout;
 	for (unsigned i = 0; layout[i]; i++)
-		if (strchr("pqx", layout[i]) && ev->args[i].data && ((const char *)ev->args[i].data)[0] != '/')
+		if (strchr("pqx", layout[i]) && ev->args[i].data &&
+		    ((const char *)ev->args[i].data)[0] != '/')
 			return true;
 	return false;
 }
@@ -243,7 +255,10 @@ __attribute__((__noinline__)) static bool put_with_cwd(struct event *ev)
 
 	if (n > 1 && cwd[0] == '/')
 		ev->cwd = (struct event_text){cwd, (size_t)n - 1};
-	/* only now can a relative path be judged: the number goes back, unless another thread took the next */
+	/*
+	 * only now can a relative path be judged: the number goes back, unless another thread took
+	 * the next
+	 */
 	if (event_is_quiet(ev)) {
 		uint64_t next = ev->seq + 1;
 

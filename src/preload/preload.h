@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Inside the preload library. A hook is called pl_enter, pl_arg_*, pl_begin, the real function, pl_end:
+ * Inside the preload library. A hook is called pl_enter, pl_arg_*, pl_begin, the real function,
+ * pl_end:
  *
  *	pl_enter    is anything to be recorded? clears the call
- *	pl_begin    ring: reserves the record, fully written but for its result. direct: notes the time
+ *	pl_begin    ring: reserves the record, complete but for its result. direct: notes the time
  *	pl_end      ring: completes the record. direct: formats one line, one write(2)
  *
- * Rules of the house: nothing here allocates with malloc, takes a lock, uses stdio or calls a function that this
- * library interposes; system calls of our own go past libc (pl_sys_*). Every path may run in a signal handler that
- * interrupted another hook, between vfork and exec, or before other constructors. errno is saved on the way in and
- * restored on the way out.
+ * Rules of the house: nothing here allocates with malloc, takes a lock, uses stdio or calls a
+ * function that this library interposes; system calls of our own go past libc (base/sys.h). Every
+ * path may run in a signal handler that interrupted another hook, between vfork and exec, or before
+ * other constructors. errno is saved on the way in and restored on the way out.
  */
 #ifndef TT_PRELOAD_PRELOAD_H
 #define TT_PRELOAD_PRELOAD_H
@@ -25,25 +26,29 @@
 
 enum pl_mode { PL_OFF, PL_DIRECT, PL_RING };
 
-/* A process image: what a span is. A vfork child has one of its own while it borrows its parent's memory. */
+/*
+ * A process image: what a span is. A vfork child has one of its own while it borrows its parent's
+ * memory.
+ */
 struct pl_image {
 	struct tt_uuid span;
 	struct event_span parent;
 	struct ring_slot *slot; /* PL_RING: where events are counted, or NULL */
 	uint64_t next_seq;      /* without a slot */
 	int32_t pid, ppid;
-	bool ended;		/* the exit event is out */
+	bool ended; /* the exit event is out */
 };
 
 /* Per thread, in initial-exec TLS: reachable without a function call, at any time. */
 struct pl_thread {
 	struct ring_writer writer;
-	int32_t tid;		    /* 0: not asked yet */
-	bool in_vfork;		    /* this is a vfork child: @vfork_image counts */
-	void *scratch;		    /* mapping of a spawn attempt in a vfork child, freed by the parent */
+	int32_t tid;   /* 0: not asked yet */
+	bool in_vfork; /* this is a vfork child: @vfork_image counts */
+	/* mapping of a spawn attempt in a vfork child, freed by the parent */
+	void *scratch;
 	size_t scratch_size;
 	struct pl_image vfork_image;
-	int vfork_ring_fd;	    /* ours, before that child ran */
+	int vfork_ring_fd; /* ours, before that child ran */
 };
 extern __thread struct pl_thread pl_thread __attribute__((__tls_model__("initial-exec")));
 
@@ -53,12 +58,13 @@ struct pl_process {
 	struct pl_image image;
 	struct ring_producer ring;
 	struct contract contract; /* what goes on to children */
-	struct event_ids ids;	  /* for direct mode */
+	struct event_ids ids;     /* for direct mode */
 	int ring_fd;
 	uint64_t ring_dev, ring_ino;
-	uint32_t spawning;	  /* posix_spawn calls that need the ring fd inherited, at this moment */
-	uint32_t spawning_lock;	  /* that number and the fd's flag change together */
-	bool inherit_only;	  /* TELLTALE_ENV=inherit: children get what the caller passes */
+	/* posix_spawn calls that need the ring fd inherited, at this moment */
+	uint32_t spawning;
+	uint32_t spawning_lock; /* that number and the fd's flag change together */
+	bool inherit_only;      /* TELLTALE_ENV=inherit: children get what the caller passes */
 	size_t kept_len;
 	char kept[2 * EVENT_PATH_MAX + CONTRACT_NAMES * CONTRACT_ID_MAX]; /* pl_keep() */
 };
@@ -68,9 +74,9 @@ struct pl_call {
 	struct event ev;
 	struct ring_record *rec; /* PL_RING; NULL: lost, and counted */
 	int saved_errno;
-	uint64_t began_ns;	 /* PL_DIRECT: CLOCK_MONOTONIC */
-	bool quiet;		 /* left out by the default filter */
-	uint32_t flags;		 /* RING_FLAG_* of an exec */
+	uint64_t began_ns; /* PL_DIRECT: CLOCK_MONOTONIC */
+	bool quiet;        /* left out by the default filter */
+	uint32_t flags;    /* RING_FLAG_* of an exec */
 };
 
 /* pl_image_now - the image the calling thread acts for */
@@ -79,13 +85,19 @@ static inline struct pl_image *pl_image_now(void)
 	return TT_UNLIKELY(pl_thread.in_vfork) ? &pl_thread.vfork_image : &pl_process.image;
 }
 
-/* pl_keep - a copy that lasts as long as the image; NULL if there is no room. Only while setting up. */
+/*
+ * pl_keep - a copy that lasts as long as the image; NULL if there is no room. Only while setting
+ * up.
+ */
 const char *pl_keep(const char *text, size_t len);
 
 /* pl_init - set up if that has not happened: other constructors may call hooks before ours runs */
 void pl_init(void);
 
-/* pl_enter - start a call; false: nothing is recorded, call the real function and return. Keeps errno. */
+/*
+ * pl_enter - start a call; false: nothing is recorded, call the real function and return. Keeps
+ * errno.
+ */
 bool pl_enter(struct pl_call *c, enum event_call call);
 
 void pl_arg_text(struct pl_call *c, unsigned i, const char *text);
@@ -93,7 +105,10 @@ void pl_arg_num(struct pl_call *c, unsigned i, int64_t num);
 void pl_arg_mode(struct pl_call *c, unsigned i, int flags, unsigned mode);
 void pl_arg_addr(struct pl_call *c, unsigned i, const void *sa, size_t len);
 
-/* pl_arg_fd - a plain fd; pl_arg_dirfd - one that a relative path starts from: looked up before the call */
+/*
+ * pl_arg_fd - a plain fd; pl_arg_dirfd - one that a relative path starts from: looked up before the
+ * call
+ */
 #define pl_arg_fd pl_arg_num
 void pl_arg_dirfd(struct pl_call *c, unsigned i, int fd, const char *path, char *buf, size_t cap);
 
@@ -107,7 +122,9 @@ void pl_out(struct pl_call *c, unsigned i, const void *bytes, size_t len);
 /* pl_begin - the call starts now; restores errno for the real function */
 void pl_begin(struct pl_call *c);
 
-/* pl_end - it returned @result; @failed: errno says why. Restores the errno the real function left. */
+/*
+ * pl_end - it returned @result; @failed: errno says why. Restores the errno the real function left.
+ */
 void pl_end(struct pl_call *c, int64_t result, bool failed);
 
 /* pl_end_error - as pl_end, for functions that return their error: getaddrinfo, posix_spawn */
@@ -121,16 +138,22 @@ void pl_point(struct pl_call *c);
 void pl_span_text(char text[PL_SPAN_TEXT_LEN + 1], const struct tt_uuid *span);
 
 /* pl_start_event - record that the span of @image began; exe, argv and comm may be absent */
-void pl_start_event(const struct pl_image *image, enum event_how how, const char *exe, const char *argv,
-		    size_t argv_len, const char *comm);
+void pl_start_event(const struct pl_image *image, enum event_how how, const char *exe,
+		    const char *argv, size_t argv_len, const char *comm);
 
 /* pl_exit_event - record that the current image ends; once per image */
 void pl_exit_event(int status);
 
-/* pl_spawn_start - the span of a child that libc forks: it becomes another image before it can say a word */
+/*
+ * pl_spawn_start - the span of a child that libc forks: it becomes another image before it can say
+ * a word
+ */
 void pl_spawn_start(const struct tt_uuid *span, int32_t pid);
 
-/* pl_shell_environ - the program's own environ where @envp is what popen() has put in its place at this moment */
+/*
+ * pl_shell_environ - the program's own environ where @envp is what popen() has put in its place at
+ * this moment
+ */
 char *const *pl_shell_environ(char *const *envp);
 
 /* pl_shell_fork_child - another thread's popen() or system() did not come along into this child */
@@ -148,7 +171,10 @@ int pl_log_fd(void);
 /* pl_log_is_ours - the log fd still is the file that was opened */
 bool pl_log_is_ours(void);
 
-/* pl_ring_is_ours - the ring fd still is what it was: a program may have closed it and reused the number */
+/*
+ * pl_ring_is_ours - the ring fd still is what it was: a program may have closed it and reused the
+ * number
+ */
 bool pl_ring_is_ours(void);
 
 /* pl_next - the next definition of a function after this library, by index in next.def */
@@ -161,14 +187,14 @@ enum pl_fn {
 void *pl_next_lookup(enum pl_fn fn);
 extern void *pl_next_table[PL_FN_COUNT];
 #define PL_NEXT(name)                                                                        \
-	((__typeof__(&name))(__atomic_load_n(&pl_next_table[PL_FN_##name], __ATOMIC_RELAXED) ?: \
-				     pl_next_lookup(PL_FN_##name)))
+	((__typeof__(&name))(__atomic_load_n(&pl_next_table[PL_FN_##name], __ATOMIC_RELAXED) \
+				     ?: pl_next_lookup(PL_FN_##name)))
 
 /* How a child gets to know: see follow.c. */
 struct pl_follow {
-	char *const *envp;	/* what to pass */
-	bool follows;		/* false: envp is the caller's own */
-	bool mapped;		/* scratch to be given back by pl_follow_done() */
+	char *const *envp; /* what to pass */
+	bool follows;      /* false: envp is the caller's own */
+	bool mapped;       /* scratch to be given back by pl_follow_done() */
 	char parent[PL_SPAN_TEXT_LEN + 1];
 	char buf[2304] __attribute__((__aligned__(8)));
 };
@@ -179,11 +205,13 @@ struct pl_follow {
  * @parent: the span the new image will name as its parent
  * Clears CLOEXEC on the ring fd; pl_follow_done() undoes that and frees what prepare took.
  */
-void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search, char *const *envp,
-		       const struct tt_uuid *parent);
+void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search,
+		       char *const *envp, const struct tt_uuid *parent);
 void pl_follow_done(struct pl_follow *f);
 
-/* pl_follow_prepare_shell - the same for /bin/sh; the environment lies in what @room gives, or NULL */
+/*
+ * pl_follow_prepare_shell - the same for /bin/sh; the environment lies in what @room gives, or NULL
+ */
 void pl_follow_prepare_shell(struct pl_follow *f, char *const *envp, const struct tt_uuid *parent,
 			     void *(*room)(size_t size));
 

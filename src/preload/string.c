@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The string functions that this library calls, as hidden functions of its own. Each one taken from libc would cost a
- * symbol look-up at its first use in every process, which is more than most processes spend in it.
- * The compiler must not turn these loops into calls of themselves: see the flags in meson.build.
+ * The string functions that this library calls, as hidden functions of its own. Each one taken from
+ * libc would cost a symbol look-up at its first use in every process, which is more than most
+ * processes spend in it. The compiler must not turn these loops into calls of themselves: see the
+ * flags in meson.build.
  */
 #include <stddef.h>
 #include <stdint.h>

@@ -104,7 +104,10 @@ static void set_tail(struct ring_consumer *c, uint32_t lane, uint64_t tail)
 	__atomic_store_n(&c->lanes[lane].tail, tail, __ATOMIC_RELEASE);
 }
 
-/* The lane makes no sense: skip to where its owner says it is, whatever that is, and start afresh there. */
+/*
+ * The lane makes no sense: skip to where its owner says it is, whatever that is, and start afresh
+ * there.
+ */
 static int drop_pending(struct ring_consumer *c, uint32_t lane, uint64_t head,
 			struct ring_lane_state *ret)
 {
@@ -136,7 +139,10 @@ int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner
 			ret->blocked = true;
 			if (!owner_dead)
 				return 0;
-			/* cut off in the middle of writing it: where the next one begins is not known */
+			/*
+			 * cut off in the middle of writing it: where the next one begins is not
+			 * known
+			 */
 			return drop_pending(c, lane, head, ret);
 		}
 		size = __atomic_load_n(&r->size, __ATOMIC_RELAXED);
@@ -167,11 +173,17 @@ void ring_lane_release(struct ring_consumer *c, uint32_t lane)
 {
 	struct ring_lane *l = &c->lanes[lane];
 
-	/* whatever is left half-written lies behind the next owner: positions only grow, so old tags never match */
+	/*
+	 * whatever is left half-written lies behind the next owner: positions only grow, so old
+	 * tags never match
+	 */
 	__atomic_store_n(&l->head, c->tail[lane], __ATOMIC_RELAXED);
 	__atomic_store_n(&l->lost, 0, __ATOMIC_RELAXED);
 	c->lost_seen[lane] = 0;
-	/* the next owner's tail is ours to set; his pid is not known until he says it: the old one is dead */
+	/*
+	 * the next owner's tail is ours to set; his pid is not known until he says it: the old one
+	 * is dead
+	 */
 	set_tail(c, lane, c->tail[lane]);
 	__atomic_store_n(&l->pid, 0, __ATOMIC_RELAXED);
 	__atomic_store_n(&l->tid, 0, __ATOMIC_RELAXED);
@@ -181,8 +193,8 @@ void ring_lane_release(struct ring_consumer *c, uint32_t lane)
 int ring_slot_find(struct ring_consumer *c, const struct tt_uuid *span)
 {
 	/*
-	 * New slots lie just below the hint, and none was ever claimed above it until it has gone round once. A wrong
-	 * hint costs time or the slot of the one who wrote it.
+	 * New slots lie just below the hint, and none was ever claimed above it until it has gone
+	 * round once. A wrong hint costs time or the slot of the one who wrote it.
 	 */
 	uint64_t from = __atomic_load_n(&c->header->slot_hint, __ATOMIC_RELAXED);
 	uint32_t count = from < RING_SLOTS ? (uint32_t)from : RING_SLOTS;
@@ -201,7 +213,8 @@ int ring_slot_find(struct ring_consumer *c, const struct tt_uuid *span)
 	return -ENOENT;
 }
 
-bool ring_slot_look(const struct ring_consumer *c, uint32_t slot, struct tt_uuid *ret_span, int32_t *ret_pid)
+bool ring_slot_look(const struct ring_consumer *c, uint32_t slot, struct tt_uuid *ret_span,
+		    int32_t *ret_pid)
 {
 	const struct ring_slot *s = &c->slots[slot];
 

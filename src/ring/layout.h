@@ -7,16 +7,18 @@
  *   +slots        struct ring_lane  x lanes   one per thread: indices
  *   +lanes        lane data x lanes           records, lane_bytes each
  *
- * One memfd per run, sealed against resizing (memfd_create(2), F_SEAL_SHRINK|F_SEAL_GROW). Both sides map it; the
- * workload can write all of it, so the consumer believes no byte: it keeps its own copy of every size and
- * index, copies a record out before it looks at it, and checks each length against what it copied.
+ * One memfd per run, sealed against resizing (memfd_create(2), F_SEAL_SHRINK|F_SEAL_GROW). Both
+ * sides map it; the workload can write all of it, so the consumer believes no byte: it keeps its
+ * own copy of every size and index, copies a record out before it looks at it, and checks each
+ * length against what it copied.
  *
- * A record lies at a lane position that only grows (position modulo lane_bytes is its place). A producer
- * reserves with one compare-and-swap on `head`, which makes the lane safe for a signal handler that interrupts
- * its own thread in the middle, for a vfork child on its parent's lane, and for a raw clone that never heard
- * of us. It fills the record in and then stores `tag` = position + 1 (release): from there on the consumer sees
- * the call as in flight. Completion stores `state` (release). A tag that does not fit the position is
- * a record not yet written, or one cut off by SIGKILL.
+ * A record lies at a lane position that only grows (position modulo lane_bytes is its place). A
+ * producer reserves with one compare-and-swap on `head`, which makes the lane safe for a signal
+ * handler that interrupts its own thread in the middle, for a vfork child on its parent's lane, and
+ * for a raw clone that never heard of us. It fills the record in and then stores `tag` = position +
+ * 1 (release): from there on the consumer sees the call as in flight. Completion stores `state`
+ * (release). A tag that does not fit the position is a record not yet written, or one cut off by
+ * SIGKILL.
  */
 #ifndef TT_RING_LAYOUT_H
 #define TT_RING_LAYOUT_H
@@ -25,25 +27,27 @@
 
 #include "base/uuid.h"
 
-#define RING_MAGIC	 0x676e6972746c6574ull /* "teltring", little-endian */
-#define RING_VERSION	 1u
+#define RING_MAGIC       0x676e6972746c6574ull /* "teltring", little-endian */
+#define RING_VERSION     1u
 #define RING_HEADER_SIZE 4096u
-#define RING_ALIGN	 16u	/* records start and end on it */
-#define RING_RECORD_MAX	 (64u << 10)
-#define RING_SLOTS	 4096u
-#define RING_LANES	 1024u
-#define RING_LANE_BYTES	 (512u << 10)
+#define RING_ALIGN       16u /* records start and end on it */
+#define RING_RECORD_MAX  (64u << 10)
+#define RING_SLOTS       4096u
+#define RING_LANES       1024u
+#define RING_LANE_BYTES  (512u << 10)
 
 struct ring_header {
 	uint64_t magic;
 	uint32_t version;
 	uint32_t slots, lanes, lane_bytes;
-	uint32_t recorder_pid;	/* in the recorder's namespace: for humans */
-	uint32_t attached;	/* processes that mapped the ring */
-	uint64_t slot_hint;	/* where the next search for a free slot starts */
-	uint64_t lane_high;	/* lanes are claimed from below; none at or above this was ever claimed */
-	uint64_t lost_no_lane;	/* events that found no lane: part of their span's sequence all the same */
-	uint64_t lost_no_slot;	/* images that found no slot: their events are not counted */
+	uint32_t recorder_pid; /* in the recorder's namespace: for humans */
+	uint32_t attached;     /* processes that mapped the ring */
+	uint64_t slot_hint;    /* where the next search for a free slot starts */
+	/* lanes are claimed from below; none at or above this was ever claimed */
+	uint64_t lane_high;
+	/* events that found no lane: part of their span's sequence all the same */
+	uint64_t lost_no_lane;
+	uint64_t lost_no_slot; /* images that found no slot: their events are not counted */
 };
 _Static_assert(sizeof(struct ring_header) <= RING_HEADER_SIZE, "one page");
 
@@ -51,23 +55,23 @@ enum ring_state { RING_FREE, RING_CLAIMED, RING_CLOSED };
 
 /* A process image. The counter lives here, so that the number of events made survives SIGKILL. */
 struct ring_slot {
-	uint32_t state;		/* enum ring_state; CLOSED: the recorder may free it */
-	int32_t pid;		/* the image's own getpid() */
+	uint32_t state; /* enum ring_state; CLOSED: the recorder may free it */
+	int32_t pid;    /* the image's own getpid() */
 	struct tt_uuid span;
-	uint64_t next_seq;	/* events made so far */
+	uint64_t next_seq; /* events made so far */
 	uint64_t pad[4];
 };
 _Static_assert(sizeof(struct ring_slot) == 64, "one cache line");
 
 /* Producer and consumer indices lie on cache lines of their own. */
 struct ring_lane {
-	uint64_t head;		/* end of what is reserved */
-	uint32_t state;		/* enum ring_state */
-	int32_t pid, tid;	/* the owner's own view */
-	uint32_t touched;	/* written to have the page mapped */
-	uint64_t lost;		/* reservations refused because the lane was full */
+	uint64_t head;    /* end of what is reserved */
+	uint32_t state;   /* enum ring_state */
+	int32_t pid, tid; /* the owner's own view */
+	uint32_t touched; /* written to have the page mapped */
+	uint64_t lost;    /* reservations refused because the lane was full */
 	uint64_t pad1[4];
-	uint64_t tail;		/* end of what is consumed: written by the recorder alone */
+	uint64_t tail; /* end of what is consumed: written by the recorder alone */
 	uint64_t pad2[7];
 };
 _Static_assert(sizeof(struct ring_lane) == 128, "two cache lines");
@@ -82,10 +86,14 @@ static inline uint64_t ring_lanes_offset(uint32_t slots)
 	return ring_slots_offset() + (uint64_t)slots * sizeof(struct ring_slot);
 }
 
-/* What a producer maps at start: header, slots and lanes. A lane's data is mapped when a thread claims it. */
+/*
+ * What a producer maps at start: header, slots and lanes. A lane's data is mapped when a thread
+ * claims it.
+ */
 static inline uint64_t ring_directory_size(uint32_t slots, uint32_t lanes)
 {
-	return (ring_lanes_offset(slots) + (uint64_t)lanes * sizeof(struct ring_lane) + 4095) & ~4095ull;
+	return (ring_lanes_offset(slots) + (uint64_t)lanes * sizeof(struct ring_lane) + 4095) &
+	       ~4095ull;
 }
 
 static inline uint64_t ring_total_size(uint32_t slots, uint32_t lanes, uint32_t lane_bytes)
@@ -96,46 +104,47 @@ static inline uint64_t ring_total_size(uint32_t slots, uint32_t lanes, uint32_t 
 enum ring_kind { RING_PAD, RING_CALL, RING_START, RING_EXIT };
 enum ring_progress { RING_IN_FLIGHT, RING_DONE };
 
-#define RING_FLAG_NO_ROOM    1u /* exec: our variables did not fit, the caller's environment went through */
-#define RING_FLAG_NOCLDWAIT  2u /* the process lets its children vanish unreaped (SIGCHLD ignored) */
+#define RING_FLAG_NO_ROOM    1u /* exec: our variables did not fit, the caller's own went through */
+#define RING_FLAG_NOCLDWAIT  2u /* the process lets its children vanish unreaped */
 #define RING_FLAG_UNFOLLOWED 4u /* exec, spawn: the program cannot load the library */
 #define RING_FLAG_NO_RESULT  8u /* exec: recorded before the attempt, which did not return */
 
 /* The fixed part; ring_arg records follow, then padding to RING_ALIGN. */
 struct ring_record {
-	uint64_t tag;		/* position + 1, stored last at entry */
-	uint32_t size;		/* of the whole record */
-	uint8_t kind;		/* enum ring_kind */
-	uint8_t call;		/* RING_CALL: enum event_call; RING_START: enum event_how */
+	uint64_t tag;  /* position + 1, stored last at entry */
+	uint32_t size; /* of the whole record */
+	uint8_t kind;  /* enum ring_kind */
+	uint8_t call;  /* RING_CALL: enum event_call; RING_START: enum event_how */
 	uint8_t argc;
 	uint8_t pad0;
-	uint32_t state;		/* enum ring_progress, stored last on return */
+	uint32_t state; /* enum ring_progress, stored last on return */
 	uint32_t flags;
 	uint64_t seq;
-	uint64_t entered_ns;	/* CLOCK_MONOTONIC */
+	uint64_t entered_ns; /* CLOCK_MONOTONIC */
 	uint64_t elapsed_ns;
-	int64_t result;		/* RING_EXIT: the status */
+	int64_t result; /* RING_EXIT: the status */
 	int32_t error;
-	int32_t pid, ppid, tid;	/* the process's own view */
+	int32_t pid, ppid, tid; /* the process's own view */
 	struct tt_uuid span;
 	uint64_t pad1;
 };
 _Static_assert(sizeof(struct ring_record) == 96, "a multiple of RING_ALIGN");
 
 #define RING_ARG_ABSENT 1u
-#define RING_ARG_CUT	2u
+#define RING_ARG_CUT    2u
 
 struct ring_arg {
-	uint32_t len;		/* bytes that count */
+	uint32_t len; /* bytes that count */
 	uint16_t flags;
-	uint16_t room;		/* where the next argument begins, in units of 8 bytes */
+	uint16_t room; /* where the next argument begins, in units of 8 bytes */
 	int64_t num;
 };
 _Static_assert(sizeof(struct ring_arg) == 16, "no padding");
 
 /* Arguments of RING_START, by index. */
 enum ring_start_arg {
-	RING_START_PARENT,	/* num 1: 16 bytes of span UUID; num 0: text from outside; absent: none */
+	/* num 1: 16 bytes of span UUID; num 0: text from outside; absent: none */
+	RING_START_PARENT,
 	RING_START_EXE,
 	RING_START_ARGV,
 	RING_START_CWD,

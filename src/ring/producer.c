@@ -12,8 +12,8 @@
 
 static int map(void *at, size_t size, int flags, int fd, uint64_t offset, void **ret)
 {
-	long r = tt_sys6(SYS_mmap, (long)at, (long)size, PROT_READ | PROT_WRITE, MAP_SHARED | flags, fd,
-			 (long)offset);
+	long r = tt_sys6(SYS_mmap, (long)at, (long)size, PROT_READ | PROT_WRITE, MAP_SHARED | flags,
+			 fd, (long)offset);
 
 	if (r < 0 && r > -4096)
 		return (int)r;
@@ -39,8 +39,8 @@ int ring_producer_attach(struct ring_producer *p, int fd)
 		return (int)r;
 	h = dir;
 	/*
-	 * The first touch of a page is a write: a read would map its neighbours too and leave a second fault to
-	 * the write that follows.
+	 * The first touch of a page is a write: a read would map its neighbours too and leave a
+	 * second fault to the write that follows.
 	 */
 	(void)__atomic_fetch_add(&h->attached, 1, __ATOMIC_RELAXED);
 	if (h->magic != RING_MAGIC || h->version != RING_VERSION || h->slots != RING_SLOTS ||
@@ -74,8 +74,8 @@ struct ring_slot *ring_slot_claim(struct ring_producer *p, int32_t pid, const st
 		struct ring_slot *s = &p->slots[(from + i) % p->slot_count];
 		uint32_t expected = RING_FREE;
 
-		if (!__atomic_compare_exchange_n(&s->state, &expected, RING_CLAIMED, false, __ATOMIC_ACQ_REL,
-						 __ATOMIC_RELAXED))
+		if (!__atomic_compare_exchange_n(&s->state, &expected, RING_CLAIMED, false,
+						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
 		s->span = *span;
 		__atomic_store_n(&s->next_seq, 0, __ATOMIC_RELAXED);
@@ -95,15 +95,18 @@ static void raise_high(struct ring_producer *p, uint64_t to)
 		;
 }
 
-int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd, int32_t pid, int32_t tid)
+int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd, int32_t pid,
+		    int32_t tid)
 {
 	int fixed = w->data ? MAP_FIXED : 0;
 
 	w->lane = NULL;
-	(void)__atomic_fetch_or(&p->lanes[0].touched, 1, __ATOMIC_RELAXED); /* as in ring_producer_attach() */
+	/* as in ring_producer_attach() */
+	(void)__atomic_fetch_or(&p->lanes[0].touched, 1, __ATOMIC_RELAXED);
 	for (uint32_t n = 0; n < p->lane_count; n++) {
 		struct ring_lane *lane = &p->lanes[n];
-		uint64_t at = ring_directory_size(p->slot_count, p->lane_count) + (uint64_t)n * p->lane_bytes;
+		uint64_t at = ring_directory_size(p->slot_count, p->lane_count) +
+			      (uint64_t)n * p->lane_bytes;
 		void *data;
 		int r;
 
@@ -138,7 +141,9 @@ static size_t align_up(size_t n, size_t to)
 	return (n + to - 1) & ~(to - 1);
 }
 
-/* Reserve @size bytes that do not wrap; NULL if the lane is full. @size is at most RING_RECORD_MAX. */
+/*
+ * Reserve @size bytes that do not wrap; NULL if the lane is full. @size is at most RING_RECORD_MAX.
+ */
 static struct ring_record *reserve(struct ring_writer *w, size_t size, uint64_t *ret_pos)
 {
 	uint32_t lane_bytes = w->lane_bytes;
@@ -152,7 +157,8 @@ static struct ring_record *reserve(struct ring_writer *w, size_t size, uint64_t 
 		pad = place + size > lane_bytes ? lane_bytes - place : 0;
 		/* a head off its alignment was scribbled on: the consumer puts it right */
 		if ((head & (RING_ALIGN - 1)) ||
-		    head + pad + size - __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE) > lane_bytes) {
+		    head + pad + size - __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE) >
+			    lane_bytes) {
 			__atomic_fetch_add(&lane->lost, 1, __ATOMIC_RELAXED);
 			return NULL;
 		}
@@ -231,7 +237,8 @@ static struct ring_record *put(struct ring_writer *w, const struct event *ev, en
 		bool cut = args[i].cut || (args[i].data && len < args[i].len);
 
 		a->len = (uint32_t)len;
-		a->flags = (uint16_t)((args[i].absent ? RING_ARG_ABSENT : 0) | (cut ? RING_ARG_CUT : 0));
+		a->flags = (uint16_t)((args[i].absent ? RING_ARG_ABSENT : 0) |
+				      (cut ? RING_ARG_CUT : 0));
 		a->room = (uint16_t)(arg_room(&args[i], limit) / 8);
 		a->num = args[i].num;
 		if (len)
@@ -288,9 +295,11 @@ bool ring_start_put(struct ring_writer *w, const struct event *ev, uint32_t flag
 	uint64_t pos;
 
 	if (ev->parent.text.data)
-		*parent = (struct event_arg){.data = ev->parent.text.data, .len = ev->parent.text.len};
+		*parent = (struct event_arg){.data = ev->parent.text.data,
+					     .len = ev->parent.text.len};
 	else if (!tt_uuid_is_nil(&ev->parent.id))
-		*parent = (struct event_arg){.data = &ev->parent.id, .len = sizeof(ev->parent.id), .num = 1};
+		*parent = (struct event_arg){
+			.data = &ev->parent.id, .len = sizeof(ev->parent.id), .num = 1};
 	else
 		parent->absent = true;
 	r = put(w, ev, RING_START, args, RING_START_ARGC, &pos);

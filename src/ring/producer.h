@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writing into the ring from inside the workload. No allocation, no locks, no libc state; signal-safe. The only
- * system call after set-up is the mmap of a thread's lane. errno is the caller's to keep.
+ * Writing into the ring from inside the workload. No allocation, no locks, no libc state;
+ * signal-safe. The only system call after set-up is the mmap of a thread's lane. errno is the
+ * caller's to keep.
  */
 #ifndef TT_RING_PRODUCER_H
 #define TT_RING_PRODUCER_H
@@ -27,7 +28,10 @@ struct ring_writer {
 	uint32_t lane_bytes;
 };
 
-/* ring_producer_attach - map the directory of the ring behind @fd. 0, -errno, or -EPROTO if it is no ring. */
+/*
+ * ring_producer_attach - map the directory of the ring behind @fd. 0, -errno, or -EPROTO if it is
+ * no ring.
+ */
 int ring_producer_attach(struct ring_producer *p, int fd) TT_MUST_CHECK;
 
 /* ring_slot_claim - a slot for a new image, or NULL (counted) if all are taken */
@@ -38,29 +42,40 @@ struct ring_slot *ring_slot_claim(struct ring_producer *p, int32_t pid, const st
  * @fd: the ring, which the caller has verified to be still the ring
  * 0, or -errno with @w->lane NULL: no lane free or no memory.
  */
-int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd, int32_t pid, int32_t tid);
+int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd, int32_t pid,
+		    int32_t tid);
 
-/* ring_lane_close - the thread ends: the recorder may give the lane to another once it has drained it */
+/*
+ * ring_lane_close - the thread ends: the recorder may give the lane to another once it has drained
+ * it
+ */
 void ring_lane_close(struct ring_writer *w);
 
 /*
  * ring_call_begin - reserve the record of a call and show it as in flight
  * @ev: args, call, pid, ppid, tid, span, seq; ts_ns holds CLOCK_MONOTONIC. Arguments are cut to fit
- *      RING_RECORD_MAX. An absent argument with a length gets that much room: see ring_arg_fill(). The extra,
- *      if the call has one, follows as args[number of letters in the layout].
+ *      RING_RECORD_MAX. An absent argument with a length gets that much room: see ring_arg_fill().
+ *      The extra, if the call has one, follows as args[number of letters in the layout].
  * Returns the record, or NULL: the lane is full (counted in it) or there is none.
  */
 struct ring_record *ring_call_begin(struct ring_writer *w, const struct event *ev);
 
-/* ring_start_put, ring_exit_put - complete records of the other kinds; false: lost, counted in the lane */
+/*
+ * ring_start_put, ring_exit_put - complete records of the other kinds; false: lost, counted in the
+ * lane
+ */
 bool ring_start_put(struct ring_writer *w, const struct event *ev, uint32_t flags);
 bool ring_exit_put(struct ring_writer *w, const struct event *ev);
 
-/* ring_arg_fill - set the bytes of argument @i of a record in flight; @len is at most the room reserved for it */
+/*
+ * ring_arg_fill - set the bytes of argument @i of a record in flight; @len is at most the room
+ * reserved for it
+ */
 void ring_arg_fill(struct ring_record *r, unsigned i, const void *bytes, size_t len);
 
 /* ring_call_end - complete a record */
-static inline void ring_call_end(struct ring_record *r, int64_t result, int error, uint64_t elapsed_ns)
+static inline void ring_call_end(struct ring_record *r, int64_t result, int error,
+				 uint64_t elapsed_ns)
 {
 	r->result = result;
 	r->error = error;

@@ -16,7 +16,8 @@ struct tt_err {
  * @num: positive errno value
  * @fmt: the act and its object in quotes, lower case, no full stop: "open store '%s'"
  *
- * The text becomes "<fmt>: <strerror(num)>". Returns -num. Keeps errno. Thread-safe, not signal-safe.
+ * The text becomes "<fmt>: <strerror(num)>". Returns -num. Keeps errno. Thread-safe, not
+ * signal-safe.
  */
 int tt_fail(struct tt_err *err, int num, const char *fmt, ...) TT_PRINTF(3, 4);
 

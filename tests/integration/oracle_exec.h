@@ -3,6 +3,14 @@
 #ifndef TT_TESTS_ORACLE_EXEC_H
 #define TT_TESTS_ORACLE_EXEC_H
 
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #define NOOP_JSON "[\"oracle\", \"noop\"]"
 
 static char noop_0[] = "oracle", noop_1[] = "noop";

@@ -50,8 +50,10 @@ def daemon(ms, stubborn, options, expect, low, high, title):
     exits = [e for e in rec.events if e["syscall"] == "exit" and e.get("pid") == pid]
     same("... it has one exit event", len(exits), 1)
     ends_once("... every span ends once", rec)
-    check("... its writes are in the figures", rec.run["summary"]["write_syscalls"] >= 300,
-          rec.run["summary"]["write_syscalls"])
+    # of a zombie only root may open /proc/PID/io
+    check("... its writes are in the figures, or these say that they are not",
+          rec.run["summary"]["write_syscalls"] >= 300 or
+          (os.geteuid() != 0 and "lower_bound" in rec.run["sources"]["write_syscalls"]), rec.run["summary"])
     return rec, exits[0] if exits else {}
 
 

@@ -238,7 +238,8 @@ def reuse():
     if os.geteuid() != 0:
         tt.skip("a pid that is used again and again", "needs root to choose pids")
         return
-    for name, stop in (("at once", ""), ("once more", ""), ("and once more", ""), ("while telltale is stopped", "kill -STOP $PPID; ")):
+    for name, stop in (("at once", ""), ("once more", ""), ("and once more", ""),
+                       ("while telltale is stopped", "kill -STOP $PPID; ")):
         folder = tt.scratch(0o777)
         flag = os.path.join(folder, "flag")
         code = f"{stop}{sys.executable} -c '{REUSE}'; r=$?; >{flag}; exit $r".replace("'", "'\\''")

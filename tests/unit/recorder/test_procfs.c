@@ -74,7 +74,8 @@ static void a_zombie_tells_its_status(void)
 static void reads_and_writes_are_counted(void)
 {
 	struct recorder_io before = {0}, after = {0};
-	int in = open("/dev/zero", O_RDONLY | O_CLOEXEC), out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int in = open("/dev/zero", O_RDONLY | O_CLOEXEC),
+	    out = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	int io = open("/proc/self/io", O_RDONLY | O_CLOEXEC);
 	char buf[100];
 

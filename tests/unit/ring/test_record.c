@@ -147,7 +147,9 @@ static void cut_to_fit(void)
 	free(text);
 }
 
-/* Every length a record could claim, every byte of it all ones: refused or sound, never read past. */
+/*
+ * Every length a record could claim, every byte of it all ones: refused or sound, never read past.
+ */
 static void mangled(void)
 {
 	struct event in = {.call = EVENT_CALL_renameat2,

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Producers and consumer together: full lanes, wrap-around, signals, processes that die anywhere. */
+/*
+ * Producers and consumer together: full lanes, wrap-around, signals, processes that die anywhere.
+ */
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>

@@ -288,8 +288,8 @@ static void nothing_runs_before_release(void)
 	int fds = count_fds(), pair[2], status;
 
 	for (const struct policy *p = NULL; (p = policy_next(p));) {
-		struct sandbox_spec spec = make_spec(
-			p, ARGV(str("/bin/sh"), str("-c"), str("echo ran >&9")), no_path);
+		struct sandbox_spec spec =
+			make_spec(p, ARGV(str("/bin/sh"), str("-c"), str("echo ran >&9")), no_path);
 		struct sandbox_launch *l = NULL;
 		struct sandbox_child c;
 		enum sandbox_failure f;

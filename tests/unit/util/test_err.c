@@ -44,7 +44,8 @@ static void long_texts_are_cut_and_end(void)
 		memset(&err, 0x55, sizeof(err));
 		CHECK_INT(tt_fail(&err, ENOSPC, "%s", word), -ENOSPC);
 		CHECK(memchr(err.text, '\0', sizeof(err.text)) != NULL);
-		CHECK(strncmp(err.text, word, n < sizeof(err.text) - 1 ? n : sizeof(err.text) - 1) == 0);
+		CHECK(strncmp(err.text, word,
+			      n < sizeof(err.text) - 1 ? n : sizeof(err.text) - 1) == 0);
 		CHECK_INT(tt_wrap(&err, -ENOSPC, "%s", word), -ENOSPC);
 		CHECK(memchr(err.text, '\0', sizeof(err.text)) != NULL);
 	}
