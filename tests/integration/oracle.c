@@ -10,48 +10,12 @@
 /* open() and open64() are two functions here */
 #undef _FILE_OFFSET_BITS
 
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <signal.h>
-#include <spawn.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "oracle.h"
 
-#define MARK   12345 /* no errno: what a successful call must leave there */
-#define NOBODY 65534
-
-int __open_2(const char *path, int flags);
-int __open64_2(const char *path, int flags);
-int __openat_2(int dirfd, const char *path, int flags);
-int __openat64_2(int dirfd, const char *path, int flags);
-
-extern char **environ;
-
-static char here[2048]; /* the folder, as getcwd has it */
-static char self[2048];
-static int last_errno;
-static void *volatile null; /* keeps the compiler from seeing that NULL is passed */
-
-/* One call with a marked errno. */
-#define CALL(expr)                            \
-	({                                    \
-		errno = MARK;                 \
-		__typeof__(expr) r_ = (expr); \
-		last_errno = errno;           \
-		r_;                           \
-	})
+char here[2048];
+char self[2048];
+int last_errno;
+void *volatile null;
 
 static void put_json(FILE *f, const char *s)
 {
@@ -65,7 +29,7 @@ static void put_json(FILE *f, const char *s)
 	fputc('"', f);
 }
 
-static const char *join(const char *rel)
+const char *join(const char *rel)
 {
 	static char bufs[4][4096];
 	static unsigned n;
@@ -75,16 +39,8 @@ static const char *join(const char *rel)
 	return to;
 }
 
-/* What belongs to the expected line besides call, args and result; a NULL is left out. */
-struct also {
-	const char *path, *path2, *addr;
-	int error;
-	bool no_result; /* an exec that goes through */
-	pid_t pid;      /* 0: this process */
-};
-
 /* want - say what must be recorded of the last CALL; the arguments end with NULL */
-static void want(const char *call, long result, struct also also, ...)
+void want(const char *call, long result, struct also also, ...)
 {
 	char line[16384];
 	FILE *f = fmemopen(line, sizeof(line), "w");
@@ -128,9 +84,7 @@ static void want(const char *call, long result, struct also also, ...)
 		abort();
 }
 
-#define ALSO(...) ((struct also){__VA_ARGS__})
-
-static const char *num(const char *prefix, long n)
+const char *num(const char *prefix, long n)
 {
 	static char bufs[4][64];
 	static unsigned i;
@@ -139,10 +93,9 @@ static const char *num(const char *prefix, long n)
 	snprintf(to, sizeof(bufs[0]), "%s%ld", prefix, n);
 	return to;
 }
-#define FD(n) num("fd:", n)
 
 /* A precondition of the test itself. */
-static void must(bool good, const char *what)
+void must(bool good, const char *what)
 {
 	if (good)
 		return;
@@ -407,8 +360,6 @@ static void without_rights(void)
 	want("unlink", 0, ALSO(join("private")), "private", NULL);
 }
 
-#include "oracle_exec.h"
-#include "oracle_net.h"
 
 int main(int argc, char **argv)
 {

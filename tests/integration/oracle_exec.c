@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The part of oracle.c, which includes it, that starts programs in every way there is. */
-#ifndef TT_TESTS_ORACLE_EXEC_H
-#define TT_TESTS_ORACLE_EXEC_H
+/* open() and open64() are two functions here */
+#undef _FILE_OFFSET_BITS
 
-#include <errno.h>
-#include <fcntl.h>
-#include <spawn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
+#include "oracle.h"
+
+/* The part of oracle.c that starts programs in every way there is. */
 
 #define NOOP_JSON "[\"oracle\", \"noop\"]"
 
@@ -217,7 +212,7 @@ static void vforks(void)
 	reap(pid, 5);
 }
 
-static void programs(void)
+void programs(void)
 {
 	exec_files();
 	exec_fds();
@@ -225,5 +220,3 @@ static void programs(void)
 	shells();
 	vforks();
 }
-
-#endif
