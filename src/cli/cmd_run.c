@@ -150,9 +150,8 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		*ret_status = RUN_FAILED;
 	if (*ret_status != -1)
 		return -1;
-	if (optind >= argc || !argv[optind][0]) {
-		(void)cli_usage("run", optind >= argc ? "no command given: telltale run -- COMMAND"
-						      : "the command is an empty word");
+	if (optind >= argc) {
+		(void)cli_usage("run", "no command given: telltale run -- COMMAND");
 		*ret_status = RUN_FAILED;
 		return -1;
 	}

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* run.json: docs/run-format.md. Valid JSON whatever the program is called; a figure that was not had is null. */
+/*
+ * run.json: docs/run-format.md. Valid JSON whatever the program is called; a figure that was not
+ * had is null.
+ */
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -96,8 +99,8 @@ static json_t *span_json(const struct tt_uuid *id)
 
 static json_t *timeline_json(const struct recorder_sampler *s)
 {
-	json_t *time = json_array(), *cpu = json_array(), *memory = json_array(), *reads = json_array(),
-	       *writes = json_array(), *processes = json_array();
+	json_t *time = json_array(), *cpu = json_array(), *memory = json_array(),
+	       *reads = json_array(), *writes = json_array(), *processes = json_array();
 
 	for (size_t i = 0; i < s->count; i++) {
 		const struct recorder_sample *x = &s->samples[i];
@@ -109,8 +112,9 @@ static json_t *timeline_json(const struct recorder_sampler *s)
 		(void)json_array_append_new(writes, int_json(x->write_calls));
 		(void)json_array_append_new(processes, int_json(x->processes));
 	}
-	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "time_ms", time, "cpu_percent", cpu, "memory_kb", memory,
-			 "read_syscalls", reads, "write_syscalls", writes, "processes", processes);
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "time_ms", time, "cpu_percent", cpu,
+			 "memory_kb", memory, "read_syscalls", reads, "write_syscalls", writes,
+			 "processes", processes);
 }
 
 static bool is_launched(const struct recorder_run_state *r)
@@ -126,7 +130,8 @@ static const char *termination(const struct recorder_run_state *r)
 		return "timeout";
 	if (!WIFSIGNALED(r->status))
 		return "exited";
-	return r->opts->policy->sandboxed && WTERMSIG(r->status) == SIGSYS ? "killed_by_policy" : "signaled";
+	return r->opts->policy->sandboxed && WTERMSIG(r->status) == SIGSYS ? "killed_by_policy"
+									   : "signaled";
 }
 
 void recorder_run_exit_reason(const struct recorder_run_state *r, char *buf, size_t cap)
@@ -137,10 +142,10 @@ void recorder_run_exit_reason(const struct recorder_run_state *r, char *buf, siz
 		(void)snprintf(buf, cap, "EXITED(%d)", WEXITSTATUS(r->status));
 	else
 		(void)snprintf(buf, cap, "%s",
-			       !is_launched(r)				  ? "LAUNCH_FAILED" :
-			       r->timed_out				  ? "TIMEOUT" :
-			       strcmp(how, "killed_by_policy") == 0 ? "SECURITY_VIOLATION" :
-									    "SIGNALED");
+			       !is_launched(r)                        ? "LAUNCH_FAILED"
+			       : r->timed_out                         ? "TIMEOUT"
+			       : strcmp(how, "killed_by_policy") == 0 ? "SECURITY_VIOLATION"
+								      : "SIGNALED");
 }
 
 int recorder_run_exit_status(const struct recorder_run_state *r)
@@ -163,18 +168,21 @@ int recorder_run_exit_status(const struct recorder_run_state *r)
 static json_t *summary_json(const struct recorder_run_state *r)
 {
 	const struct recorder_sampler *s = &r->sampler;
-	uint64_t runtime_ns = r->ended_mono_ns - r->started_mono_ns, cpu_ns = s->user_ns + s->system_ns;
+	uint64_t runtime_ns = r->ended_mono_ns - r->started_mono_ns,
+		 cpu_ns = s->user_ns + s->system_ns;
 	uint64_t peak_kb = s->peak_memory_kb > s->max_rss_kb ? s->peak_memory_kb : s->max_rss_kb;
 	uint64_t peak_processes = s->peak_processes ? s->peak_processes : is_launched(r);
 	double avg = runtime_ns ? 100.0 * (double)cpu_ns / (double)runtime_ns : 0;
-	bool sandboxed = r->opts->policy->sandboxed, exited = is_launched(r) && WIFEXITED(r->status);
+	bool sandboxed = r->opts->policy->sandboxed,
+	     exited = is_launched(r) && WIFEXITED(r->status);
 	char reason[32];
 	json_t *j = json_object();
 
 	recorder_run_exit_reason(r, reason, sizeof(reason));
 	(void)json_object_set_new(j, "runtime_ms", int_json(runtime_ns / TT_NS_PER_MS));
 	/* a run shorter than a sample has no better peak than its average */
-	(void)json_object_set_new(j, "peak_cpu", percent_json(s->peak_cpu > avg ? s->peak_cpu : avg));
+	(void)json_object_set_new(j, "peak_cpu",
+				  percent_json(s->peak_cpu > avg ? s->peak_cpu : avg));
 	(void)json_object_set_new(j, "avg_cpu", percent_json(avg));
 	(void)json_object_set_new(j, "user_ms", int_json(s->user_ns / TT_NS_PER_MS));
 	(void)json_object_set_new(j, "system_ms", int_json(s->system_ns / TT_NS_PER_MS));
@@ -193,7 +201,8 @@ static json_t *summary_json(const struct recorder_run_state *r)
 	(void)json_object_set_new(j, "processes", int_json(r->track.processes));
 	(void)json_object_set_new(j, "peak_processes", int_json(peak_processes));
 	(void)json_object_set_new(j, "exit_reason", json_string(reason));
-	(void)json_object_set_new(j, "exit_code", exited ? json_integer(WEXITSTATUS(r->status)) : json_null());
+	(void)json_object_set_new(j, "exit_code",
+				  exited ? json_integer(WEXITSTATUS(r->status)) : json_null());
 	(void)json_object_set_new(j, "termination", json_string(termination(r)));
 	(void)json_object_set_new(j, "blocked_syscall", json_null());
 	return j;
@@ -215,8 +224,8 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 			continue;
 		lost += g->count;
 		known = known && !g->at_least;
-		gap = json_pack("{s:s, s:s, s:I, s:I}", "sensor", "preload", "reason", g->reason, "count",
-				(json_int_t)g->count, "spans", (json_int_t)g->spans);
+		gap = json_pack("{s:s, s:s, s:I, s:I}", "sensor", "preload", "reason", g->reason,
+				"count", (json_int_t)g->count, "spans", (json_int_t)g->spans);
 		if (g->at_least)
 			(void)json_object_set_new(gap, "at_least", json_true());
 		(void)json_array_append_new(gaps, gap);
@@ -224,72 +233,98 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 	torn = recorder_output_lost(r->out, &num);
 	if (torn) {
 		lost += torn;
-		(void)json_array_append_new(gaps, json_pack("{s:s, s:s, s:I, s:I, s:s}", "sensor", "recorder", "reason",
-							    "log_error", "count", (json_int_t)torn, "spans",
-							    (json_int_t)0, "error",
-							    event_errno_name(num) ? event_errno_name(num) : "EIO"));
+		(void)json_array_append_new(
+			gaps,
+			json_pack("{s:s, s:s, s:I, s:I, s:s}", "sensor", "recorder", "reason",
+				  "log_error", "count", (json_int_t)torn, "spans", (json_int_t)0,
+				  "error", event_errno_name(num) ? event_errno_name(num) : "EIO"));
 	}
 	if (t->ring)
 		(void)json_array_append_new(sensors, json_string("preload"));
 	(void)json_array_append_new(sensors, json_string("proc"));
-	return json_pack("{s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans", (json_int_t)t->spans, "full", 0,
-			 "kernel_only", 0, "declared_only", (json_int_t)t->spans_preload, "none",
-			 (json_int_t)(t->spans - t->spans_preload), "events", (json_int_t)t->events, "lost",
-			 (json_int_t)lost, "lost_exact", known, "gaps", gaps, "sensors", sensors);
+	return json_pack(
+		"{s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans", (json_int_t)t->spans,
+		"full", 0, "kernel_only", 0, "declared_only", (json_int_t)t->spans_preload, "none",
+		(json_int_t)(t->spans - t->spans_preload), "events", (json_int_t)t->events, "lost",
+		(json_int_t)lost, "lost_exact", known, "gaps", gaps, "sensors", sensors);
 }
 
 /* Where each figure came from, and how far it can be trusted. */
 static json_t *sources_json(const struct recorder_run_state *r)
 {
 	static const char *const by_rusage[] = {
-		"user_ms", "system_ms", "avg_cpu", "page_faults_minor", "page_faults_major",
-		"context_switches_voluntary", "context_switches_involuntary",
+		"user_ms",
+		"system_ms",
+		"avg_cpu",
+		"page_faults_minor",
+		"page_faults_major",
+		"context_switches_voluntary",
+		"context_switches_involuntary",
 	};
-	static const char *const by_io[] = {"read_syscalls", "write_syscalls", "bytes_read", "bytes_written"};
-	const char *rusage = "wait4 of the command and of every orphan, with the children they reaped";
-	const char *io = "/proc/PID/io of the same, read before they are reaped";
-	bool vanished = r->track.children_ignored;
+	static const char *const by_io[] = {"read_syscalls", "write_syscalls", "bytes_read",
+					    "bytes_written"};
+	const char *rusage =
+		r->reap_last
+			? "getrusage(RUSAGE_CHILDREN) of the sandbox's init, which reaped all"
+			: "wait4 of the command and of every orphan, with the children they reaped";
+	const char *io = r->reap_last ? "/proc/PID/io of the sandbox's init, which reaped all"
+				      : "/proc/PID/io of the same, read before they are reaped";
+	const char *vanished = "; lower_bound: a process let its children vanish unreaped "
+			       "(SIGCHLD ignored)";
+	const char *unread = "; lower_bound: the figures of an orphan could not be read";
 	char text[320];
 	json_t *j = json_object();
 
-	(void)snprintf(text, sizeof(text), "%s%s", rusage,
-		       vanished ? "; lower_bound: a process let its children vanish unreaped (SIGCHLD ignored)" : "");
+	if (!r->track.children_ignored)
+		vanished = "";
+	if (!r->sampler.io_unread)
+		unread = "";
+	(void)snprintf(text, sizeof(text), "%s%s", rusage, vanished);
 	for (size_t i = 0; i < TT_ARRAY_SIZE(by_rusage); i++)
 		(void)json_object_set_new(j, by_rusage[i], json_string(text));
-	(void)snprintf(text, sizeof(text), "%s%s", io,
-		       vanished ? "; lower_bound: a process let its children vanish unreaped (SIGCHLD ignored)" :
-		       r->sampler.io_unread ? "; lower_bound: the figures of an orphan could not be read" :
-					      "");
+	(void)snprintf(text, sizeof(text), "%s%s", io, *vanished ? vanished : unread);
 	for (size_t i = 0; i < TT_ARRAY_SIZE(by_io); i++)
 		(void)json_object_set_new(j, by_io[i], json_string(text));
-	(void)json_object_set_new(j, "runtime_ms", json_string("CLOCK_MONOTONIC, launch to end of the command"));
-	(void)json_object_set_new(j, "peak_cpu",
-				  json_string("/proc/PID/stat of the tree, sampled; of a run shorter than a sample the "
-					      "average"));
-	(void)json_object_set_new(j, "peak_rss_kb",
-				  json_string("wait4: the largest ru_maxrss of one process, that of the launcher "
-					      "included"));
-	(void)json_object_set_new(j, "peak_memory_kb",
-				  json_string("the largest sampled sum of RSS of the tree, or peak_rss_kb if that is "
-					      "more; lower_bound: a peak between two samples is not seen"));
-	(void)json_object_set_new(j, "peak_processes",
-				  json_string("/proc, sampled; lower_bound: processes between two samples are not "
-					      "seen"));
-	(void)json_object_set_new(j, "processes",
-				  json_string(r->track.ring ? "the library's accounts and /proc; lower_bound: children "
-							      "of programs that do not load it may be missed" :
-							      "/proc, sampled; lower_bound: short processes are not "
-							      "seen"));
-	(void)json_object_set_new(j, "total_syscalls", json_string("unavailable: needs the kernel sensor"));
-	(void)json_object_set_new(j, "syscalls", json_string("unavailable: needs the kernel sensor"));
-	(void)json_object_set_new(j, "blocked_syscalls",
-				  json_string(r->opts->policy->sandboxed ?
-						      "unavailable: denied calls are not counted yet" :
-						      "no filter was installed"));
-	(void)json_object_set_new(j, "blocked_syscall",
-				  json_string(r->opts->policy->sandboxed ?
-						      "unavailable: denied calls are not counted yet" :
-						      "no filter was installed"));
+	(void)json_object_set_new(j, "runtime_ms",
+				  json_string("CLOCK_MONOTONIC, launch to end of the command"));
+	(void)json_object_set_new(
+		j, "peak_cpu",
+		json_string(
+			"/proc/PID/stat of the tree, sampled; of a run shorter than a sample the "
+			"average"));
+	(void)json_object_set_new(
+		j, "peak_rss_kb",
+		json_string("wait4: the largest ru_maxrss of one process, that of the launcher "
+			    "included"));
+	(void)json_object_set_new(
+		j, "peak_memory_kb",
+		json_string("the largest sampled sum of RSS of the tree, or peak_rss_kb if that is "
+			    "more; lower_bound: a peak between two samples is not seen"));
+	(void)json_object_set_new(
+		j, "peak_processes",
+		json_string("/proc, sampled; lower_bound: processes between two samples are not "
+			    "seen"));
+	(void)json_object_set_new(
+		j, "processes",
+		json_string(r->track.ring
+				    ? "the library's accounts and /proc; lower_bound: children "
+				      "of programs that do not load it may be missed"
+				    : "/proc, sampled; lower_bound: short processes are not "
+				      "seen"));
+	(void)json_object_set_new(j, "total_syscalls",
+				  json_string("unavailable: needs the kernel sensor"));
+	(void)json_object_set_new(j, "syscalls",
+				  json_string("unavailable: needs the kernel sensor"));
+	(void)json_object_set_new(
+		j, "blocked_syscalls",
+		json_string(r->opts->policy->sandboxed
+				    ? "unavailable: denied calls are not counted yet"
+				    : "no filter was installed"));
+	(void)json_object_set_new(
+		j, "blocked_syscall",
+		json_string(r->opts->policy->sandboxed
+				    ? "unavailable: denied calls are not counted yet"
+				    : "no filter was installed"));
 	if (r->preload_reason)
 		(void)json_object_set_new(j, "preload", string_json(r->preload_reason));
 	return j;
@@ -302,8 +337,8 @@ static json_t *limits_json(const struct recorder_run_state *r)
 	if (r->timed_out)
 		(void)json_array_append_new(hit, json_string("timeout"));
 	(void)json_object_set_new(j, "hit", hit);
-	(void)json_object_set_new(j, "timeout_ms",
-				  r->opts->timeout_ms ? int_json(r->opts->timeout_ms) : json_null());
+	(void)json_object_set_new(
+		j, "timeout_ms", r->opts->timeout_ms ? int_json(r->opts->timeout_ms) : json_null());
 	(void)json_object_set_new(j, "orphans_ended", json_boolean(r->orphans_ended));
 	return j;
 }
@@ -317,7 +352,8 @@ char *recorder_document_make(const struct recorder_run_state *r)
 	(void)json_object_set_new(j, "run_id", json_string(r->run_id));
 	(void)json_object_set_new(j, "session_id", string_json(r->session));
 	(void)json_object_set_new(j, "span_id", span_json(&r->span));
-	(void)json_object_set_new(j, "pid", is_launched(r) ? int_json((uint64_t)r->child.pid) : json_null());
+	(void)json_object_set_new(j, "pid",
+				  is_launched(r) ? int_json((uint64_t)r->child.pid) : json_null());
 	(void)json_object_set_new(j, "program", string_json(r->opts->argv[0]));
 	(void)json_object_set_new(j, "argv", argv_json(r->opts->argv));
 	(void)json_object_set_new(j, "cwd", string_json(r->cwd));

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From the ring to the trace. A pass copies what every lane holds into one arena, sorts it by time and turns it
- * into lines. Records of different lanes that were entered within the same pass come out in order; a call
- * that was in flight during the pass follows in the next one.
+ * From the ring to the trace. A pass copies what every lane holds into one arena, sorts it by time
+ * and turns it into lines. Records of different lanes that were entered within the same pass come
+ * out in order; a call that was in flight during the pass follows in the next one.
  */
 #include <errno.h>
 #include <signal.h>
@@ -12,8 +12,8 @@
 #include "base/time.h"
 #include "recorder/track_internal.h"
 
-#define ARENA_BYTES  (16u << 20)
-#define ENTRIES_MAX  (ARENA_BYTES / (uint32_t)sizeof(struct ring_record))
+#define ARENA_BYTES (16u << 20)
+#define ENTRIES_MAX (ARENA_BYTES / (uint32_t)sizeof(struct ring_record))
 
 int recorder_track_init(struct recorder_track *t)
 {
@@ -70,10 +70,11 @@ static void inherit(struct recorder_span *s, const struct recorder_span *from)
 }
 
 /*
- * Whether @p, known by the pid that an image starts under, is an earlier process of that number. A fork is always
- * a new process; an exec'd image names the one it replaced as its parent.
+ * Whether @p, known by the pid that an image starts under, is an earlier process of that number. A
+ * fork is always a new process; an exec'd image names the one it replaced as its parent.
  */
-static bool is_reused(const struct recorder_process *p, const struct event *ev, const struct recorder_span *parent)
+static bool is_reused(const struct recorder_process *p, const struct event *ev,
+		      const struct recorder_span *parent)
 {
 	if (!p || !p->span || !p->span->preload)
 		return false;
@@ -81,11 +82,14 @@ static bool is_reused(const struct recorder_process *p, const struct event *ev, 
 	case EVENT_HOW_FORK:
 	case EVENT_HOW_VFORK:
 		return true;
-	case EVENT_HOW_SPAWN: /* the child may have spoken before its parent came back from posix_spawn */
-		return !tt_uuid_equal(&p->span->parent.id, &ev->span.id) && recorder_process_is_gone(p);
+	/* the child may have spoken before its parent came back from posix_spawn */
+	case EVENT_HOW_SPAWN:
+		return !tt_uuid_equal(&p->span->parent.id, &ev->span.id) &&
+		       recorder_process_is_gone(p);
 	case EVENT_HOW_EXEC:
 		return !tt_uuid_equal(&p->span->id, &ev->parent.id) &&
-		       ((parent && !parent->process && !parent->gone) || recorder_process_is_gone(p));
+		       ((parent && !parent->process && !parent->gone) ||
+			recorder_process_is_gone(p));
 	case EVENT_HOW_LAUNCH:
 		break;
 	}
@@ -154,7 +158,8 @@ static bool is_exec(enum event_call call)
 {
 	return event_call_info(call)->family == EVENT_FAMILY_EXEC && call <= EVENT_CALL_execveat;
 }
-_Static_assert(EVENT_CALL_execve == 0 && EVENT_CALL_execveat == 8, "the exec family stands first in calls.def");
+_Static_assert(EVENT_CALL_execve == 0 && EVENT_CALL_execveat == 8,
+	       "the exec family stands first in calls.def");
 
 /* An exec is known twice: before the attempt, and after it if it failed. */
 static void note_exec(struct recorder_span *s, const struct event *ev, uint32_t flags)
@@ -198,7 +203,8 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 	ev->ppid = ev->ppid ? ev->ppid : s->ppid;
 	t->events++;
 	recorder_track_put(t, ev, s);
-	if ((ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir) && ev->has_result && ev->result == 0)
+	if ((ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir) && ev->has_result &&
+	    ev->result == 0)
 		recorder_text_set(&s->cwd, ev->extra.data, ev->extra.len);
 }
 
@@ -271,8 +277,8 @@ static bool owner_is_dead(struct recorder_track *t, uint32_t lane, const struct 
 }
 
 /*
- * A lane of an image that gave way to another by exec: its process lives, its threads do not. Recognised by the
- * span it carried, once the process runs another one.
+ * A lane of an image that gave way to another by exec: its process lives, its threads do not.
+ * Recognised by the span it carried, once the process runs another one.
  */
 static bool image_is_gone(struct recorder_track *t, uint32_t lane, const struct ring_lane_state *st)
 {
@@ -300,7 +306,8 @@ static void note_lost(struct recorder_track *t, uint32_t lanes)
 }
 
 /* Take what the lane holds; false if the arena is full and there may be more. */
-static bool take_lane(struct recorder_track *t, uint32_t lane, bool dead, struct ring_lane_state *st)
+static bool take_lane(struct recorder_track *t, uint32_t lane, bool dead,
+		      struct ring_lane_state *st)
 {
 	for (;;) {
 		struct ring_record *r;
@@ -313,27 +320,36 @@ static bool take_lane(struct recorder_track *t, uint32_t lane, bool dead, struct
 		if (n == 0)
 			return true;
 		if (n < 0) {
-			/* a record cut off by death is the reserved one that never came; else somebody scribbled */
+			/*
+			 * a record cut off by death is the reserved one that never came; else
+			 * somebody scribbled
+			 */
 			if (!dead) {
 				t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
 				t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
 			}
 			return true;
 		}
-		t->entries[t->entry_count++] = (struct recorder_entry){r->entered_ns, (uint32_t)t->arena_len, lane};
+		t->entries[t->entry_count++] =
+			(struct recorder_entry){r->entered_ns, (uint32_t)t->arena_len, lane};
 		t->arena_len += r->size;
 	}
 }
 
-/* Which image the lane belongs to. A vfork child writes into its parent's lane under a pid of its own. */
-static void note_owner(struct recorder_track *t, uint32_t lane, const struct ring_lane_state *st, size_t from)
+/*
+ * Which image the lane belongs to. A vfork child writes into its parent's lane under a pid of its
+ * own.
+ */
+static void note_owner(struct recorder_track *t, uint32_t lane, const struct ring_lane_state *st,
+		       size_t from)
 {
 	if (st->blocked_pid && st->blocked_pid == st->pid) {
 		t->lane_span[lane] = st->blocked_span;
 		return;
 	}
 	for (size_t i = t->entry_count; i-- > from;) {
-		const struct ring_record *r = (const struct ring_record *)(t->arena + t->entries[i].offset);
+		const struct ring_record *r =
+			(const struct ring_record *)(t->arena + t->entries[i].offset);
 
 		if (r->pid != st->pid)
 			continue;
@@ -394,7 +410,8 @@ static bool mark_dead(struct recorder_track *t)
 {
 	bool any = false;
 
-	for (struct recorder_process *p = t->tree.live.next_live; p != &t->tree.live; p = p->next_live)
+	for (struct recorder_process *p = t->tree.live.next_live; p != &t->tree.live;
+	     p = p->next_live)
 		any |= p->drained = p->dead;
 	return any;
 }

@@ -11,7 +11,8 @@
 #include "recorder/run_internal.h"
 
 /*
- * Under another recorder its library has taken the names out of our environ, but the kernel's copy still has
+ * Under another recorder its library has taken the names out of our environ, but the kernel's copy
+ * still has
  * them: a nested run keeps the outer session and hangs below the outer span.
  */
 static char *read_own_environ(void)
@@ -76,7 +77,8 @@ void recorder_run_identify(struct recorder_run_state *r)
 	take_id(r->world, sizeof(r->world), own, event_contract_name_text(CONTRACT_WORLD));
 	take_id(r->agent, sizeof(r->agent), own, event_contract_name_text(CONTRACT_AGENT));
 	take_id(r->policy_id, sizeof(r->policy_id), own, event_contract_name_text(CONTRACT_POLICY));
-	take_id(r->parent_text, sizeof(r->parent_text), own, event_contract_name_text(CONTRACT_PARENT_SPAN));
+	take_id(r->parent_text, sizeof(r->parent_text), own,
+		event_contract_name_text(CONTRACT_PARENT_SPAN));
 	take_id(r->traceparent, sizeof(r->traceparent), own, "TRACEPARENT");
 	free(own);
 	if (r->opts->session)

@@ -11,7 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OUTPUT_BUF (EVENT_LINE_MAX + EVENT_BUF_MAX) /* room for one more line behind a full write's worth */
+#define OUTPUT_BUF \
+	(EVENT_LINE_MAX + EVENT_BUF_MAX) /* room for one more line behind a full write's worth */
 
 struct recorder_output {
 	char folder[PATH_MAX];
@@ -68,14 +69,17 @@ static int state_folder(char *buf, size_t cap, const char *run_id, struct tt_err
 	else if (home && home[0] == '/')
 		n = snprintf(buf, cap, "%s/.local/state/telltale/runs/%s", home, run_id);
 	else
-		return tt_fail_text(err, ENOENT,
-				    "find a folder for the record: neither XDG_STATE_HOME nor HOME is set "
-				    "(use --output-dir DIR)");
-	return n < 0 || (size_t)n >= cap ? tt_fail(err, ENAMETOOLONG, "find a folder for the record") : 0;
+		return tt_fail_text(
+			err, ENOENT,
+			"find a folder for the record: neither XDG_STATE_HOME nor HOME is set "
+			"(use --output-dir DIR)");
+	return n < 0 || (size_t)n >= cap
+		       ? tt_fail(err, ENAMETOOLONG, "find a folder for the record")
+		       : 0;
 }
 
-static int name_files(struct recorder_output *o, const char *dir, const char *run_id, const char *utc,
-		      struct tt_err *err)
+static int name_files(struct recorder_output *o, const char *dir, const char *run_id,
+		      const char *utc, struct tt_err *err)
 {
 	char resolved[PATH_MAX];
 	int a, b;
@@ -84,10 +88,14 @@ static int name_files(struct recorder_output *o, const char *dir, const char *ru
 		a = snprintf(o->trace, sizeof(o->trace), "%s/trace.jsonl", o->folder);
 		b = snprintf(o->run, sizeof(o->run), "%s/run.json", o->folder);
 	} else {
-		/* the caller may name it relative to a folder that the report's reader does not know */
+		/*
+		 * the caller may name it relative to a folder that the report's reader does not
+		 * know
+		 */
 		if (realpath(o->folder, resolved))
 			strcpy(o->folder, resolved);
-		a = snprintf(o->trace, sizeof(o->trace), "%s/trace_%s_%s.jsonl", o->folder, utc, run_id);
+		a = snprintf(o->trace, sizeof(o->trace), "%s/trace_%s_%s.jsonl", o->folder, utc,
+			     run_id);
 		b = snprintf(o->run, sizeof(o->run), "%s/run_%s_%s.json", o->folder, utc, run_id);
 	}
 	if (a < 0 || b < 0 || (size_t)a >= sizeof(o->trace) || (size_t)b >= sizeof(o->run))
@@ -95,8 +103,8 @@ static int name_files(struct recorder_output *o, const char *dir, const char *ru
 	return 0;
 }
 
-int recorder_output_open(struct recorder_output **ret, const char *dir, const char *run_id, const char *utc,
-			 struct tt_err *err)
+int recorder_output_open(struct recorder_output **ret, const char *dir, const char *run_id,
+			 const char *utc, struct tt_err *err)
 {
 	TT_CLEANUP(recorder_output_freep) struct recorder_output *o = calloc(1, sizeof(*o));
 	int r;
@@ -107,9 +115,9 @@ int recorder_output_open(struct recorder_output **ret, const char *dir, const ch
 	if (!dir)
 		r = state_folder(o->folder, sizeof(o->folder), run_id, err);
 	else
-		r = (size_t)snprintf(o->folder, sizeof(o->folder), "%s", dir) >= sizeof(o->folder) ?
-			    tt_fail(err, ENAMETOOLONG, "use folder '%.100s'", dir) :
-			    0;
+		r = (size_t)snprintf(o->folder, sizeof(o->folder), "%s", dir) >= sizeof(o->folder)
+			    ? tt_fail(err, ENAMETOOLONG, "use folder '%.100s'", dir)
+			    : 0;
 	if (r < 0)
 		return r;
 	r = make_folder(o->folder, err);
@@ -118,7 +126,8 @@ int recorder_output_open(struct recorder_output **ret, const char *dir, const ch
 	r = name_files(o, dir, run_id, utc, err);
 	if (r < 0)
 		return r;
-	o->fd = open(o->trace, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	o->fd = open(o->trace, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
+		     0600);
 	if (o->fd < 0)
 		return tt_fail(err, errno, "create trace '%s'", o->trace);
 
@@ -134,7 +143,10 @@ void recorder_output_flush(struct recorder_output *o)
 		size_t chunk = o->len - at;
 		ssize_t n;
 
-		/* whole lines only, at most EVENT_LINE_MAX bytes: a reader that follows sees no halves */
+		/*
+		 * whole lines only, at most EVENT_LINE_MAX bytes: a reader that follows sees no
+		 * halves
+		 */
 		if (chunk > EVENT_LINE_MAX) {
 			const char *nl = memrchr(o->buf + at, '\n', EVENT_LINE_MAX);
 
@@ -148,7 +160,10 @@ void recorder_output_flush(struct recorder_output *o)
 		if (n != (ssize_t)chunk) {
 			o->lost_errno = n < 0 ? errno : ENOSPC;
 			o->torn = n > 0;
-			/* which of the pending lines got through is not worth a guess: all of the chunk count */
+			/*
+			 * which of the pending lines got through is not worth a guess: all of the
+			 * chunk count
+			 */
 			for (const char *p = o->buf + at; p < o->buf + at + chunk; p++)
 				o->lost += *p == '\n';
 		}
@@ -178,7 +193,8 @@ uint64_t recorder_output_lost(const struct recorder_output *o, int *ret_errno)
 	return o->lost;
 }
 
-int recorder_output_document(struct recorder_output *o, const char *text, size_t len, struct tt_err *err)
+int recorder_output_document(struct recorder_output *o, const char *text, size_t len,
+			     struct tt_err *err)
 {
 	TT_CLEANUP(tt_closep) int fd = -1;
 	char tmp[PATH_MAX + 8];

@@ -44,8 +44,19 @@ static uint64_t ticks_ns(uint64_t ticks)
 
 int recorder_stat_read(pid_t pid, struct recorder_stat *ret)
 {
-	enum { STATE = 3, PPID, MINFLT = 10, MAJFLT = 12, UTIME = 14, STIME, CUTIME, CSTIME, START = 22,
-	       RSS = 24, EXIT = 52 };
+	enum {
+		STATE = 3,
+		PPID,
+		MINFLT = 10,
+		MAJFLT = 12,
+		UTIME = 14,
+		STIME,
+		CUTIME,
+		CSTIME,
+		START = 22,
+		RSS = 24,
+		EXIT = 52
+	};
 	char path[40], text[1024], *p, *name, *save = NULL;
 	uint64_t v[EXIT + 1] = {0};
 	unsigned i = STATE;
@@ -62,9 +73,11 @@ int recorder_stat_read(pid_t pid, struct recorder_stat *ret)
 	if (!name || !p || p < name)
 		return -EBADMSG;
 	memset(ret, 0, sizeof(*ret));
-	len = (size_t)(p - name - 1) < sizeof(ret->comm) ? (size_t)(p - name - 1) : sizeof(ret->comm) - 1;
+	len = (size_t)(p - name - 1) < sizeof(ret->comm) ? (size_t)(p - name - 1)
+							 : sizeof(ret->comm) - 1;
 	memcpy(ret->comm, name + 1, len);
-	for (p = strtok_r(p + 1, " \n", &save); p && i <= EXIT; p = strtok_r(NULL, " \n", &save), i++) {
+	for (p = strtok_r(p + 1, " \n", &save); p && i <= EXIT;
+	     p = strtok_r(NULL, " \n", &save), i++) {
 		if (i == STATE)
 			ret->state = *p;
 		else
@@ -164,8 +177,8 @@ size_t recorder_children_read(pid_t pid, pid_t *pids, size_t cap, bool *ret_more
 		return 0;
 	while ((e = readdir(dir)) && n < cap)
 		if (e->d_name[0] != '.')
-			n += children_of_thread(pid, (pid_t)strtol(e->d_name, NULL, 10), pids + n, cap - n,
-						ret_more);
+			n += children_of_thread(pid, (pid_t)strtol(e->d_name, NULL, 10), pids + n,
+						cap - n, ret_more);
 	(void)closedir(dir);
 	return n;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading /proc about one process (proc(5)). A process that is gone yields -ESRCH. Thread-safe; no allocation. */
+/*
+ * Reading /proc about one process (proc(5)). A process that is gone yields -ESRCH. Thread-safe; no
+ * allocation.
+ */
 #ifndef TT_RECORDER_PROCFS_H
 #define TT_RECORDER_PROCFS_H
 
@@ -12,14 +15,14 @@
 
 struct recorder_stat {
 	char comm[16];
-	char state;		  /* 'Z': dead, not reaped */
+	char state; /* 'Z': dead, not reaped */
 	pid_t ppid;
-	uint64_t cpu_ns;	  /* user and system, of its own threads */
+	uint64_t cpu_ns;          /* user and system, of its own threads */
 	uint64_t children_cpu_ns; /* of the children it reaped */
-	uint64_t start_ns;	  /* CLOCK_BOOTTIME, to a clock tick */
+	uint64_t start_ns;        /* CLOCK_BOOTTIME, to a clock tick */
 	uint64_t rss_kb;
 	uint64_t minor_faults, major_faults;
-	int exit_status;	  /* as wait(2) has it; of a zombie, else 0 */
+	int exit_status; /* as wait(2) has it; of a zombie, else 0 */
 };
 
 /* What a process and the children it reaped read and wrote; a zombie still tells. */
@@ -34,7 +37,8 @@ int recorder_io_read_fd(int fd, struct recorder_io *ret) TT_MUST_CHECK;
 
 /*
  * recorder_children_read - the children of all threads of a process
- * Returns how many were put into @pids, at most @cap; what does not fit is left out and sets *ret_more.
+ * Returns how many were put into @pids, at most @cap; what does not fit is left out and sets
+ * *ret_more.
  */
 size_t recorder_children_read(pid_t pid, pid_t *pids, size_t cap, bool *ret_more);
 

@@ -6,7 +6,7 @@
  *	timer    -> a sample of the tree                      (timerfd)
  *	pidfds   -> a process ended: drain its lanes, end it
  *	sandbox  -> the command stopped, went on, ended       (socket of its init)
- *	nothing  -> the ring is polled: a wake-up per event would cost the command more than it costs us
+ *	nothing  -> the ring is polled: waking us for each event would cost the command more
  */
 #include "recorder/recorder.h"
 
@@ -24,13 +24,13 @@
 #include "base/time.h"
 #include "recorder/run_internal.h"
 
-#define SAMPLE_MS	 100
-#define POLL_BUSY_MS	 1
-#define POLL_IDLE_MS	 2
-#define BUSY_PASSES	 50   /* polls without a record until we call it idle */
-#define KILL_AFTER_MS	 5000 /* between TERM and KILL after a time-out */
-#define ORPHAN_KILL_MS	 2000 /* between TERM and KILL for what outlived the command */
-#define KILL_WALK_MAX	 (1u << 16)
+#define SAMPLE_MS      100
+#define POLL_BUSY_MS   1
+#define POLL_IDLE_MS   2
+#define BUSY_PASSES    50   /* polls without a record until we call it idle */
+#define KILL_AFTER_MS  5000 /* between TERM and KILL after a time-out */
+#define ORPHAN_KILL_MS 2000 /* between TERM and KILL for what outlived the command */
+#define KILL_WALK_MAX  (1u << 16)
 
 static uint64_t now_ns(void)
 {
@@ -91,8 +91,8 @@ static void reap(struct recorder_run_state *r, pid_t pid)
 }
 
 /*
- * Ctrl-Z stopped the command: we stop too, so that the shell that started us sees its job stop. It wakes the
- * whole group again; if only we were woken, the command must be, too.
+ * Ctrl-Z stopped the command: we stop too, so that the shell that started us sees its job stop. It
+ * wakes the whole group again; if only we were woken, the command must be, too.
  */
 static void follow_stop(struct recorder_run_state *r, int sig)
 {
@@ -126,8 +126,8 @@ static void on_children(struct recorder_run_state *r)
 }
 
 /*
- * What the terminal sends (SI_KERNEL) reaches the command by itself, since it is in our group. What a process sends to
- * us alone is meant for the command.
+ * What the terminal sends (SI_KERNEL) reaches the command by itself, since it is in our group. What
+ * a process sends to us alone is meant for the command.
  */
 static void on_signal(struct recorder_run_state *r, const struct signalfd_siginfo *si)
 {
@@ -154,13 +154,28 @@ static void on_signals(struct recorder_run_state *r)
 	on_children(r);
 }
 
+/*
+ * Nothing is left in the sandbox but its init, whose end the kernel spends with the namespaces. The
+ * figures are final, so the run is written down meanwhile; init is reaped last.
+ */
+static void on_empty_sandbox(struct recorder_run_state *r, const struct rusage *usage)
+{
+	if (r->phase != RUN_RUNNING || r->child.io_fd < 0)
+		return;
+	recorder_sampler_add(&r->sampler, usage, r->child.io_fd);
+	command_ended(r);
+	r->reap_last = true;
+	r->phase = RUN_DONE;
+}
+
 static void on_reports(struct recorder_run_state *r)
 {
 	struct sandbox_report rep;
 	struct recorder_process *p;
 	ssize_t n;
 
-	while ((n = recv(r->child.report_fd, &rep, sizeof(rep), MSG_DONTWAIT)) == (ssize_t)sizeof(rep)) {
+	while ((n = recv(r->child.report_fd, &rep, sizeof(rep), MSG_DONTWAIT)) ==
+	       (ssize_t)sizeof(rep)) {
 		if (rep.kind == SANDBOX_STOPPED) {
 			follow_stop(r, rep.value);
 		} else if (rep.kind == SANDBOX_ENDED) {
@@ -169,6 +184,8 @@ static void on_reports(struct recorder_run_state *r)
 			p = recorder_process_find(&r->track.tree, 2);
 			if (p)
 				recorder_track_died(&r->track, p, true, rep.value);
+			if (rep.alone)
+				on_empty_sandbox(r, &rep.usage);
 		}
 	}
 	if (n == 0) /* init is gone; SIGCHLD says the rest */
@@ -180,7 +197,8 @@ static void on_timer(struct recorder_run_state *r)
 	uint64_t ticks;
 
 	if (read(r->timer_fd, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks) &&
-	    (now_ns() - r->sampler.last_ns >= r->sampler.period_ms * TT_NS_PER_MS / 2 || !r->sampler.count)) {
+	    (now_ns() - r->sampler.last_ns >= r->sampler.period_ms * TT_NS_PER_MS / 2 ||
+	     !r->sampler.count)) {
 		recorder_sampler_take(&r->sampler, &r->track);
 		recorder_output_flush(r->out);
 	}
@@ -215,7 +233,10 @@ static void on_pidfd(struct recorder_run_state *r, struct recorder_process *p)
 	int status = 0;
 	bool known;
 
-	/* readable: it is dead. Our own children are ended where they are reaped; the command has its own report. */
+	/*
+	 * readable: it is dead. Our own children are ended where they are reaped; the command has
+	 * its own report.
+	 */
 	(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, p->pidfd, NULL);
 	if (p->pid == r->child.pid)
 		return;
@@ -242,7 +263,9 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 	r->phase = RUN_RUNNING;
 	on_children(r); /* what ended before we listened */
 	while (r->phase != RUN_DONE) {
-		int wait_ms = !r->track.ring ? SAMPLE_MS : idle < BUSY_PASSES ? POLL_BUSY_MS : POLL_IDLE_MS;
+		int wait_ms = !r->track.ring       ? SAMPLE_MS
+			      : idle < BUSY_PASSES ? POLL_BUSY_MS
+						   : POLL_IDLE_MS;
 		struct epoll_event e;
 		/* one at a time: handling one may free what another points to */
 		int n = epoll_wait(r->epoll_fd, &e, 1, wait_ms);
@@ -314,9 +337,11 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	torn = recorder_output_lost(r->out, &num);
 	ret->lost += torn;
 	n = write_document(r, err);
+	if (r->reap_last)
+		(void)waitpid(r->child.pid, NULL, 0);
 	if (n == 0 && torn)
-		n = tt_fail(err, num, "write trace '%s': %llu lines lost", recorder_output_trace_path(r->out),
-			    (unsigned long long)torn);
+		n = tt_fail(err, num, "write trace '%s': %llu lines lost",
+			    recorder_output_trace_path(r->out), (unsigned long long)torn);
 	return n;
 }
 
@@ -326,8 +351,8 @@ static int open_output(struct recorder_run_state *r, struct tt_err *err)
 
 	/* 2025-09-03T13:55:14... -> 20250903T135514Z */
 	tt_time_text(text, r->started_ns);
-	(void)snprintf(utc, sizeof(utc), "%.4s%.2s%.2sT%.2s%.2s%.2sZ", text, text + 5, text + 8, text + 11, text + 14,
-		       text + 17);
+	(void)snprintf(utc, sizeof(utc), "%.4s%.2s%.2sT%.2s%.2s%.2sZ", text, text + 5, text + 8,
+		       text + 11, text + 14, text + 17);
 	return recorder_output_open(&r->out, r->opts->output_dir, r->run_id, utc, err);
 }
 
@@ -349,7 +374,8 @@ static void run_free(struct recorder_run_state *r)
 }
 TT_DEFINE_FREEP(struct recorder_run_state *, run_free)
 
-int recorder_run(const struct recorder_options *opts, struct recorder_outcome *ret, struct tt_err *err)
+int recorder_run(const struct recorder_options *opts, struct recorder_outcome *ret,
+		 struct tt_err *err)
 {
 	TT_CLEANUP(run_freep) struct recorder_run_state *r = calloc(1, sizeof(*r));
 	struct tt_err doc_err;
@@ -360,7 +386,8 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 	if (!r)
 		return tt_fail(err, ENOMEM, "start a run");
 	r->opts = opts;
-	r->epoll_fd = r->signal_fd = r->timer_fd = r->ring_fd = r->child.report_fd = r->child.io_fd = -1;
+	r->epoll_fd = r->signal_fd = r->timer_fd = r->ring_fd = r->child.report_fd =
+		r->child.io_fd = -1;
 	r->failure = SANDBOX_SETUP_FAILED;
 	recorder_run_identify(r);
 	r->started_ns = tt_clock_ns(CLOCK_REALTIME);
@@ -382,7 +409,8 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 	if (n == 0) {
 		n = recorder_run_loop(r, err);
 	} else {
-		(void)snprintf(r->failure_text, sizeof(r->failure_text), "%s", err ? err->text : "");
+		(void)snprintf(r->failure_text, sizeof(r->failure_text), "%s",
+			       err ? err->text : "");
 		if (r->failure == SANDBOX_OK)
 			r->failure = SANDBOX_SETUP_FAILED;
 	}

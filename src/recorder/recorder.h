@@ -2,9 +2,10 @@
 /*
  * Run one command and record it: trace.jsonl while it runs, run.json when it is over.
  *
- * The command stays in the caller's process group and keeps its terminal and standard fds. Everything it leaves
- * behind is adopted (PR_SET_CHILD_SUBREAPER) and waited for, then ended: see enum recorder_orphans. Changes signal
- * masks and child handling of the whole process: one run at a time, single-threaded.
+ * The command stays in the caller's process group and keeps its terminal and standard fds.
+ * Everything it leaves behind is adopted (PR_SET_CHILD_SUBREAPER) and waited for, then ended: see
+ * enum recorder_orphans. Changes signal masks and child handling of the whole process: one run at a
+ * time, single-threaded.
  */
 #ifndef TT_RECORDER_RECORDER_H
 #define TT_RECORDER_RECORDER_H
@@ -17,35 +18,37 @@
 
 /* What happens to processes that outlive the command. */
 enum recorder_orphans {
-	RECORDER_ORPHANS_WAIT,	/* wait @orphan_grace_ms, then TERM, 2 s later KILL */
+	RECORDER_ORPHANS_WAIT,  /* wait @orphan_grace_ms, then TERM, 2 s later KILL */
 	RECORDER_ORPHANS_LEAVE, /* stop recording and leave them be */
 };
 
 struct recorder_options {
 	const struct policy *policy;
-	char *const *argv;	  /* the command; argv[0] is searched in PATH */
-	const char *library;	  /* absolute path of libtelltale.so, or NULL: no preload sensor */
-	const char *session;	  /* NULL: SUBSTRATE_SESSION_ID, or a new one */
-	const char *output_dir;	  /* NULL: the state folder */
+	char *const *argv;      /* the command; argv[0] is searched in PATH */
+	const char *library;    /* absolute path of libtelltale.so, or NULL: no preload sensor */
+	const char *session;    /* NULL: SUBSTRATE_SESSION_ID, or a new one */
+	const char *output_dir; /* NULL: the state folder */
 	const char *version;
-	uint64_t timeout_ms;	  /* 0: none */
+	uint64_t timeout_ms; /* 0: none */
 	enum recorder_orphans orphans;
 	uint64_t orphan_grace_ms;
 };
 
 struct recorder_outcome {
-	int exit_status;   /* what telltale exits with: the command's, 128+n, 124, 125, 126, 127 */
+	int exit_status; /* what telltale exits with: the command's, 128+n, 124, 125, 126, 127 */
 	char run_id[40];
 	char folder[4096]; /* where the record is */
-	uint64_t lost;	   /* events known to be lost */
+	uint64_t lost;     /* events known to be lost */
 };
 
 /*
  * recorder_run - do it
  * @ret: exit_status is always set
- * Returns 0 if the command was started and recorded, whatever became of it; -errno with a text if it could not be
- * started (exit_status 125, 126, 127), or if the record is not whole (exit_status is the command's).
+ * Returns 0 if the command was started and recorded, whatever became of it; -errno with a text if
+ * it could not be started (exit_status 125, 126, 127), or if the record is not whole (exit_status
+ * is the command's).
  */
-int recorder_run(const struct recorder_options *opts, struct recorder_outcome *ret, struct tt_err *err) TT_MUST_CHECK;
+int recorder_run(const struct recorder_options *opts, struct recorder_outcome *ret,
+		 struct tt_err *err) TT_MUST_CHECK;
 
 #endif

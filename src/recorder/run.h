@@ -18,28 +18,29 @@ struct recorder_run_state {
 	char run_id[TT_UUID_TEXT_LEN + 1];
 	char session[128], world[128], agent[128], policy_id[128], traceparent[128];
 	char cwd[4096];
-	struct tt_uuid span;	    /* the launched process before its exec */
+	struct tt_uuid span; /* the launched process before its exec */
 	struct event_span parent;
 	char parent_text[128];
 	struct recorder_output *out;
 	struct recorder_track track;
 	struct recorder_sampler sampler;
 	struct sandbox_launch *launch; /* between prepare and start */
-	void *env_buf;		    /* the command's environment, until it runs; may be NULL */
-	sigset_t mask, ignored;	    /* as we were given them, for the command */
-	bool follows;		    /* the command loads the library */
+	void *env_buf;                 /* the command's environment, until it runs; may be NULL */
+	sigset_t mask, ignored;        /* as we were given them, for the command */
+	bool follows;                  /* the command loads the library */
 	struct sandbox_child child;
 	int epoll_fd, signal_fd, timer_fd;
-	struct rlimit limits[5];    /* as the caller left them: start.c */
-	int ring_fd;		    /* the number the command gets */
+	struct rlimit limits[5]; /* as the caller left them: start.c */
+	int ring_fd;             /* the number the command gets */
 	enum run_phase phase;
-	uint64_t started_ns, ended_ns;		 /* CLOCK_REALTIME */
+	uint64_t started_ns, ended_ns; /* CLOCK_REALTIME */
 	uint64_t started_mono_ns, ended_mono_ns;
-	int status;		    /* of the command, as wait(2) has it */
-	bool status_known;	    /* sandboxed: init reported it */
+	int status;        /* of the command, as wait(2) has it */
+	bool status_known; /* sandboxed: init reported it */
+	bool reap_last;    /* the sandbox's init is accounted for, but not reaped yet */
 	bool timed_out;
 	uint64_t kill_at_ns, term_at_ns; /* CLOCK_MONOTONIC; 0: not planned */
-	bool orphans_ended;	    /* something that outlived the command was ended */
+	bool orphans_ended;              /* something that outlived the command was ended */
 	enum sandbox_failure failure;
 	char failure_text[256];
 	const char *preload_reason; /* why there is no preload sensor, or NULL */

@@ -9,12 +9,15 @@
 void recorder_run_identify(struct recorder_run_state *r);
 
 /*
- * recorder_run_prepare - set up the ring, the environment and the sandbox, which builds its walls while the caller
- * opens the record
+ * recorder_run_prepare - set up the ring, the environment and the sandbox, which builds its walls
+ * while the caller opens the record
  */
 int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err);
 
-/* recorder_run_put_start - write the run's first line: what is about to run is on disk before it runs */
+/*
+ * recorder_run_put_start - write the run's first line: what is about to run is on disk before it
+ * runs
+ */
 void recorder_run_put_start(struct recorder_run_state *r);
 
 /* recorder_run_start - the command runs; see recorder.c for what follows */

@@ -124,9 +124,10 @@ static void add_sample(struct recorder_sampler *s, struct recorder_track *track,
 	sample->read_calls = sum->io.read_calls;
 	sample->write_calls = sum->io.write_calls;
 	/* clock ticks and exact figures meet here: a sum may seem to shrink by less than a tick */
-	sample->cpu_percent = span && sum->cpu_ns > s->last_cpu_ns ?
-				      100.0 * (double)(sum->cpu_ns - s->last_cpu_ns) / (double)span :
-				      0;
+	sample->cpu_percent =
+		span && sum->cpu_ns > s->last_cpu_ns
+			? 100.0 * (double)(sum->cpu_ns - s->last_cpu_ns) / (double)span
+			: 0;
 	if (sum->cpu_ns > s->last_cpu_ns)
 		s->last_cpu_ns = sum->cpu_ns;
 	s->last_ns = now;
@@ -158,26 +159,44 @@ static uint64_t timeval_ns(const struct timeval *tv)
 	return (uint64_t)tv->tv_sec * TT_NS_PER_SEC + (uint64_t)tv->tv_usec * TT_NS_PER_US;
 }
 
+static void add_usage(struct recorder_sampler *s, const struct rusage *ru)
+{
+	s->user_ns += timeval_ns(&ru->ru_utime);
+	s->system_ns += timeval_ns(&ru->ru_stime);
+	s->minor_faults += (uint64_t)ru->ru_minflt;
+	s->major_faults += (uint64_t)ru->ru_majflt;
+	s->voluntary += (uint64_t)ru->ru_nvcsw;
+	s->involuntary += (uint64_t)ru->ru_nivcsw;
+	if ((uint64_t)ru->ru_maxrss > s->max_rss_kb)
+		s->max_rss_kb = (uint64_t)ru->ru_maxrss;
+}
+
+static void count_io(struct recorder_sampler *s, int r, const struct recorder_io *io)
+{
+	if (r == 0)
+		add_io(&s->io, io);
+	else
+		s->io_unread++;
+}
+
 int recorder_sampler_reap(struct recorder_sampler *s, pid_t pid, int io_fd, int *ret_status)
 {
 	struct recorder_io io;
 	struct rusage ru;
 
-	if ((io_fd >= 0 ? recorder_io_read_fd(io_fd, &io) : recorder_io_read(pid, &io)) == 0)
-		add_io(&s->io, &io);
-	else
-		s->io_unread++;
+	count_io(s, io_fd >= 0 ? recorder_io_read_fd(io_fd, &io) : recorder_io_read(pid, &io), &io);
 	if (wait4(pid, ret_status, 0, &ru) < 0)
 		return -errno;
-	s->user_ns += timeval_ns(&ru.ru_utime);
-	s->system_ns += timeval_ns(&ru.ru_stime);
-	s->minor_faults += (uint64_t)ru.ru_minflt;
-	s->major_faults += (uint64_t)ru.ru_majflt;
-	s->voluntary += (uint64_t)ru.ru_nvcsw;
-	s->involuntary += (uint64_t)ru.ru_nivcsw;
-	if ((uint64_t)ru.ru_maxrss > s->max_rss_kb)
-		s->max_rss_kb = (uint64_t)ru.ru_maxrss;
+	add_usage(s, &ru);
 	return 0;
+}
+
+void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, int io_fd)
+{
+	struct recorder_io io;
+
+	count_io(s, recorder_io_read_fd(io_fd, &io), &io);
+	add_usage(s, ru);
 }
 
 void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *track)

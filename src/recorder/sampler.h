@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Figures of the whole process tree: sampled while it runs, exact at the end. Internal to the recorder. */
+/*
+ * Figures of the whole process tree: sampled while it runs, exact at the end. Internal to the
+ * recorder.
+ */
 #ifndef TT_RECORDER_SAMPLER_H
 #define TT_RECORDER_SAMPLER_H
 
@@ -27,31 +30,44 @@ struct recorder_sampler {
 	uint64_t peak_memory_kb;
 	uint32_t peak_processes;
 	double peak_cpu;
-	bool missed;		      /* a list of children was longer than we read */
+	bool missed; /* a list of children was longer than we read */
 
 	/* of the children that the recorder reaped, and theirs: exact */
 	uint64_t user_ns, system_ns;
 	uint64_t minor_faults, major_faults, voluntary, involuntary, max_rss_kb;
 	struct recorder_io io;
-	uint64_t io_unread;	      /* children whose I/O figures could not be had */
-	pid_t *work;		      /* the walk's list, kept between samples */
+	uint64_t io_unread; /* children whose I/O figures could not be had */
+	pid_t *work;        /* the walk's list, kept between samples */
 	size_t work_cap;
 };
 
-/* recorder_sampler_init - @s is all zero: fresh pages that a short run never touches are not cleared again */
+/*
+ * recorder_sampler_init - @s is all zero: fresh pages that a short run never touches are not
+ * cleared again
+ */
 void recorder_sampler_init(struct recorder_sampler *s, uint32_t period_ms);
 void recorder_sampler_done(struct recorder_sampler *s);
 
-/* recorder_sampler_take - walk the tree below the recorder, tell @track whom it met, add a sample to trace and timeline */
+/*
+ * recorder_sampler_take - walk the tree below the recorder, tell @track whom it met, add a sample
+ * to trace and timeline
+ */
 void recorder_sampler_take(struct recorder_sampler *s, struct recorder_track *track);
 
 /*
  * recorder_sampler_reap - account for a child that is about to be reaped
  * @pid: a zombie (waitid WNOWAIT). Reads its I/O figures, reaps it.
- * @io_fd: its /proc/PID/io if that is open already, else -1: of a zombie only root may still open it
+ * @io_fd: its /proc/PID/io if that is open already, else -1: of a zombie only root may still open
+ *   it
  * Returns 0 and sets @ret_status (wait(2)), or -errno.
  */
 int recorder_sampler_reap(struct recorder_sampler *s, pid_t pid, int io_fd, int *ret_status);
+
+/*
+ * recorder_sampler_add - as recorder_sampler_reap(), for processes that somebody else reaped: @ru
+ * is theirs
+ */
+void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, int io_fd);
 
 /* recorder_sampler_close - the last sample: all is reaped, the totals are exact */
 void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *track);

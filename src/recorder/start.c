@@ -23,17 +23,21 @@
 extern char **environ;
 
 /*
- * The command's soft limits are not meant for the recorder: it has a pidfd for each live process, a trace of any size
- * and a ring that is large but empty. The command is forked under the limits as they were.
+ * The command's soft limits are not meant for the recorder: it has a pidfd for each live process, a
+ * trace of any size and a ring that is large but empty. The command is forked under the limits as
+ * they were.
  */
-static const __rlimit_resource_t raised[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS, RLIMIT_DATA};
-_Static_assert(TT_ARRAY_SIZE(raised) == TT_ARRAY_SIZE(((struct recorder_run_state *)0)->limits), "one each");
+static const __rlimit_resource_t raised[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT_CPU, RLIMIT_AS,
+					     RLIMIT_DATA};
+_Static_assert(TT_ARRAY_SIZE(raised) == TT_ARRAY_SIZE(((struct recorder_run_state *)0)->limits),
+	       "one each");
 
 static void raise_limits(struct recorder_run_state *r)
 {
 	for (size_t i = 0; i < TT_ARRAY_SIZE(raised); i++)
 		if (getrlimit(raised[i], &r->limits[i]) == 0)
-			(void)setrlimit(raised[i], &(struct rlimit){r->limits[i].rlim_max, r->limits[i].rlim_max});
+			(void)setrlimit(raised[i], &(struct rlimit){r->limits[i].rlim_max,
+								    r->limits[i].rlim_max});
 }
 
 static void restore_limits(const struct recorder_run_state *r)
@@ -75,8 +79,8 @@ static bool command_loads(const struct recorder_run_state *r)
 }
 
 /*
- * The command's environment. A program that cannot load the library gets the caller's own: what it would do with
- * ours is complain about it.
+ * The command's environment. A program that cannot load the library gets the caller's own: what it
+ * would do with ours is complain about it.
  */
 static char *const *make_env(struct recorder_run_state *r)
 {
@@ -86,7 +90,8 @@ static char *const *make_env(struct recorder_run_state *r)
 
 	if (!r->follows)
 		return environ;
-	(void)unsetenv(event_contract_name_text(CONTRACT_CTX)); /* of an outer run that lost track of us */
+	/* of an outer run that lost track of us */
+	(void)unsetenv(event_contract_name_text(CONTRACT_CTX));
 	tt_uuid_text(parent + 4, &r->span);
 	c.value[CONTRACT_LD_PRELOAD] = r->opts->library;
 	c.value[CONTRACT_SESSION] = r->session;
@@ -117,8 +122,8 @@ static int open_events(struct recorder_run_state *r, struct tt_err *err)
 	r->epoll_fd = r->track.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	r->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (r->epoll_fd < 0 || r->signal_fd < 0 || r->timer_fd < 0 || watch_fd(r, &r->signal_fd) < 0 ||
-	    watch_fd(r, &r->timer_fd) < 0)
+	if (r->epoll_fd < 0 || r->signal_fd < 0 || r->timer_fd < 0 ||
+	    watch_fd(r, &r->signal_fd) < 0 || watch_fd(r, &r->timer_fd) < 0)
 		return tt_fail(err, errno, "set up the event loop");
 	return 0;
 }
@@ -198,7 +203,8 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 
 	raise_limits(r);
 	sandbox_ignored_signals(&r->ignored);
-	(void)signal(SIGCHLD, SIG_DFL); /* ignored, our children would vanish before we could look at them */
+	/* ignored, our children would vanish before we could look at them */
+	(void)signal(SIGCHLD, SIG_DFL);
 	n = open_events(r, err);
 	if (n < 0)
 		return n;
@@ -210,8 +216,9 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 			return n;
 		r->follows = command_loads(r);
 		if (!r->follows)
-			r->preload_reason = "the command cannot load the library (static, another libc or "
-					    "set-user-id), nor can what it starts";
+			r->preload_reason =
+				"the command cannot load the library (static, another libc or "
+				"set-user-id), nor can what it starts";
 	} else {
 		r->preload_reason = "switched off, or libtelltale.so was not found";
 	}
@@ -232,8 +239,9 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 	if (r->child.report_fd >= 0 && watch_fd(r, &r->child.report_fd) < 0)
 		return tt_fail(err, errno, "watch the sandbox");
 	command = command_pid(r);
-	recorder_track_launch(&r->track, command, r->track.own_pid_namespace ? 2 : command, &r->span, &r->parent,
-			      r->follows ? NULL : r->opts->argv[0], r->started_ns);
+	recorder_track_launch(&r->track, command, r->track.own_pid_namespace ? 2 : command,
+			      &r->span, &r->parent, r->follows ? NULL : r->opts->argv[0],
+			      r->started_ns);
 	start_timer(r);
 	return 0;
 }

@@ -16,8 +16,8 @@
 #include "recorder/procfs.h"
 #include "recorder/track_internal.h"
 
-#define ANCESTRY_MAX 64
-#define FIRST_WORD_NS (250 * TT_NS_PER_MS)
+#define ANCESTRY_MAX    64
+#define FIRST_WORD_NS   (250 * TT_NS_PER_MS)
 #define EXEC_SETTLED_NS (50 * TT_NS_PER_MS) /* by then a failed exec has said so */
 
 /* linux/pidfd.h since 6.13, the exit code since 6.15; Debian 12's headers have neither. */
@@ -28,7 +28,7 @@ struct pidfd_info_v0 {
 	int32_t exit_code;
 };
 _Static_assert(sizeof(struct pidfd_info_v0) == 64, "PIDFD_INFO_SIZE_VER0");
-#define PIDFD_GET_INFO_V0 _IOWR(0xFF, 11, struct pidfd_info_v0)
+#define PIDFD_GET_INFO_V0   _IOWR(0xFF, 11, struct pidfd_info_v0)
 #define PIDFD_INFO_EXIT_BIT (1ull << 3)
 
 uint64_t recorder_track_now(void)
@@ -89,7 +89,9 @@ static pid_t find_by_own_pid(pid_t pid, pid_t own_pid, int depth)
 	return 0;
 }
 
-/* A pidfd tells of its end; a process that cannot be watched counts as dead and is drained at once. */
+/*
+ * A pidfd tells of its end; a process that cannot be watched counts as dead and is drained at once.
+ */
 static void watch(struct recorder_track *t, struct recorder_process *p)
 {
 	struct epoll_event e = {.events = EPOLLIN, .data = {.ptr = p}};
@@ -101,8 +103,9 @@ static void watch(struct recorder_track *t, struct recorder_process *p)
 }
 
 /*
- * Whether a process that says its parent is @own_ppid counts pids as we do. Then a pid that /proc does not know is
- * that of a process gone already, and nobody needs to look for it under another number.
+ * Whether a process that says its parent is @own_ppid counts pids as we do. Then a pid that /proc
+ * does not know is that of a process gone already, and nobody needs to look for it under another
+ * number.
  */
 static bool counts_as_we_do(struct recorder_track *t, pid_t own_ppid)
 {
@@ -112,7 +115,8 @@ static bool counts_as_we_do(struct recorder_track *t, pid_t own_ppid)
 }
 
 /* A process that called itself @own_pid, verified to be one of the run's. */
-struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid, pid_t own_ppid)
+struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid,
+						pid_t own_ppid)
 {
 	struct recorder_process *p = recorder_process_find(&t->tree, own_pid);
 	bool verified;
@@ -123,7 +127,8 @@ struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t 
 	verified = !t->own_pid_namespace && is_ours(t, own_pid);
 	if (verified)
 		pid = own_pid;
-	else if (!t->own_pid_namespace && kill(own_pid, 0) < 0 && errno == ESRCH && counts_as_we_do(t, own_ppid))
+	else if (!t->own_pid_namespace && kill(own_pid, 0) < 0 && errno == ESRCH &&
+		 counts_as_we_do(t, own_ppid))
 		pid = own_pid; /* so quick that it is gone */
 	else
 		pid = find_by_own_pid(t->root, own_pid, 0);
@@ -165,7 +170,8 @@ struct recorder_span *recorder_track_begin(struct recorder_track *t, const struc
 /* A span of ours for an image or process the library does not speak for. */
 static struct recorder_span *begin_observed(struct recorder_track *t, const struct tt_uuid *id,
 					    const struct event_span *parent, enum event_how how,
-					    struct recorder_process *p, const char *comm, const char *exe, uint64_t ts)
+					    struct recorder_process *p, const char *comm,
+					    const char *exe, uint64_t ts)
 {
 	struct event ev = {
 		.type = EVENT_PROCESS,
@@ -186,8 +192,8 @@ static struct recorder_span *begin_observed(struct recorder_track *t, const stru
 	return s;
 }
 
-static void put_gap(struct recorder_track *t, struct recorder_span *s, unsigned kind, uint64_t count, bool at_least,
-		    bool known)
+static void put_gap(struct recorder_track *t, struct recorder_span *s, unsigned kind,
+		    uint64_t count, bool at_least, bool known)
 {
 	struct recorder_gap *g = &t->gaps[kind];
 	struct event ev = {
@@ -227,7 +233,8 @@ static void account(struct recorder_track *t, struct recorder_span *s, bool kill
 		ring_consumer_unplaced(t->ring, &no_lane, &no_slot);
 		t->no_slot += s->how != EVENT_HOW_SPAWN;
 		if (s->how != EVENT_HOW_SPAWN)
-			put_gap(t, s, no_slot ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_SCRIBBLED, 0, false, false);
+			put_gap(t, s, no_slot ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_SCRIBBLED, 0,
+				false, false);
 		return;
 	}
 	made = ring_slot_release(t->ring, (uint32_t)s->slot);
@@ -242,7 +249,8 @@ static void account(struct recorder_track *t, struct recorder_span *s, bool kill
 		put_gap(t, s, RECORDER_GAP_RING_FULL, full, false, true);
 	missing -= full;
 	if (missing)
-		put_gap(t, s, killed ? RECORDER_GAP_KILLED : RECORDER_GAP_NO_ROOM, missing, killed, true);
+		put_gap(t, s, killed ? RECORDER_GAP_KILLED : RECORDER_GAP_NO_ROOM, missing, killed,
+			true);
 }
 
 void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, uint64_t ts)
@@ -281,7 +289,8 @@ void recorder_track_end_gone(struct recorder_track *t, bool all)
 	}
 }
 
-static void end_span(struct recorder_track *t, struct recorder_span *s, bool status_known, int status)
+static void end_span(struct recorder_track *t, struct recorder_span *s, bool status_known,
+		     int status)
 {
 	struct event ev = {
 		.type = EVENT_PROCESS,
@@ -308,7 +317,8 @@ static void end_span(struct recorder_track *t, struct recorder_span *s, bool sta
 }
 
 /* An exec that was not seen to fail, and an image that never spoke: it took place. */
-static struct recorder_span *exec_took_place(struct recorder_track *t, struct recorder_span *old, const char *exe)
+static struct recorder_span *exec_took_place(struct recorder_track *t, struct recorder_span *old,
+					     const char *exe)
 {
 	struct recorder_process *p = old->process;
 	struct event_span parent = {.id = old->id};
@@ -324,8 +334,9 @@ static struct recorder_span *exec_took_place(struct recorder_track *t, struct re
 	return s;
 }
 
-void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid, const struct tt_uuid *span,
-			   const struct event_span *parent, const char *exe, uint64_t ts)
+void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid,
+			   const struct tt_uuid *span, const struct event_span *parent,
+			   const char *exe, uint64_t ts)
 {
 	struct recorder_process *p = recorder_process_add(&t->tree, pid, own_pid);
 	struct recorder_span *s;
@@ -335,7 +346,8 @@ void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid, c
 	watch(t, p);
 	s = begin_observed(t, span, parent, EVENT_HOW_LAUNCH, p, "telltale", NULL, ts);
 	if (!exe)
-		t->spans_preload++; /* nothing but our own launcher ran in it, and the library follows */
+		/* nothing but our own launcher ran in it, and the library follows */
+		t->spans_preload++;
 	if (s && exe) {
 		s->exec_ts = ts;
 		(void)exec_took_place(t, s, exe);
@@ -352,7 +364,8 @@ bool recorder_track_status(const struct recorder_process *p, int *ret_status)
 		*ret_status = st.exit_status;
 		return st.state == 'Z' || st.state == 'X';
 	}
-	if (p->pidfd >= 0 && ioctl(p->pidfd, PIDFD_GET_INFO_V0, &info) == 0 && (info.mask & PIDFD_INFO_EXIT_BIT)) {
+	if (p->pidfd >= 0 && ioctl(p->pidfd, PIDFD_GET_INFO_V0, &info) == 0 &&
+	    (info.mask & PIDFD_INFO_EXIT_BIT)) {
 		*ret_status = info.exit_code;
 		return true;
 	}
@@ -373,7 +386,8 @@ void recorder_track_end(struct recorder_track *t, struct recorder_process *p)
 	recorder_process_remove(&t->tree, p);
 }
 
-void recorder_track_died(struct recorder_track *t, struct recorder_process *p, bool status_known, int status)
+void recorder_track_died(struct recorder_track *t, struct recorder_process *p, bool status_known,
+			 int status)
 {
 	p->dead = true;
 	if (status_known) {
@@ -421,13 +435,13 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recor
 	if (parent && parent->span)
 		parent_span.id = parent->span->id;
 	has_exe = recorder_exe_read(pid, exe, sizeof(exe)) > 0;
-	(void)begin_observed(t, &id, &parent_span, EVENT_HOW_FORK, p, st->comm, has_exe ? exe : NULL,
-			     recorder_track_now());
+	(void)begin_observed(t, &id, &parent_span, EVENT_HOW_FORK, p, st->comm,
+			     has_exe ? exe : NULL, recorder_track_now());
 }
 
 /* Nothing is known of the image but what its slot says. */
-static void put_unheard(struct recorder_track *t, uint32_t slot, const struct tt_uuid *id, int32_t own_pid,
-			bool had_no_lane)
+static void put_unheard(struct recorder_track *t, uint32_t slot, const struct tt_uuid *id,
+			int32_t own_pid, bool had_no_lane)
 {
 	uint64_t made = ring_slot_release(t->ring, slot);
 	struct recorder_span s = {
@@ -438,8 +452,8 @@ static void put_unheard(struct recorder_track *t, uint32_t slot, const struct tt
 
 	t->spans++;
 	/* "at least": its beginning and its end are lost, too */
-	put_gap(t, &s, had_no_lane ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_RING_FULL, made <= MADE_MAX ? made : 0, true,
-		made <= MADE_MAX);
+	put_gap(t, &s, had_no_lane ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_RING_FULL,
+		made <= MADE_MAX ? made : 0, true, made <= MADE_MAX);
 }
 
 void recorder_track_unheard(struct recorder_track *t, bool all)
@@ -455,12 +469,16 @@ void recorder_track_unheard(struct recorder_track *t, bool all)
 	if (!all && (refused == t->unplaced_seen || now - t->looked_ns < TT_NS_PER_SEC))
 		return;
 	t->looked_ns = now;
-	/* a slot is given up at the second look: by then all that its process wrote has been taken */
+	/*
+	 * a slot is given up at the second look: by then all that its process wrote has been taken
+	 */
 	for (uint32_t i = 0, left = 0; i < RING_SLOTS; i++) {
-		bool unheard = ring_slot_look(t->ring, i, &id, &pid) && !recorder_span_find(&t->tree, &id);
+		bool unheard =
+			ring_slot_look(t->ring, i, &id, &pid) && !recorder_span_find(&t->tree, &id);
 
 		if (unheard && !all)
-			unheard = pid > 0 && !t->own_pid_namespace && kill(pid, 0) < 0 && errno == ESRCH;
+			unheard = pid > 0 && !t->own_pid_namespace && kill(pid, 0) < 0 &&
+				  errno == ESRCH;
 		if (unheard && (all || t->slot_suspect[i])) {
 			put_unheard(t, i, &id, pid, no_lane > 0);
 			unheard = false;

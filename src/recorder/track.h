@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Following the tree of one run: records from the ring and what /proc tells become spans, and every span gets its
- * beginning, its events in order, the gaps that are known, and exactly one end. Internal to the recorder.
+ * Following the tree of one run: records from the ring and what /proc tells become spans, and every
+ * span gets its beginning, its events in order, the gaps that are known, and exactly one end.
+ * Internal to the recorder.
  */
 #ifndef TT_RECORDER_TRACK_H
 #define TT_RECORDER_TRACK_H
@@ -16,10 +17,16 @@ struct recorder_gap {
 	const char *reason; /* static */
 	uint64_t count;
 	uint64_t spans;
-	bool at_least;	    /* the count is a lower bound */
+	bool at_least; /* the count is a lower bound */
 };
 
-enum { RECORDER_GAP_RING_FULL, RECORDER_GAP_KILLED, RECORDER_GAP_SCRIBBLED, RECORDER_GAP_NO_ROOM, RECORDER_GAP_KINDS };
+enum {
+	RECORDER_GAP_RING_FULL,
+	RECORDER_GAP_KILLED,
+	RECORDER_GAP_SCRIBBLED,
+	RECORDER_GAP_NO_ROOM,
+	RECORDER_GAP_KINDS
+};
 
 struct recorder_track {
 	struct recorder_tree tree;
@@ -27,28 +34,29 @@ struct recorder_track {
 	struct ring_consumer *ring; /* NULL: no preload sensor */
 	struct event_ids ids;
 	int epoll_fd;
-	bool own_pid_namespace;	    /* processes call themselves by other pids than ours */
-	pid_t root;		    /* where the run's processes hang below: us */
-	uint64_t realtime_offset;   /* CLOCK_REALTIME - CLOCK_MONOTONIC, refreshed each pass */
+	bool own_pid_namespace;   /* processes call themselves by other pids than ours */
+	pid_t root;               /* where the run's processes hang below: us */
+	uint64_t realtime_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC, refreshed each pass */
 
-	char *arena;		    /* one pass's records */
+	char *arena; /* one pass's records */
 	size_t arena_len;
 	struct recorder_entry *entries;
 	size_t entry_count;
 	struct tt_uuid lane_span[RING_LANES]; /* whose records the lane carried last */
-	uint64_t lane_lost[RING_LANES];	      /* refused by the lane, not yet its span's */
-	bool slot_suspect[RING_SLOTS];	      /* of an image that nobody spoke of, at the last look */
-	uint64_t refused;		      /* reservations that any lane refused */
-	uint64_t unplaced_seen;		      /* refusals at the last look at the slots */
-	uint64_t looked_ns;		      /* CLOCK_MONOTONIC of that */
-	uint64_t no_slot;		      /* spans known to have found no slot */
+	uint64_t lane_lost[RING_LANES];       /* refused by the lane, not yet its span's */
+	/* of an image that nobody spoke of, at the last look */
+	bool slot_suspect[RING_SLOTS];
+	uint64_t refused;           /* reservations that any lane refused */
+	uint64_t unplaced_seen;     /* refusals at the last look at the slots */
+	uint64_t looked_ns;         /* CLOCK_MONOTONIC of that */
+	uint64_t no_slot;           /* spans known to have found no slot */
 	struct recorder_span *gone; /* replaced images, to be ended after one more pass */
 	uint64_t pass;
 
 	/* figures for run.json */
 	uint64_t events, spans, spans_preload, processes;
 	struct recorder_gap gaps[RECORDER_GAP_KINDS];
-	bool children_ignored;	    /* some process lets its children vanish unreaped */
+	bool children_ignored; /* some process lets its children vanish unreaped */
 };
 
 int recorder_track_init(struct recorder_track *t) TT_MUST_CHECK;
@@ -59,19 +67,24 @@ void recorder_track_done(struct recorder_track *t);
  * @span: the span it gave to the child as parent; @parent: of that span
  * @exe: set if the program was started and cannot load the library: its image gets a span of ours
  */
-void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid, const struct tt_uuid *span,
-			   const struct event_span *parent, const char *exe, uint64_t ts);
+void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid,
+			   const struct tt_uuid *span, const struct event_span *parent,
+			   const char *exe, uint64_t ts);
 
 /* recorder_track_drain - take what the ring holds. Returns the number of records taken. */
 size_t recorder_track_drain(struct recorder_track *t);
 
 /* recorder_track_died - a process is dead (pidfd, or our own waitid): drain it and end its span */
-void recorder_track_died(struct recorder_track *t, struct recorder_process *p, bool status_known, int status);
+void recorder_track_died(struct recorder_track *t, struct recorder_process *p, bool status_known,
+			 int status);
 
 /* recorder_track_status - how a process that is dead or dying ended, as far as the kernel tells */
 bool recorder_track_status(const struct recorder_process *p, int *ret_status);
 
-/* recorder_track_seen - the sampler met a process: make a span if nobody told of it, resolve a pending exec */
+/*
+ * recorder_track_seen - the sampler met a process: make a span if nobody told of it, resolve a
+ * pending exec
+ */
 void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recorder_stat *st);
 
 /* recorder_track_finish - the run is over: end every span that has no end yet */

@@ -15,7 +15,8 @@ struct recorder_entry {
 /* recorder_track_put - complete the ids of an event and write it */
 void recorder_track_put(struct recorder_track *t, struct event *ev, const struct recorder_span *s);
 
-struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid, pid_t own_ppid);
+struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid,
+						pid_t own_ppid);
 
 /* recorder_track_bind - @s is the image that @p runs now; @p may be NULL */
 void recorder_track_bind(struct recorder_span *s, struct recorder_process *p);
@@ -25,12 +26,14 @@ struct recorder_span *recorder_track_begin(struct recorder_track *t, const struc
 
 /*
  * recorder_track_replace - the image gave way to another at @ts
- * Its span is ended by recorder_track_end_gone(), once a whole pass has taken what its threads left in the ring.
+ * Its span is ended by recorder_track_end_gone(), once a whole pass has taken what its threads left
+ * in the ring.
  */
 void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, uint64_t ts);
 void recorder_track_end_gone(struct recorder_track *t, bool all);
 /*
- * recorder_track_unheard - images whose first record the ring refused have a gap; their slots are free again
+ * recorder_track_unheard - images whose first record the ring refused have a gap; their slots are
+ * free again
  * @all: the run is over; else only those of processes that are gone, if anything was refused lately
  */
 void recorder_track_unheard(struct recorder_track *t, bool all);

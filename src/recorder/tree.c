@@ -57,7 +57,8 @@ struct recorder_span *recorder_span_add(struct recorder_tree *t, const struct tt
 	s->parent.id = parent->id;
 	if (parent->text.data) {
 		recorder_text_set(&s->parent_text, parent->text.data, parent->text.len);
-		s->parent.text = (struct event_text){s->parent_text, s->parent_text ? strlen(s->parent_text) : 0};
+		s->parent.text = (struct event_text){s->parent_text,
+						     s->parent_text ? strlen(s->parent_text) : 0};
 	}
 	s->how = how;
 	s->slot = -1;
@@ -140,7 +141,8 @@ static void unchain(struct recorder_tree *t, struct recorder_process *p)
 
 bool recorder_process_is_gone(const struct recorder_process *p)
 {
-	return p->pidfd < 0 || (syscall(SYS_pidfd_send_signal, p->pidfd, 0, NULL, 0) < 0 && errno == ESRCH);
+	return p->pidfd < 0 ||
+	       (syscall(SYS_pidfd_send_signal, p->pidfd, 0, NULL, 0) < 0 && errno == ESRCH);
 }
 
 void recorder_process_retire(struct recorder_tree *t, struct recorder_process *p)
@@ -154,7 +156,10 @@ void recorder_process_retire(struct recorder_tree *t, struct recorder_process *p
 	*chain = p;
 	p->pid = 0;
 	p->dead = true;
-	/* opened by number, it may be the other's: then what the image said of its end is nearer the truth */
+	/*
+	 * opened by number, it may be the other's: then what the image said of its end is nearer
+	 * the truth
+	 */
 	close_pidfd(p);
 	if (p->span && p->span->has_exit)
 		p->status_known = false;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The recorder's two tables: spans by id and processes by pid, and how one becomes the other. Internal to the
- * recorder; owned by one struct recorder_tree; not thread-safe.
+ * The recorder's two tables: spans by id and processes by pid, and how one becomes the other.
+ * Internal to the recorder; owned by one struct recorder_tree; not thread-safe.
  */
 #ifndef TT_RECORDER_TREE_H
 #define TT_RECORDER_TREE_H
@@ -19,40 +19,42 @@ struct recorder_span {
 	struct recorder_span *next; /* in its hash chain */
 	struct tt_uuid id;
 	struct event_span parent;
-	char *parent_text;	    /* owns parent.text.data */
-	struct recorder_process *process; /* NULL: pid not known (posix_spawn, system), or image replaced */
-	int32_t pid, own_pid;	    /* of the process it last was the image of; 0: not known */
-	bool gone;		    /* replaced by another image; its last records may still lie in the ring */
+	char *parent_text; /* owns parent.text.data */
+	/* NULL: pid not known (posix_spawn, system), or image replaced */
+	struct recorder_process *process;
+	int32_t pid, own_pid; /* of the process it last was the image of; 0: not known */
+	/* replaced by another image; its last records may still lie in the ring */
+	bool gone;
 	uint64_t gone_ts, gone_pass;
 	struct recorder_span *next_gone;
 	enum event_how how;
 	int32_t ppid;
 	char comm[16];
-	char *cwd, *exe;	    /* NULL: not known */
-	bool preload;		    /* the library speaks for it */
-	int slot;		    /* in the ring, or -1 */
-	uint64_t received;	    /* events taken from the ring */
-	uint64_t next_seq;	    /* of the lines written */
-	uint64_t lost_full;	    /* reservations its lanes refused */
-	char *exec_path;	    /* an exec was tried and has not been seen to fail */
+	char *cwd, *exe;    /* NULL: not known */
+	bool preload;       /* the library speaks for it */
+	int slot;           /* in the ring, or -1 */
+	uint64_t received;  /* events taken from the ring */
+	uint64_t next_seq;  /* of the lines written */
+	uint64_t lost_full; /* reservations its lanes refused */
+	char *exec_path;    /* an exec was tried and has not been seen to fail */
 	uint64_t exec_ts;
-	bool exec_unfollowed;	    /* ... of a program that cannot load the library */
-	bool has_exit;		    /* the library said how it ends */
+	bool exec_unfollowed; /* ... of a program that cannot load the library */
+	bool has_exit;        /* the library said how it ends */
 	int exit_code;
 	uint64_t exit_ts;
 };
 
 struct recorder_process {
-	struct recorder_process *next;	     /* in its hash chain */
+	struct recorder_process *next; /* in its hash chain */
 	struct recorder_process *prev_live, *next_live;
-	int32_t pid;			     /* ours; 0: could not be verified */
-	int32_t own_pid;		     /* as it calls itself */
-	int pidfd;			     /* -1: none */
-	struct recorder_span *span;	     /* the image it runs now */
-	bool dead;			     /* no more records will come */
-	bool drained;			     /* ... and a whole pass has run since: to be ended */
+	int32_t pid;                /* ours; 0: could not be verified */
+	int32_t own_pid;            /* as it calls itself */
+	int pidfd;                  /* -1: none */
+	struct recorder_span *span; /* the image it runs now */
+	bool dead;                  /* no more records will come */
+	bool drained;               /* ... and a whole pass has run since: to be ended */
 	bool status_known;
-	int status;			     /* as wait(2) has it */
+	int status; /* as wait(2) has it */
 };
 
 struct recorder_tree {
@@ -78,12 +80,19 @@ void recorder_text_set(char **field, const char *text, size_t len);
 /* recorder_process_find - by the pid it calls itself by; recorder_process_find_real - by ours */
 struct recorder_process *recorder_process_find(struct recorder_tree *t, int32_t own_pid);
 struct recorder_process *recorder_process_find_real(struct recorder_tree *t, int32_t pid);
-struct recorder_process *recorder_process_add(struct recorder_tree *t, int32_t pid, int32_t own_pid);
+struct recorder_process *recorder_process_add(struct recorder_tree *t, int32_t pid,
+					      int32_t own_pid);
 
-/* recorder_process_retire - another process has its pid now: it is dead, and found by no number any more */
+/*
+ * recorder_process_retire - another process has its pid now: it is dead, and found by no number any
+ * more
+ */
 void recorder_process_retire(struct recorder_tree *t, struct recorder_process *p);
 
-/* recorder_process_is_gone - dead and reaped, as far as its pidfd tells: the number may be another's */
+/*
+ * recorder_process_is_gone - dead and reaped, as far as its pidfd tells: the number may be
+ * another's
+ */
 bool recorder_process_is_gone(const struct recorder_process *p);
 void recorder_process_remove(struct recorder_tree *t, struct recorder_process *p);
 

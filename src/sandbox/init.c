@@ -90,6 +90,10 @@ static void report(const struct sandbox_plan *plan, enum sandbox_report_kind kin
 {
 	struct sandbox_report rep = {.kind = kind, .value = value};
 
+	if (kind == SANDBOX_ENDED) {
+		rep.alone = waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD;
+		(void)getrusage(RUSAGE_CHILDREN, &rep.usage);
+	}
 	/*
 	 * Blocks while the caller is behind: a stop that it never hears of would hang the
 	 * terminal.

@@ -199,24 +199,38 @@ static bool is_below(const char *path, const char *folder)
 	return strncmp(path, folder, n) == 0 && path[n] == '/';
 }
 
+/* Whether a private folder lies over that name. */
+static bool is_hidden(const char *path)
+{
+	static const char *const private_folders[] = {"/tmp", "/var/tmp", "/dev", "/proc"};
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(private_folders); i++)
+		if (is_below(path, private_folders[i]))
+			return true;
+	return false;
+}
+
 /*
  * Where an exposed file is put back: as it was named if a private folder hides the name, else its
- * target.
+ * target, if one hides that. Otherwise it is there anyway, and @ret_needed says no.
  */
-static int plan_exposed(struct sandbox_launch *l, size_t i, struct sandbox_bind *b, struct tt_err *err)
+static int plan_exposed(struct sandbox_launch *l, size_t i, struct sandbox_bind *b,
+			bool *ret_needed, struct tt_err *err)
 {
 	const char *path = l->plan.spec->expose[i];
 
 	*b = (struct sandbox_bind){.from = path, .to = path, .fd = -1};
+	*ret_needed = true;
 	if (path[0] != '/')
 		return tt_fail_text(err, EINVAL, "show '%s' in the sandbox: not an absolute path",
 				    path);
-	if (is_below(path, "/tmp") || is_below(path, "/var/tmp") || is_below(path, "/dev/shm"))
+	if (is_hidden(path))
 		return 0;
 	l->real_paths[i] = realpath(path, NULL);
 	if (!l->real_paths[i])
 		return tt_fail(err, errno, "show '%s' in the sandbox", path);
 	b->to = l->real_paths[i];
+	*ret_needed = is_hidden(b->to);
 	return 0;
 }
 
@@ -268,10 +282,12 @@ static int plan_binds(struct sandbox_launch *l, struct tt_err *err)
 		plan_terminals(l);
 	}
 	for (size_t i = 0; i < spec->expose_count; i++) {
-		r = plan_exposed(l, i, &l->binds[l->plan.bind_count], err);
+		bool needed;
+
+		r = plan_exposed(l, i, &l->binds[l->plan.bind_count], &needed, err);
 		if (r < 0)
 			return r;
-		l->plan.bind_count++;
+		l->plan.bind_count += needed;
 	}
 	return 0;
 }

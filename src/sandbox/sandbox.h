@@ -7,10 +7,10 @@
  *	sandbox_release()  the child gets its syscall filter, and the command runs
  *	sandbox_abandon()  or it never does
  *
- * OFF: fork, exec, both at release. The child stays in the caller's session and process group: the terminal is its
- * own. Sandboxed: the child becomes the init of a new PID namespace (mounts, drops, reaps) and
- * the command is its child, in the caller's session and process group too. Every step that fails
- * stops the launch; nothing runs half-confined.
+ * OFF: fork, exec, both at release. The child stays in the caller's session and process group: the
+ * terminal is its own. Sandboxed: the child becomes the init of a new PID namespace (mounts, drops,
+ * reaps) and the command is its child, in the caller's session and process group too. Every step
+ * that fails stops the launch; nothing runs half-confined.
  *
  * Read-only mounts, and Landlock behind them where the kernel has it: without it a FIFO, and a file
  * that the caller opened for reading as one of the fds, can be opened for writing.
@@ -32,6 +32,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "policy/policy.h"
@@ -92,8 +93,11 @@ enum sandbox_report_kind {
 struct sandbox_report {
 	uint32_t kind;
 	int32_t value;
+	/* ENDED: 1 if nothing is left in the namespace but init itself: its figures are final */
+	uint32_t alone;
+	uint32_t pad;
+	struct rusage usage; /* ENDED: of the command and all that init reaped, without init */
 };
-_Static_assert(sizeof(struct sandbox_report) == 8, "sent in one piece");
 
 /* How far a launch that failed had come. */
 enum sandbox_failure {

@@ -360,7 +360,6 @@ static void without_rights(void)
 	want("unlink", 0, ALSO(join("private")), "private", NULL);
 }
 
-
 int main(int argc, char **argv)
 {
 	if (argc > 1 && strcmp(argv[1], "noop") == 0)

@@ -58,7 +58,7 @@ struct also {
 void want(const char *call, long result, struct also also, ...);
 
 #define ALSO(...) ((struct also){__VA_ARGS__})
-#define FD(n) num("fd:", n)
+#define FD(n)     num("fd:", n)
 
 const char *join(const char *rel);
 const char *num(const char *prefix, long n);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Workloads for run_*.py: each word does one thing that a figure, an event or an end can be checked against. */
+/*
+ * Workloads for run_*.py: each word does one thing that a figure, an event or an end can be checked
+ * against.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -55,26 +58,29 @@ static int do_state(char **argv)
 		(void)snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
 		len = readlink(link, to, sizeof(to) - 1);
 		to[len > 0 ? len : 0] = '\0';
-		n += (size_t)snprintf(out + n, sizeof(out) - n, "fd %d %s %x %x\n", fd, to, (unsigned)flags,
-				      (unsigned)fcntl(fd, F_GETFL));
+		n += (size_t)snprintf(out + n, sizeof(out) - n, "fd %d %s %x %x\n", fd, to,
+				      (unsigned)flags, (unsigned)fcntl(fd, F_GETFL));
 	}
 	for (int res = 0; res < RLIM_NLIMITS; res++) {
 		struct rlimit lim;
 
 		if (getrlimit((__rlimit_resource_t)res, &lim) == 0)
 			n += (size_t)snprintf(out + n, sizeof(out) - n, "limit %d %llu %llu\n", res,
-					      (unsigned long long)lim.rlim_cur, (unsigned long long)lim.rlim_max);
+					      (unsigned long long)lim.rlim_cur,
+					      (unsigned long long)lim.rlim_max);
 	}
 	status = fopen("/proc/self/status", "re");
 	while (status && fgets(line, sizeof(line), status))
-		if (strncmp(line, "Sig", 3) == 0 || strncmp(line, "Shd", 3) == 0 || strncmp(line, "Cap", 3) == 0 ||
-		    strncmp(line, "NoNew", 5) == 0 || strncmp(line, "Seccomp:", 8) == 0 ||
-		    strncmp(line, "Umask", 5) == 0 || strncmp(line, "Cpus_allowed_list", 17) == 0 ||
+		if (strncmp(line, "Sig", 3) == 0 || strncmp(line, "Shd", 3) == 0 ||
+		    strncmp(line, "Cap", 3) == 0 || strncmp(line, "NoNew", 5) == 0 ||
+		    strncmp(line, "Seccomp:", 8) == 0 || strncmp(line, "Umask", 5) == 0 ||
+		    strncmp(line, "Cpus_allowed_list", 17) == 0 ||
 		    strncmp(line, "Groups", 6) == 0 || strncmp(line, "Uid", 3) == 0)
 			n += (size_t)snprintf(out + n, sizeof(out) - n, "%s", line);
 	if (status)
 		(void)fclose(status);
-	n += (size_t)snprintf(out + n, sizeof(out) - n, "nice %d pgrp-of-parent %d sid-of-parent %d cwd %s\n",
+	n += (size_t)snprintf(out + n, sizeof(out) - n,
+			      "nice %d pgrp-of-parent %d sid-of-parent %d cwd %s\n",
 			      getpriority(PRIO_PROCESS, 0), getpgrp() == getpgid(getppid()),
 			      getsid(0) == getsid(getppid()), getcwd(to, sizeof(to)) ? to : "?");
 	for (char **e = environ; *e; e++)
@@ -85,7 +91,8 @@ static int do_state(char **argv)
 
 static void make_calls(int count)
 {
-	int in = open("/dev/zero", O_RDONLY | O_CLOEXEC), out = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	int in = open("/dev/zero", O_RDONLY | O_CLOEXEC),
+	    out = open("/dev/null", O_WRONLY | O_CLOEXEC);
 	char c;
 
 	for (int i = 0; i < count; i++)
@@ -129,7 +136,8 @@ static int do_burn(char **argv)
 static int do_memory(char **argv)
 {
 	size_t size = (size_t)atol(argv[0]) << 20;
-	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (p == MAP_FAILED)
 		return 96;
@@ -194,7 +202,10 @@ static void put_number(const char *path, long n)
 	put_text(path, text);
 }
 
-/* daemon MS FILE STUBBORN: a double fork in a session of its own; FILE gets its pid, then what ended it */
+/*
+ * daemon MS FILE STUBBORN: a double fork in a session of its own; FILE gets its pid, then what
+ * ended it
+ */
 static int do_daemon(char **argv)
 {
 	pid_t pid = fork();
@@ -213,7 +224,9 @@ static int do_daemon(char **argv)
 	_exit(0);
 }
 
-/* vanish HOW: a child with 400 reads whom nobody reaps. HOW: fork, vfork, system, sigaction, none */
+/*
+ * vanish HOW: a child with 400 reads whom nobody reaps. HOW: fork, vfork, system, sigaction, none
+ */
 static int do_vanish(char **argv)
 {
 	struct sigaction sa = {.sa_handler = SIG_DFL, .sa_flags = SA_NOCLDWAIT};
@@ -275,7 +288,7 @@ int main(int argc, char **argv)
 		int args;
 		int (*run)(char **argv);
 	} words[] = {
-		{"state", 1, do_state},	    {"calls", 2, do_calls},   {"burn", 1, do_burn},
+		{"state", 1, do_state},     {"calls", 2, do_calls},   {"burn", 1, do_burn},
 		{"memory", 2, do_memory},   {"opens", 2, do_opens},   {"threads", 3, do_threads},
 		{"accept", 1, do_accept},   {"daemon", 3, do_daemon}, {"vanish", 1, do_vanish},
 		{"signals", 1, do_signals}, {"sleep", 1, do_sleep},

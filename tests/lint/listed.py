@@ -36,6 +36,8 @@ def main():
             elif os.access(os.path.join(lint.SOURCE, name), os.X_OK):
                 scripts.add(name)
     quoted = re.findall(r"^\t\['([^']+)',", lint.read(table), re.M)
+    for more in re.findall(r"'more': \[([^\]]*)\]", lint.read(table)):
+        quoted += [name.removesuffix(".c") for name in re.findall(r"'([^']+)'", more)]
     rows = {f"tests/integration/{n}" if "." in n else f"tests/integration/{n}.c" for n in quoted}
     compare("integration tests are listed", scripts | programs, rows, table)
 
