@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/time.h"
 #include "recorder/track_internal.h"
@@ -17,24 +18,28 @@
 
 int recorder_track_init(struct recorder_track *t)
 {
+	void *map;
+
 	recorder_tree_init(&t->tree);
 	t->gaps[RECORDER_GAP_RING_FULL].reason = "ring_full";
 	t->gaps[RECORDER_GAP_KILLED].reason = "killed";
 	t->gaps[RECORDER_GAP_SCRIBBLED].reason = "scribbled";
 	t->gaps[RECORDER_GAP_NO_ROOM].reason = "no_room";
-	t->arena = malloc(ARENA_BYTES);
-	t->entries = malloc(ENTRIES_MAX * sizeof(*t->entries));
-	if (t->arena && t->entries)
-		return 0;
-	recorder_track_done(t);
-	return -ENOMEM;
+	/* mapped, not malloc'd: whatever malloc does with it, the child would inherit it as its peak */
+	map = mmap(NULL, ARENA_BYTES + ENTRIES_MAX * sizeof(*t->entries), PROT_READ | PROT_WRITE,
+		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (map == MAP_FAILED)
+		return -errno;
+	t->arena = map;
+	t->entries = (struct recorder_entry *)(t->arena + ARENA_BYTES);
+	return 0;
 }
 
 void recorder_track_done(struct recorder_track *t)
 {
 	recorder_tree_done(&t->tree);
-	free(t->arena);
-	free(t->entries);
+	if (t->arena)
+		(void)munmap(t->arena, ARENA_BYTES + ENTRIES_MAX * sizeof(*t->entries));
 	t->arena = NULL;
 	t->entries = NULL;
 }

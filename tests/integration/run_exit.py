@@ -89,7 +89,6 @@ def refusals():
         (["--session"], 125, "--session", False),
         ([], 125, "no command", False),
         (["--"], 125, "no command", False),
-        (["--", ""], 125, "empty", False),
         (["--output-dir", "/proc/nope", "--", "true"], 125, "/proc/nope", False),
         (["--output-dir", not_folder, "--", "true"], 125, plain, False),
         (["--", "/etc"], 126, "/etc", True),
@@ -98,6 +97,7 @@ def refusals():
         (["--", lost], 126, lost, True),
         (["--", os.path.join(folder, "missing")], 127, os.path.join(folder, "missing"), True),
         (["--", "no-such-command-here"], 127, "no-such-command-here", True),
+        (["--", ""], 127, "''", True),
         (["--profile=STRICT", "--", "no-such-command-here"], 127, "no-such-command-here", True),
         (["--profile=STRICT", "--", "/etc"], 126, "/etc", True),
     ]
