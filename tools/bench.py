@@ -61,23 +61,23 @@ class Bench:
         self.library = os.path.join(build, "libtelltale.so")
         self.programs = os.path.join(build, "bench")
         self.folder = folder
-        self.log = os.path.join(folder, "trace.jsonl")
         self.skipped = []
-        self.env = dict(os.environ, XDG_STATE_HOME=folder)
+        self.env = dict(os.environ)
         for name in list(self.env):
             if name.startswith(("SUBSTRATE_", "TELLTALE_", "LD_")):
                 del self.env[name]
-        self.direct = dict(self.env, SUBSTRATE_TRACE_LOG=self.log)
+        self.direct = dict(self.env)
 
     def program(self, name):
         return os.path.join(self.programs, name)
 
     def fresh(self, function):
-        """Start each measurement without the log of the one before."""
+        """A folder of its own for each measurement. Nothing is deleted before the end: ext4 passes over the inodes of
+        files deleted a moment ago, and whoever creates files next would pay for it."""
         def wrapped():
-            if os.path.exists(self.log):
-                os.unlink(self.log)
-            shutil.rmtree(os.path.join(self.folder, "telltale"), ignore_errors=True)
+            folder = tempfile.mkdtemp(dir=self.folder)
+            self.env["XDG_STATE_HOME"] = self.direct["XDG_STATE_HOME"] = folder
+            self.direct["SUBSTRATE_TRACE_LOG"] = os.path.join(folder, "trace.jsonl")
             return function()
         return wrapped
 

@@ -460,6 +460,7 @@ void recorder_track_unheard(struct recorder_track *t, bool all)
 {
 	uint64_t no_lane, no_slot, refused, now = tt_clock_ns(CLOCK_MONOTONIC);
 	struct tt_uuid id;
+	uint32_t slots;
 	int32_t pid;
 
 	if (!t->ring)
@@ -472,7 +473,8 @@ void recorder_track_unheard(struct recorder_track *t, bool all)
 	/*
 	 * a slot is given up at the second look: by then all that its process wrote has been taken
 	 */
-	for (uint32_t i = 0, left = 0; i < RING_SLOTS; i++) {
+	slots = ring_slot_count(t->ring);
+	for (uint32_t i = 0, left = 0; i < slots; i++) {
 		bool unheard =
 			ring_slot_look(t->ring, i, &id, &pid) && !recorder_span_find(&t->tree, &id);
 
@@ -485,7 +487,7 @@ void recorder_track_unheard(struct recorder_track *t, bool all)
 		}
 		t->slot_suspect[i] = unheard;
 		left += unheard;
-		if (i == RING_SLOTS - 1 && !left)
+		if (i == slots - 1 && !left)
 			t->unplaced_seen = refused;
 	}
 	if (all && no_slot > t->no_slot) {

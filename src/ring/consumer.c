@@ -17,6 +17,7 @@ struct ring_consumer {
 	struct ring_slot *slots;
 	struct ring_lane *lanes;
 	char *data;
+	uint32_t slot_high;
 	uint64_t tail[RING_LANES]; /* the only tails that count */
 	uint64_t lost_seen[RING_LANES];
 };
@@ -190,17 +191,27 @@ void ring_lane_release(struct ring_consumer *c, uint32_t lane)
 	__atomic_store_n(&l->state, RING_FREE, __ATOMIC_RELEASE);
 }
 
+/* The hint only grows, whatever the workload makes of it: so do we. */
+uint32_t ring_slot_count(struct ring_consumer *c)
+{
+	uint64_t hint = __atomic_load_n(&c->header->slot_hint, __ATOMIC_RELAXED);
+
+	if (hint > c->slot_high)
+		c->slot_high = hint < RING_SLOTS ? (uint32_t)hint : RING_SLOTS;
+	return c->slot_high;
+}
+
 int ring_slot_find(struct ring_consumer *c, const struct tt_uuid *span)
 {
 	/*
 	 * New slots lie just below the hint, and none was ever claimed above it until it has gone
-	 * round once. A wrong hint costs time or the slot of the one who wrote it.
+	 * round once. A wrong hint only costs time.
 	 */
 	uint64_t from = __atomic_load_n(&c->header->slot_hint, __ATOMIC_RELAXED);
-	uint32_t count = from < RING_SLOTS ? (uint32_t)from : RING_SLOTS;
+	uint32_t count = ring_slot_count(c);
 
 	for (uint32_t i = 0; i < count; i++) {
-		uint32_t n = (uint32_t)((from - 1 - i) % RING_SLOTS);
+		uint32_t n = (uint32_t)((from - 1 - i) % count);
 		struct ring_slot *s = &c->slots[n];
 		struct tt_uuid id;
 

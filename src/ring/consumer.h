@@ -65,6 +65,9 @@ void ring_lane_release(struct ring_consumer *c, uint32_t lane);
 int ring_slot_find(struct ring_consumer *c, const struct tt_uuid *span);
 uint64_t ring_slot_release(struct ring_consumer *c, uint32_t slot);
 
+/* ring_slot_count - slots that were ever claimed are 0 .. count-1 */
+uint32_t ring_slot_count(struct ring_consumer *c);
+
 /* ring_slot_look - whose a slot is; false if it is free */
 bool ring_slot_look(const struct ring_consumer *c, uint32_t slot, struct tt_uuid *ret_span,
 		    int32_t *ret_pid);

@@ -97,7 +97,7 @@ static int export_bpf(scmp_filter_ctx ctx, struct sock_fprog *ret, struct tt_err
 	return 0;
 }
 
-int sandbox_filter_build(const struct policy *p, struct sock_fprog *ret, struct tt_err *err)
+int sandbox_filter_compile(const struct policy *p, struct sock_fprog *ret, struct tt_err *err)
 {
 	TT_CLEANUP(seccomp_releasep) scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
 	int r;

@@ -389,13 +389,25 @@ static void a_start_dies_with_the_caller(void)
 static void every_rule_compiles(void)
 {
 	const struct policy *p = NULL;
-	struct sock_fprog prog;
+	struct sock_fprog prog, ready;
+	struct policy other;
 	struct tt_err err;
 
 	while ((p = policy_next(p))) {
 		prog.filter = NULL;
-		CHECK_INT(sandbox_filter_build(p, &prog, &err), 0);
+		CHECK_INT(sandbox_filter_compile(p, &prog, &err), 0);
 		CHECK(prog.filter && prog.len > 0);
+		/* what the build made ready is what libseccomp makes now */
+		CHECK_INT(sandbox_filter_build(p, &ready, &err), 0);
+		CHECK_INT(ready.len, prog.len);
+		CHECK(memcmp(ready.filter, prog.filter, prog.len * sizeof(*prog.filter)) == 0);
+		free(ready.filter);
+		/* a policy that only bears the name is compiled for what it says */
+		other = *p;
+		other.deny_count = 0;
+		CHECK_INT(sandbox_filter_build(&other, &ready, &err), 0);
+		CHECK(!p->deny_count || ready.len < prog.len);
+		free(ready.filter);
 		free(prog.filter);
 	}
 }
