@@ -164,22 +164,32 @@ static size_t children_of_thread(pid_t pid, pid_t tid, pid_t *pids, size_t cap, 
 	return n;
 }
 
+/*
+ * The threads of a process are few or many; the folder is read piece by piece, without opendir's
+ * heap.
+ */
 size_t recorder_children_read(pid_t pid, pid_t *pids, size_t cap, bool *ret_more)
 {
-	char path[40];
+	TT_CLEANUP(tt_closep) int fd = -1;
+	char path[40], buf[2048] __attribute__((__aligned__(8)));
 	size_t n = 0;
-	struct dirent *e;
-	DIR *dir;
+	ssize_t len;
 
 	(void)snprintf(path, sizeof(path), "/proc/%d/task", pid);
-	dir = opendir(path);
-	if (!dir)
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
 		return 0;
-	while ((e = readdir(dir)) && n < cap)
-		if (e->d_name[0] != '.')
+	while (n < cap && (len = getdents64(fd, buf, sizeof(buf))) > 0) {
+		for (ssize_t at = 0; at < len && n < cap;) {
+			struct dirent64 *e = (struct dirent64 *)(buf + at);
+
+			at += e->d_reclen;
+			if (e->d_name[0] == '.')
+				continue;
 			n += children_of_thread(pid, (pid_t)strtol(e->d_name, NULL, 10), pids + n,
 						cap - n, ret_more);
-	(void)closedir(dir);
+		}
+	}
 	return n;
 }
 
