@@ -110,7 +110,8 @@ static void put_gaps(const struct cli_report *r)
 		{"killed", "a process was killed while it was recording"},
 		{"log_error", "the trace could not be written"},
 		{"scribbled", "the command wrote over the recorder's memory"},
-		{"no_room", "no room for the library's variables at an exec: not watched below it"},
+		{"no_room",
+		 "no room: in the ring for more threads, or for our variables at an exec"},
 		{"unreadable", "damaged lines in the trace"},
 	};
 	const struct store_view *v = r->view;

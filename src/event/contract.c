@@ -2,9 +2,13 @@
 /* Building and undoing the environment that carries a run. */
 #include "event/contract.h"
 
+#include <elf.h>
 #include <string.h>
 
 #include "base/out.h"
+
+/* room for our names, the ctx once more, and the NULL */
+#define ENTRIES_MORE (CONTRACT_NAMES + 2)
 
 #define MASK_ADDED(name) (1u << (name))
 #define MASK_PREFIXED    (1u << 16) /* LD_PRELOAD: ours stands in front of the caller's */
@@ -98,7 +102,7 @@ size_t event_contract_env_size(const struct contract *c, char *const *envp)
 {
 	size_t n, text = text_size(c, envp, &n);
 
-	return (n + CONTRACT_NAMES + 1) * sizeof(char *) + text;
+	return (n + ENTRIES_MORE) * sizeof(char *) + text;
 }
 
 /*
@@ -162,7 +166,7 @@ static char *put_ctx(struct tt_out *o, const struct contract *c, uint32_t mask,
 char *const *event_contract_env_build(const struct contract *c, char *const *envp, void *buf)
 {
 	const char *own[CONTRACT_NAMES] = {NULL};
-	size_t at[CONTRACT_NAMES] = {0}, n, text = text_size(c, envp, &n);
+	size_t at[CONTRACT_NAMES] = {0}, before, n, text = text_size(c, envp, &n);
 	uint32_t mask = 0;
 	enum contract_name name;
 	char **vec = buf;
@@ -179,7 +183,8 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 	}
 	if (own[CONTRACT_CTX])
 		return envp;
-	tt_out_init(&o, (char *)(vec + n + CONTRACT_NAMES + 1), text);
+	before = n;
+	tt_out_init(&o, (char *)(vec + n + ENTRIES_MORE), text);
 	for (unsigned i = 0; i < CONTRACT_CTX; i++) {
 		const char *value = c->value[i];
 
@@ -199,7 +204,13 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 			mask |= MASK_REPLACED;
 		}
 	}
-	vec[n++] = put_ctx(&o, c, mask, mask & MASK_REPLACED ? own[CONTRACT_PARENT_SPAN] : "");
+	vec[n] = put_ctx(&o, c, mask, mask & MASK_REPLACED ? own[CONTRACT_PARENT_SPAN] : "");
+	n++;
+	/* an even number, see event_contract_env_hide() */
+	if ((n - before) & 1) {
+		vec[n] = vec[n - 1];
+		n++;
+	}
 	vec[n] = NULL;
 	return vec;
 }
@@ -269,10 +280,10 @@ static char *restore_parent(const struct contract_ctx *ctx)
 
 void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 {
-	char **to = envp, **parent = NULL, *preload = NULL, *log = NULL, *colon;
+	char **to = envp, **from, **parent = NULL, *preload = NULL, *log = NULL, *colon;
 	size_t cut = ctx->mask >> MASK_LOG_SHIFT;
 
-	for (char **from = envp; *from; from++) {
+	for (from = envp; *from; from++) {
 		enum contract_name name;
 		char *value = (char *)match(*from, &name);
 
@@ -287,6 +298,15 @@ void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 		*to++ = *from;
 	}
 	*to = NULL;
+	/*
+	 * Behind the NULL that ended the environment lies the auxiliary vector, and there are
+	 * programs (Go's start-up is one) that look for it behind the NULL they find. The hole is
+	 * filled with pairs of AT_IGNORE: it is as wide as an even number of entries.
+	 */
+	for (char **hole = to + 1; hole < from; hole += 2) {
+		hole[0] = (char *)AT_IGNORE;
+		hole[1] = NULL;
+	}
 	/*
 	 * of names that stand there twice, the one that event_contract_env_build() took; the text
 	 * of the ctx goes last

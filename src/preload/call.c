@@ -155,10 +155,19 @@ static void stamp(struct event *ev, const struct pl_image *image)
 	ev->ts_ns = tt_clock_ns(pl_process.mode == PL_RING ? CLOCK_MONOTONIC : CLOCK_REALTIME);
 }
 
+/* Signals are held: a handler's hook would map a lane at the address that is being given back. */
 static void thread_ends(void *lane_owner)
 {
+	uint64_t all = ~0ull, old = 0;
+	char *data = pl_thread.writer.data;
+
 	(void)lane_owner;
+	(void)tt_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
 	ring_lane_close(&pl_thread.writer);
+	pl_thread.writer.data = NULL;
+	if (data)
+		(void)tt_sys2(SYS_munmap, data, pl_thread.writer.lane_bytes);
+	(void)tt_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, sizeof(all));
 }
 
 /* The first event of a thread: it needs a lane of its own. */
@@ -189,6 +198,14 @@ static bool has_lane(void)
 	if (__atomic_load_n(&key_state, __ATOMIC_ACQUIRE) == 2)
 		(void)pthread_setspecific(key, &pl_thread);
 	return true;
+}
+
+void pl_thread_ready(void)
+{
+	if (pl_process.mode == PL_RING)
+		(void)has_lane();
+	else if (pl_process.mode == PL_DIRECT)
+		(void)thread_id();
 }
 
 void pl_begin(struct pl_call *c)

@@ -159,8 +159,7 @@ static int wait_for(struct shell *s)
 	return status;
 }
 
-static int run_shell(const char *command, const struct pl_follow *follow,
-		     const struct tt_uuid *span)
+static int run_shell(const char *command, struct pl_follow *follow, const struct tt_uuid *span)
 {
 	struct shell s;
 	int r, status, saved;
@@ -169,6 +168,9 @@ static int run_shell(const char *command, const struct pl_follow *follow,
 	r = spawn_shell(&s.pid, command, follow->envp, &s.mask);
 	if (r == E2BIG)
 		r = spawn_shell(&s.pid, command, environ, &s.mask);
+	/* the shell has what it needs; others that start meanwhile must not inherit the ring */
+	pl_follow_done(follow);
+	follow->follows = follow->mapped = false;
 	if (r == 0) {
 		pl_spawn_start(span, s.pid);
 		status = wait_for(&s);

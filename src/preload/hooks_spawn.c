@@ -82,6 +82,7 @@ __attribute__((__used__)) void pl_vfork_before(void)
 
 	if (!pl_process.image.pid)
 		pl_init();
+	pl_thread_ready();
 	vfork_began = tt_clock_ns(CLOCK_MONOTONIC);
 	errno = saved;
 }

@@ -215,6 +215,9 @@ void pl_follow_done(struct pl_follow *f);
 void pl_follow_prepare_shell(struct pl_follow *f, char *const *envp, const struct tt_uuid *parent,
 			     void *(*room)(size_t size));
 
+/* pl_thread_ready - the thread's id and lane, before a vfork child asks for them in its place */
+void pl_thread_ready(void);
+
 /* pl_scratch_free - give back what a vfork child mapped before it became another program */
 void pl_scratch_free(void);
 

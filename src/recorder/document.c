@@ -340,6 +340,7 @@ static json_t *limits_json(const struct recorder_run_state *r)
 	(void)json_object_set_new(
 		j, "timeout_ms", r->opts->timeout_ms ? int_json(r->opts->timeout_ms) : json_null());
 	(void)json_object_set_new(j, "orphans_ended", json_boolean(r->orphans_ended));
+	(void)json_object_set_new(j, "orphans_left", json_boolean(r->orphans_left));
 	return j;
 }
 

@@ -14,6 +14,8 @@
 #include "recorder/track_internal.h"
 
 #define ARENA_BYTES (16u << 20)
+#define DRAIN_NS    (50 * TT_NS_PER_MS) /* then signals and deadlines have their turn */
+#define WALKS_MAX   64
 #define ENTRIES_MAX (ARENA_BYTES / (uint32_t)sizeof(struct ring_record))
 
 int recorder_track_init(struct recorder_track *t)
@@ -25,7 +27,10 @@ int recorder_track_init(struct recorder_track *t)
 	t->gaps[RECORDER_GAP_KILLED].reason = "killed";
 	t->gaps[RECORDER_GAP_SCRIBBLED].reason = "scribbled";
 	t->gaps[RECORDER_GAP_NO_ROOM].reason = "no_room";
-	/* mapped, not malloc'd: whatever malloc does with it, the child would inherit it as its peak */
+	/*
+	 * mapped, not malloc'd: whatever malloc does with it, the child would inherit it as its
+	 * peak
+	 */
 	map = mmap(NULL, ARENA_BYTES + ENTRIES_MAX * sizeof(*t->entries), PROT_READ | PROT_WRITE,
 		   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (map == MAP_FAILED)
@@ -201,6 +206,8 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 	}
 	if (is_exec(ev->call))
 		note_exec(s, ev, flags);
+	if (flags & RING_FLAG_NO_ROOM)
+		recorder_track_no_room(t, s);
 	if (event_is_quiet(ev))
 		return;
 	ev->seq = s->next_seq++;
@@ -434,19 +441,21 @@ static void end_dead(struct recorder_track *t)
 
 size_t recorder_track_drain(struct recorder_track *t)
 {
-	bool dead = mark_dead(t), more;
+	bool dead = mark_dead(t), more = false;
+	uint64_t began = tt_clock_ns(CLOCK_MONOTONIC);
 	size_t taken = 0;
 
 	t->pass++;
 	t->realtime_offset = tt_clock_ns(CLOCK_REALTIME) - tt_clock_ns(CLOCK_MONOTONIC);
 	/* each pass takes up to an arena's worth; the workload cannot keep us here for ever */
+	t->walks_left = WALKS_MAX;
 	for (int i = 0; t->ring && i < 64; i++) {
 		more = false;
 		taken += drain_pass(t, &more);
-		if (!more)
+		if (!more || tt_clock_ns(CLOCK_MONOTONIC) - began > DRAIN_NS)
 			break;
 	}
-	if (dead)
+	if (dead && !more)
 		end_dead(t);
 	recorder_track_end_gone(t, false);
 	recorder_track_unheard(t, false);

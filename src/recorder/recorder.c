@@ -18,6 +18,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -30,35 +31,53 @@
 #define BUSY_PASSES    50   /* polls without a record until we call it idle */
 #define KILL_AFTER_MS  5000 /* between TERM and KILL after a time-out */
 #define ORPHAN_KILL_MS 2000 /* between TERM and KILL for what outlived the command */
-#define KILL_WALK_MAX  (1u << 16)
+#define KILL_ROUNDS    20 /* tries to end what outlived the command; then it is left and said so */
 
 static uint64_t now_ns(void)
 {
 	return tt_clock_ns(CLOCK_MONOTONIC);
 }
 
-/* Every process below us gets @sig, deepest last; only what hangs below us is ever signalled. */
+/*
+ * To the process that @parent's list of children named, and to no other: its number may have gone
+ * to a stranger since. Whom the pidfd holds cannot change; that it is still below us, its parent
+ * tells.
+ */
+static void signal_child(const struct recorder_run_state *r, pid_t pid, pid_t parent, int sig)
+{
+	TT_CLEANUP(tt_closep) int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct recorder_stat st;
+
+	if (fd < 0 || recorder_stat_read(pid, &st) < 0)
+		return;
+	if (st.ppid == parent || st.ppid == r->track.root)
+		(void)syscall(SYS_pidfd_send_signal, fd, sig, NULL, 0);
+}
+
+/* Every process of the run gets @sig, parents before their children. */
 static void signal_tree(const struct recorder_run_state *r, int sig)
 {
-	size_t n = 0, at = 0, cap = 4096;
-	pid_t *pids = malloc(cap * sizeof(*pids)), from = r->track.root;
+	size_t n = 0, at = 0, cap = 4096, first;
+	pid_t *pids = malloc(cap * sizeof(*pids)), *parents = malloc(cap * sizeof(*parents));
+	pid_t from = r->track.root;
 	bool more = false;
 
-	while (pids) {
-		if (cap - n < 256 && cap < KILL_WALK_MAX) {
-			pid_t *grown = realloc(pids, (cap *= 2) * sizeof(*pids));
-
-			if (!grown)
-				break;
-			pids = grown;
-		}
+	while (pids && parents && cap - n >= 256) {
+		first = n;
 		n += recorder_children_read(from, pids + n, cap - n, &more);
+		for (size_t i = first; i < n; i++)
+			parents[i] = from;
 		if (at == n)
 			break;
-		from = pids[at++];
-		(void)kill(from, sig);
+		from = pids[at];
+		if (recorder_track_is_foreign(&r->track, from))
+			from = 0;
+		else
+			signal_child(r, from, parents[at], sig);
+		at++;
 	}
 	free(pids);
+	free(parents);
 }
 
 static void command_ended(struct recorder_run_state *r)
@@ -96,12 +115,38 @@ static void reap(struct recorder_run_state *r, pid_t pid)
  */
 static void follow_stop(struct recorder_run_state *r, int sig)
 {
+	sigset_t one;
+
 	if (sig != SIGTSTP && sig != SIGTTIN && sig != SIGTTOU)
 		return; /* somebody stopped the command and not the job */
+	if (getpgid(r->child.pid) != getpgrp())
+		return; /* a group of its own: no job of the shell that started us */
 	(void)recorder_track_drain(&r->track);
 	recorder_output_flush(r->out);
-	(void)kill(getpid(), SIGSTOP);
+	/* the signal itself and not SIGSTOP: in an orphaned process group, where nobody could ever
+	 * wake us, the kernel ignores it */
+	(void)sigemptyset(&one);
+	(void)sigaddset(&one, sig);
+	(void)sigprocmask(SIG_UNBLOCK, &one, NULL);
+	(void)kill(getpid(), sig);
+	(void)sigprocmask(SIG_BLOCK, &one, NULL);
 	(void)kill(r->child.pid, SIGCONT);
+}
+
+/* An exec'd telltale has the children of who it was before; they are not waited for. */
+static bool only_foreign_left(const struct recorder_run_state *r)
+{
+	pid_t pids[TT_ARRAY_SIZE(r->track.foreign) + 1];
+	bool more = false;
+	size_t n;
+
+	if (!r->track.foreign_count)
+		return false; /* waitid(2) says when there is nobody */
+	n = recorder_children_read(r->track.root, pids, TT_ARRAY_SIZE(pids), &more);
+	for (size_t i = 0; i < n; i++)
+		if (!recorder_track_is_foreign(&r->track, pids[i]))
+			return false;
+	return !more;
 }
 
 static void on_children(struct recorder_run_state *r)
@@ -117,8 +162,13 @@ static void on_children(struct recorder_run_state *r)
 		}
 		if (!si.si_pid)
 			break;
-		reap(r, si.si_pid);
+		if (recorder_track_is_foreign(&r->track, si.si_pid))
+			(void)waitpid(si.si_pid, NULL, 0);
+		else
+			reap(r, si.si_pid);
 	}
+	if (r->phase == RUN_ORPHANS && only_foreign_left(r))
+		r->phase = RUN_DONE;
 	memset(&si, 0, sizeof(si));
 	if (r->phase == RUN_RUNNING && r->child.report_fd < 0 &&
 	    waitid(P_PID, (id_t)r->child.pid, &si, WSTOPPED | WNOHANG) == 0 && si.si_pid)
@@ -133,10 +183,11 @@ static void on_signal(struct recorder_run_state *r, const struct signalfd_siginf
 {
 	int sig = (int)si->ssi_signo;
 
-	if (sig == SIGCHLD || sig == SIGPIPE || si->ssi_code > 0)
+	if (sig == SIGCHLD || sig == SIGPIPE)
 		return;
 	if (r->phase == RUN_RUNNING) {
-		(void)kill(r->child.pid, sig);
+		if (si->ssi_code <= 0)
+			(void)kill(r->child.pid, sig);
 	} else if (r->phase == RUN_ORPHANS && (sig == SIGTERM || sig == SIGINT || sig == SIGHUP)) {
 		/* the command is gone and somebody is tired of waiting */
 		r->term_at_ns = now_ns();
@@ -218,6 +269,14 @@ static void on_deadlines(struct recorder_run_state *r)
 	if (r->kill_at_ns && now >= r->kill_at_ns) {
 		signal_tree(r, SIGKILL);
 		r->kill_at_ns = now + SAMPLE_MS * TT_NS_PER_MS; /* until nothing is left */
+		/*
+		 * another user's process, or one that no signal reaches: it is not waited for for
+		 * ever
+		 */
+		if (r->phase == RUN_ORPHANS && ++r->kill_rounds > KILL_ROUNDS) {
+			r->orphans_left = true;
+			r->phase = RUN_DONE;
+		}
 	}
 	if (r->phase == RUN_ORPHANS && r->term_at_ns && now >= r->term_at_ns) {
 		r->term_at_ns = 0;

@@ -41,6 +41,8 @@ struct recorder_run_state {
 	bool timed_out;
 	uint64_t kill_at_ns, term_at_ns; /* CLOCK_MONOTONIC; 0: not planned */
 	bool orphans_ended;              /* something that outlived the command was ended */
+	bool orphans_left;               /* ... and something could not be */
+	unsigned kill_rounds;
 	enum sandbox_failure failure;
 	char failure_text[256];
 	const char *preload_reason; /* why there is no preload sensor, or NULL */

@@ -89,7 +89,10 @@ static void walk(struct recorder_sampler *s, struct recorder_track *track, struc
 		if (at == n)
 			return;
 		from = s->work[at++];
-		look_at(track, from, sum);
+		if (recorder_track_is_foreign(track, from))
+			from = 0; /* has no children in /proc */
+		else
+			look_at(track, from, sum);
 	}
 }
 

@@ -199,8 +199,11 @@ void recorder_run_put_start(struct recorder_run_state *r)
 
 int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 {
+	bool more = false;
 	int n;
 
+	r->track.foreign_count = recorder_children_read(getpid(), r->track.foreign,
+							TT_ARRAY_SIZE(r->track.foreign), &more);
 	raise_limits(r);
 	sandbox_ignored_signals(&r->ignored);
 	/* ignored, our children would vanish before we could look at them */

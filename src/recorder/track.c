@@ -52,6 +52,14 @@ void recorder_track_put(struct recorder_track *t, struct event *ev, const struct
 	recorder_output_event(t->out, ev);
 }
 
+bool recorder_track_is_foreign(const struct recorder_track *t, pid_t pid)
+{
+	for (size_t i = 0; i < t->foreign_count; i++)
+		if (t->foreign[i] == pid)
+			return true;
+	return false;
+}
+
 /* Whether @pid hangs below the recorder: a pid that a workload names may be anybody's. */
 static bool is_ours(const struct recorder_track *t, pid_t pid)
 {
@@ -130,8 +138,12 @@ struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t 
 	else if (!t->own_pid_namespace && kill(own_pid, 0) < 0 && errno == ESRCH &&
 		 counts_as_we_do(t, own_ppid))
 		pid = own_pid; /* so quick that it is gone */
-	else
+	else if (t->walks_left) {
+		t->walks_left--;
 		pid = find_by_own_pid(t->root, own_pid, 0);
+	} else {
+		pid = 0; /* somebody invents pids: no more searches for now */
+	}
 	p = recorder_process_add(&t->tree, pid, own_pid);
 	if (!p)
 		return NULL;
@@ -215,6 +227,11 @@ static void put_gap(struct recorder_track *t, struct recorder_span *s, unsigned 
 	g->spans++;
 	g->at_least |= at_least || !known;
 	recorder_track_put(t, &ev, s);
+}
+
+void recorder_track_no_room(struct recorder_track *t, struct recorder_span *s)
+{
+	put_gap(t, s, RECORDER_GAP_NO_ROOM, 0, false, false);
 }
 
 #define MADE_MAX (1ull << 48) /* no span makes more events: a larger counter was scribbled */

@@ -34,7 +34,10 @@ struct recorder_track {
 	struct ring_consumer *ring; /* NULL: no preload sensor */
 	struct event_ids ids;
 	int epoll_fd;
-	bool own_pid_namespace;   /* processes call themselves by other pids than ours */
+	bool own_pid_namespace; /* processes call themselves by other pids than ours */
+	pid_t foreign[64];      /* children we had before the run: an exec hands them over */
+	size_t foreign_count;
+	unsigned walks_left;      /* searches of the whole tree in this drain */
 	pid_t root;               /* where the run's processes hang below: us */
 	uint64_t realtime_offset; /* CLOCK_REALTIME - CLOCK_MONOTONIC, refreshed each pass */
 
@@ -86,6 +89,9 @@ bool recorder_track_status(const struct recorder_process *p, int *ret_status);
  * pending exec
  */
 void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recorder_stat *st);
+
+/* recorder_track_is_foreign - whether a child of ours is none of the run's */
+bool recorder_track_is_foreign(const struct recorder_track *t, pid_t pid);
 
 /* recorder_track_finish - the run is over: end every span that has no end yet */
 void recorder_track_finish(struct recorder_track *t);

@@ -30,6 +30,10 @@ struct recorder_span *recorder_track_begin(struct recorder_track *t, const struc
  * in the ring.
  */
 void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, uint64_t ts);
+/*
+ * recorder_track_no_room - an exec took the caller's environment: what it started is not followed
+ */
+void recorder_track_no_room(struct recorder_track *t, struct recorder_span *s);
 void recorder_track_end_gone(struct recorder_track *t, bool all);
 /*
  * recorder_track_unheard - images whose first record the ring refused have a gap; their slots are

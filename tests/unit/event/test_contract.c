@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The environment contract: what build adds, hide takes away, byte for byte and in order. */
+#include "event/contract.h"
+
+#include <elf.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "event/contract.h"
 #include "tap.h"
 
 #define LIB      "/usr/lib/telltale/libtelltale.so"
@@ -178,8 +180,52 @@ static void what_is_built(void)
 	CHECK_STR(built[6], "SUBSTRATE_WORLD_ID=w");
 	CHECK_STR(built[7], "SUBSTRATE_POLICY_ID=");
 	CHECK_STR(built[8], "TELLTALE_CTX=1;1021;123456;0x30056;theirs");
-	CHECK(built[9] == NULL);
+	/* the number of added entries is even: event_contract_env_hide() tells why */
+	CHECK(built[9] == built[8]);
+	CHECK(built[10] == NULL);
 	free(buf);
+}
+
+/* As the kernel lays it out: the environment, NULL, then pairs that end with AT_NULL. */
+static bool finds_page_size(char *const *envp)
+{
+	const char *const *p = (const char *const *)envp;
+
+	while (*p)
+		p++;
+	for (p++; p[0] != (const char *)AT_NULL; p += 2)
+		if (p[0] == (const char *)AT_PAGESZ)
+			return p[1] == (const char *)4096;
+	return false;
+}
+
+static void the_auxiliary_vector_is_still_found(void)
+{
+	static const char *const preset[] = {"SUBSTRATE_SESSION_ID=a", "SUBSTRATE_PARENT_SPAN=b",
+					     "LD_PRELOAD=/x.so", "SUBSTRATE_WORLD_ID=c"};
+
+	for (unsigned chosen = 0; chosen < 16; chosen++) {
+		char *envp[8] = {"A=1"}, *stack[64] = {NULL};
+		struct contract_ctx ctx;
+		size_t n = 1;
+		void *buf;
+
+		for (unsigned i = 0; i < 4; i++)
+			if (chosen & 1u << i)
+				envp[n++] = strdup(preset[i]);
+		buf = malloc(event_contract_env_size(&full, envp));
+		n = 0;
+		for (char *const *e = event_contract_env_build(&full, envp, buf); *e; e++)
+			stack[n++] = strdup(*e);
+		stack[n + 1] = (char *)AT_PHDR;
+		stack[n + 2] = (char *)1;
+		stack[n + 3] = (char *)AT_PAGESZ;
+		stack[n + 4] = (char *)4096;
+		CHECK(event_contract_ctx_parse(find_value(stack, CONTRACT_CTX), &ctx));
+		event_contract_env_hide(&ctx, stack);
+		CHECK(finds_page_size(stack));
+		free(buf);
+	}
 }
 
 static void nothing_to_build(void)
@@ -243,6 +289,7 @@ int main(void)
 	TAP_RUN(round_trips);
 	TAP_RUN(combinations);
 	TAP_RUN(what_is_built);
+	TAP_RUN(the_auxiliary_vector_is_still_found);
 	TAP_RUN(nothing_to_build);
 	TAP_RUN(reads);
 	TAP_RUN(bad_ctx);
