@@ -205,18 +205,18 @@ static void the_auxiliary_vector_is_still_found(void)
 					     "LD_PRELOAD=/x.so", "SUBSTRATE_WORLD_ID=c"};
 
 	for (unsigned chosen = 0; chosen < 16; chosen++) {
-		char *envp[8] = {"A=1"}, *stack[64] = {NULL};
+		char *envp[8] = {NULL}, *stack[64] = {NULL}, *owned[64];
 		struct contract_ctx ctx;
-		size_t n = 1;
+		size_t n = 0, count = 0;
 		void *buf;
 
 		for (unsigned i = 0; i < 4; i++)
 			if (chosen & 1u << i)
-				envp[n++] = strdup(preset[i]);
+				envp[n++] = owned[count++] = strdup(preset[i]);
 		buf = malloc(event_contract_env_size(&full, envp));
 		n = 0;
 		for (char *const *e = event_contract_env_build(&full, envp, buf); *e; e++)
-			stack[n++] = strdup(*e);
+			stack[n++] = owned[count++] = strdup(*e);
 		stack[n + 1] = (char *)AT_PHDR;
 		stack[n + 2] = (char *)1;
 		stack[n + 3] = (char *)AT_PAGESZ;
@@ -224,6 +224,8 @@ static void the_auxiliary_vector_is_still_found(void)
 		CHECK(event_contract_ctx_parse(find_value(stack, CONTRACT_CTX), &ctx));
 		event_contract_env_hide(&ctx, stack);
 		CHECK(finds_page_size(stack));
+		while (count)
+			free(owned[--count]);
 		free(buf);
 	}
 }
