@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
 """What outlives the command: adopted, waited for, ended, left; counted all the same."""
+import json
 import os
 import signal
 import subprocess
@@ -138,7 +139,26 @@ def vanishing():
     same("a caller that ignores SIGCHLD: telltale still gets the status", rec.status, 0)
 
 
+def not_ours():
+    """exec hands telltale the children of who it was before: they are not the run's."""
+    folder = tt.scratch(0o777)
+    started = time.monotonic()
+    done = subprocess.run(["sh", "-c", f"sleep 60 >/dev/null 2>&1 & echo $! >'{folder}/pid'; "
+                           f"exec '{tt.TELLTALE}' run --output-dir '{folder}' -- sh -c 'exit 6'"],
+                          env=tt.clean_env(), stdin=subprocess.DEVNULL, timeout=30, check=False)
+    took = time.monotonic() - started
+    pid = int(lines(os.path.join(folder, "pid"))[0])
+    alive = state_of(pid)
+    if alive:
+        os.kill(pid, signal.SIGKILL)
+    same("a child from before the run: the command's status, and the child lives", (done.returncode, alive), (6, "S"))
+    check("... nobody waited for it", took < 1.5, took)
+    run = json.loads(tt.read(tt.one(os.path.join(folder, "run_*.json"))))
+    same("... nothing of the run was ended", run["limits"]["orphans_ended"], False)
+
+
 orphans()
+not_ours()
 left_alone()
 many()
 tired()

@@ -308,8 +308,19 @@ def stopped_command():
     same("... woken, it ends", p.wait(10), 3)
 
 
+def stop_without_a_shell():
+    """In an orphaned process group nobody could wake telltale: it must not follow the command into a stop."""
+    stop = "import os, signal, time; os.kill(os.getpid(), signal.SIGTSTP); time.sleep(60)"
+    p, folder = start(["python3", "-c", stop], ["--timeout", "700ms"], start_new_session=True)
+    same("a stop in a session of its own does not keep the time-out from coming", p.wait(15), 124)
+    grouped = "import os, signal, time; os.setpgid(0, 0); os.kill(os.getpid(), signal.SIGTSTP); time.sleep(60)"
+    p, folder = start(["python3", "-c", grouped], ["--timeout", "700ms"])
+    same("... nor does that of a command in a group of its own", p.wait(15), 124)
+
+
 forwarded()
 interrupt_key()
+stop_without_a_shell()
 job_control()
 inner_shell()
 killed()
