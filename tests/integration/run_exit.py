@@ -280,22 +280,13 @@ def own_fds():
     flag = os.path.join(folder, "flag")
     p = subprocess.Popen([tt.TELLTALE, "run", "--output-dir", folder, "--", "sh", "-c", f">'{flag}'; sleep 5"],
                          env=tt.clean_env(), preexec_fn=lambda: [os.close(fd) for fd in (0, 1, 2)])
-    wait_for(lambda: os.path.exists(flag))
+    tt.wait_for(lambda: os.path.exists(flag))
     try:
         held = [os.readlink(f"/proc/{p.pid}/fd/{fd}") for fd in (0, 1, 2)]
         same("with 0, 1 and 2 closed, telltale holds /dev/null there", held, ["/dev/null"] * 3)
     finally:
         p.terminate()
         p.wait(20)
-
-
-def wait_for(what, seconds=10):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.01)
-    return False
 
 
 def output_is_untouched():

@@ -13,22 +13,6 @@ from tt import check, none, same
 PROBE = tt.program("run_probe")
 
 
-def wait_for(what, seconds=10):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def state_of(pid):
-    try:
-        return tt.read(f"/proc/{pid}/stat").rsplit(b")", 1)[1].split()[0].decode()
-    except OSError:
-        return None
-
-
 def lines(path):
     return tt.read(path).decode().split()
 
@@ -47,7 +31,7 @@ def daemon(ms, stubborn, options, expect, low, high, title):
     pid, after = int(lines(path)[0]), lines(path)[1:]
     same(f"{title}: the command's status, and what became of the daemon", (rec.status, after), (5, expect))
     check("... in the time that takes", low <= took < high, took)
-    same("... and nothing of it is left", state_of(pid), None)
+    same("... and nothing of it is left", tt.state_of(pid), None)
     exits = [e for e in rec.events if e["syscall"] == "exit" and e.get("pid") == pid]
     same("... it has one exit event", len(exits), 1)
     ends_once("... every span ends once", rec)
@@ -76,11 +60,11 @@ def left_alone():
     rec = tt.record("recorder", ["sh", "-c", f"'{PROBE}' daemon 1500 '{path}' 0 >/dev/null 2>&1; exit 5"],
                     options=["--orphans=leave"])
     took = time.monotonic() - started
-    wait_for(lambda: os.path.exists(path) and lines(path))
+    tt.wait_for(lambda: os.path.exists(path) and lines(path))
     pid = int(lines(path)[0])
     check("--orphans=leave does not wait", rec.status == 5 and took < 1.2, (rec.status, took))
-    check("... the daemon lives", state_of(pid) in ("S", "R", "D"), state_of(pid))
-    check("... and goes on undisturbed to its end", wait_for(lambda: lines(path)[1:] == ["done"]), lines(path))
+    check("... the daemon lives", tt.state_of(pid) in ("S", "R", "D"), tt.state_of(pid))
+    check("... and goes on undisturbed to its end", tt.wait_for(lambda: lines(path)[1:] == ["done"]), lines(path))
     none("... the record is whole", rec.problems)
 
 
@@ -89,7 +73,7 @@ def many():
     code = "for i in 1 2 3 4 5 6 7 8 9 10; do (sleep 60 &) ; setsid sleep 60 & done; (exec sleep 0.1 &); exit 0"
     rec = tt.record("recorder", ["sh", "-c", code], options=["--orphans=wait:400ms"])
     pids = {e["pid"] for e in rec.events if e.get("pid")}
-    none("twenty orphans: none is left", [(p, state_of(p)) for p in pids if state_of(p)])
+    none("twenty orphans: none is left", [(p, tt.state_of(p)) for p in pids if tt.state_of(p)])
     ends_once("... every span ends once", rec)
     same("... twenty were ended with TERM", sum(e.get("signal") == "SIGTERM" for e in rec.events), 20)
 
@@ -99,13 +83,13 @@ def tired():
     path = os.path.join(tt.scratch(0o777), "pid")
     p = subprocess.Popen([tt.TELLTALE, "run", "--orphans=wait:30s", "--output-dir", tt.scratch(0o777), "--", PROBE,
                           "daemon", "60000", path, "0"], env=tt.clean_env(), stdin=subprocess.DEVNULL)
-    wait_for(lambda: os.path.exists(path) and lines(path))
+    tt.wait_for(lambda: os.path.exists(path) and lines(path))
     time.sleep(0.3)
     started = time.monotonic()
     p.send_signal(signal.SIGTERM)
     same("TERM while waiting for orphans ends them; the status is the command's", p.wait(20), 0)
     check("... at once", time.monotonic() - started < 1.5, time.monotonic() - started)
-    same("... and the daemon is gone", state_of(int(lines(path)[0])), None)
+    same("... and the daemon is gone", tt.state_of(int(lines(path)[0])), None)
 
 
 def zombies():
@@ -116,9 +100,9 @@ def zombies():
     p = subprocess.Popen([tt.TELLTALE, "run", "--output-dir", folder, "--", "sh", "-c", code], env=tt.clean_env(),
                          stdin=subprocess.DEVNULL)
     try:
-        check("the run is under way", wait_for(lambda: os.path.exists(flag)))
+        check("the run is under way", tt.wait_for(lambda: os.path.exists(flag)))
         children = tt.read(f"/proc/{p.pid}/task/{p.pid}/children").split()
-        same("... telltale has no zombie", [c for c in children if state_of(int(c)) == "Z"], [])
+        same("... telltale has no zombie", [c for c in children if tt.state_of(int(c)) == "Z"], [])
         same("... and no child but the command", len(children), 1)
     finally:
         p.terminate()
@@ -148,7 +132,7 @@ def not_ours():
                           env=tt.clean_env(), stdin=subprocess.DEVNULL, timeout=30, check=False)
     took = time.monotonic() - started
     pid = int(lines(os.path.join(folder, "pid"))[0])
-    alive = state_of(pid)
+    alive = tt.state_of(pid)
     if alive:
         os.kill(pid, signal.SIGKILL)
     same("a child from before the run: the command's status, and the child lives", (done.returncode, alive), (6, "S"))

@@ -15,24 +15,8 @@ from tt import check, none, same
 PROBE = tt.program("run_probe")
 
 
-def wait_for(what, seconds=10):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.01)
-    return False
-
-
-def start(command, options=(), **popen):
-    folder = tt.scratch(0o777)
-    p = subprocess.Popen([tt.TELLTALE, "run", *options, "--output-dir", folder, "--", *command], env=tt.clean_env(),
-                         stdin=subprocess.DEVNULL, **popen)
-    return p, folder
-
-
 def finished(p, folder, seconds=30):
-    """The recording of a run that start() began."""
+    """The recording of a run that tt.start() began."""
     try:
         p.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -131,7 +115,7 @@ def threads():
 
 def flood():
     """The recorder is stopped: the ring overflows, the command goes on, and the sum is exact."""
-    p, folder = start(["sh", "-c", f"kill -STOP $PPID; '{PROBE}' opens 200000 /etc/passwd; echo done; exit 4"],
+    p, folder = tt.start(["sh", "-c", f"kill -STOP $PPID; '{PROBE}' opens 200000 /etc/passwd; echo done; exit 4"],
                       stdout=subprocess.PIPE)
     try:
         began = time.monotonic()
@@ -247,7 +231,7 @@ def reuse():
         p = subprocess.Popen(["unshare", "-pf", "--mount-proc", "sh", "-c",
                               f"'{tt.TELLTALE}' run --output-dir {folder} -- sh -c '{code}'; exit $?"],
                              env=tt.clean_env(), stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        wait_for(lambda: os.path.exists(flag) or p.poll() is not None, 20)
+        tt.wait_for(lambda: os.path.exists(flag) or p.poll() is not None, 20)
         if p.poll() is not None and not os.path.exists(flag):
             tt.skip("a pid that is used again and again", p.communicate()[1].decode()[:200])
             return
@@ -280,7 +264,7 @@ def other_ways():
 
 
 def idle():
-    p, folder = start(["sleep", "2"])
+    p, folder = tt.start(["sleep", "2"])
     time.sleep(0.3)
     def ticks():
         f = tt.read(f"/proc/{p.pid}/stat").rsplit(b")", 1)[1].split()
@@ -294,7 +278,7 @@ def idle():
     rec = finished(p, folder)
     same("... and ends well", rec.status, 0)
     code = "i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done; sleep 1"
-    p, folder = start(["sh", "-c", code])
+    p, folder = tt.start(["sh", "-c", code])
     time.sleep(1)
     fds = len(os.listdir(f"/proc/{p.pid}/fd"))
     check("after 100 processes it has no more fds than before", fds < 20, fds)
@@ -304,9 +288,9 @@ def idle():
 def readers():
     """Other verbs while a run is under way."""
     go = os.path.join(tt.scratch(0o777), "go")
-    p, folder = start(["sh", "-c", f"ls / >/dev/null; while [ ! -e '{go}' ]; do sleep 0.05; done; cat /etc/passwd "
+    p, folder = tt.start(["sh", "-c", f"ls / >/dev/null; while [ ! -e '{go}' ]; do sleep 0.05; done; cat /etc/passwd "
                        ">/dev/null; exit 3"])
-    check("the trace of a live run is there", wait_for(lambda: any(n.startswith("trace") and b'"exit"' in
+    check("the trace of a live run is there", tt.wait_for(lambda: any(n.startswith("trace") and b'"exit"' in
                                                                    tt.read(os.path.join(folder, n))
                                                                    for n in os.listdir(folder))))
     trace = tt.one(os.path.join(folder, "trace_*.jsonl"))

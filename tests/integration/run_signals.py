@@ -21,34 +21,11 @@ PROBE = tt.program("run_probe")
 HIDDEN = tt.BUILD.startswith(("/tmp/", "/var/tmp/", "/dev/"))
 
 
-def wait_for(what, seconds=10):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if what():
-            return True
-        time.sleep(0.01)
-    return False
-
-
 def lines(path):
     try:
         return tt.read(path).decode().split()
     except OSError:
         return []
-
-
-def state_of(pid):
-    try:
-        return tt.read(f"/proc/{pid}/stat").rsplit(b")", 1)[1].split()[0].decode()
-    except OSError:
-        return None
-
-
-def start(command, options=(), **popen):
-    folder = tt.scratch(0o777)
-    p = subprocess.Popen([tt.TELLTALE, "run", *options, "--output-dir", folder, "--", *command], env=tt.clean_env(),
-                         stdin=subprocess.DEVNULL, **popen)
-    return p, folder
 
 
 def trace_of(folder):
@@ -64,25 +41,25 @@ def forwarded():
             signal.SIGALRM, signal.SIGCONT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGRTMIN + 1, signal.SIGRTMAX,
             signal.SIGTERM]
     log = os.path.join(tt.scratch(0o777), "log")
-    p, _ = start([PROBE, "signals", log])
-    check("the command is up", wait_for(lambda: lines(log) == ["ready"]))
+    p, _ = tt.start([PROBE, "signals", log])
+    check("the command is up", tt.wait_for(lambda: lines(log) == ["ready"]))
     for n, s in enumerate(sent):
         p.send_signal(s)
-        wait_for(lambda want=n + 2: len(lines(log)) >= want, 5)
+        tt.wait_for(lambda want=n + 2: len(lines(log)) >= want, 5)
     status = p.wait(10)
     same("signals sent to telltale reach the command, each once, in order",
          (status, lines(log)), (0, ["ready"] + [str(int(s)) for s in sent]))
-    p, folder = start(["sh", "-c", "trap 'exit 9' USR1; while :; do sleep 0.05; done"])
+    p, folder = tt.start(["sh", "-c", "trap 'exit 9' USR1; while :; do sleep 0.05; done"])
     time.sleep(0.3)
     p.send_signal(signal.SIGUSR1)
     same("a trap's exit status comes through", p.wait(10), 9)
     if not HIDDEN:
-        p, folder = start(["sh", "-c", "trap 'exit 8' TERM; while :; do :; done"],
+        p, folder = tt.start(["sh", "-c", "trap 'exit 8' TERM; while :; do :; done"],
                           options=["--profile=STRICT"])
         time.sleep(0.4)
         p.send_signal(signal.SIGTERM)
         same("under STRICT, too", p.wait(10), 8)
-    p, folder = start(["sleep", "30"])
+    p, folder = tt.start(["sleep", "30"])
     time.sleep(0.3)
     p.send_signal(signal.SIGTERM)
     same("TERM ends command and telltale: 143", p.wait(10), 143)
@@ -148,10 +125,10 @@ class Terminal:
 def interrupt_key():
     log = os.path.join(tt.scratch(0o777), "log")
     t = Terminal([tt.TELLTALE, "run", "--quiet", "--output-dir", tt.scratch(0o777), "--", PROBE, "signals", log])
-    check("at a terminal the command is up", wait_for(lambda: lines(log) == ["ready"]))
+    check("at a terminal the command is up", tt.wait_for(lambda: lines(log) == ["ready"]))
     for key, n in ((b"\x03", 2), (b"\x1c", 3), (b"\x1a", 4)):
         t.send(key)
-        wait_for(lambda n=n: len(lines(log)) >= n, 5)
+        tt.wait_for(lambda n=n: len(lines(log)) >= n, 5)
     time.sleep(0.3)
     same("Ctrl-C, Ctrl-\\ and Ctrl-Z reach it once each", lines(log), ["ready", "2", "3", "20"])
     fcntl.ioctl(t.fd, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 90, 0, 0))
@@ -245,11 +222,11 @@ def killed():
     code = f"ls / >/dev/null; echo one >>'{log}'; sleep 1; ls / >/dev/null; cat /etc/passwd >/dev/null; echo two >>'{log}'"
     p = subprocess.Popen([tt.TELLTALE, "run", "--output-dir", folder, "--", "sh", "-c", code], env=tt.clean_env(),
                          stdin=subprocess.DEVNULL)
-    wait_for(lambda: lines(log) == ["one"])
+    tt.wait_for(lambda: lines(log) == ["one"])
     time.sleep(0.2)
     p.kill()
     same("telltale is killed", p.wait(10), -9)
-    check("... without a sandbox the command goes on undisturbed", wait_for(lambda: lines(log) == ["one", "two"], 5),
+    check("... without a sandbox the command goes on undisturbed", tt.wait_for(lambda: lines(log) == ["one", "two"], 5),
           lines(log))
     events, problems = trace_of(folder)
     none("... what was recorded is on disk and whole", problems)
@@ -262,16 +239,16 @@ def killed():
     if HIDDEN:
         tt.skip("STRICT when telltale is killed", "STRICT hides a build folder below /tmp")
         return
-    p, folder = start([PROBE, "sleep", "20000"], options=["--profile=STRICT"])
-    wait_for(lambda: tt.read(f"/proc/{p.pid}/task/{p.pid}/children").split())
+    p, folder = tt.start([PROBE, "sleep", "20000"], options=["--profile=STRICT"])
+    tt.wait_for(lambda: tt.read(f"/proc/{p.pid}/task/{p.pid}/children").split())
     init = child_of(p)
-    wait_for(lambda: tt.read(f"/proc/{init}/task/{init}/children").split())
+    tt.wait_for(lambda: tt.read(f"/proc/{init}/task/{init}/children").split())
     command = int(tt.read(f"/proc/{init}/task/{init}/children").split()[0])
     time.sleep(0.2)
     p.kill()
     p.wait(10)
-    check("under STRICT everything dies with it", wait_for(lambda: not state_of(init) and not state_of(command), 5),
-          (state_of(init), state_of(command)))
+    check("under STRICT everything dies with it", tt.wait_for(lambda: not tt.state_of(init) and not tt.state_of(command), 5),
+          (tt.state_of(init), tt.state_of(command)))
     same("... but what was recorded is whole", trace_of(folder)[1], [])
 
 
@@ -287,7 +264,7 @@ def stopped_telltale():
         same("telltale is stopped: the command runs to its end", got, b"done\n")
         check("... at its usual pace", time.monotonic() - began < 15, time.monotonic() - began)
         time.sleep(0.3)
-        same("... telltale is still stopped", state_of(p.pid), "T")
+        same("... telltale is still stopped", tt.state_of(p.pid), "T")
     finally:
         p.send_signal(signal.SIGCONT)
     same("... woken, it ends with the command's status", p.wait(20), 7)
@@ -297,13 +274,13 @@ def stopped_telltale():
 
 def stopped_command():
     """A command that somebody stops by SIGSTOP does not stop telltale, and can be woken."""
-    p, folder = start(["sh", "-c", "sleep 0.5; exit 3"])
+    p, folder = tt.start(["sh", "-c", "sleep 0.5; exit 3"])
     time.sleep(0.2)
     command = child_of(p)
     os.kill(command, signal.SIGSTOP)
-    wait_for(lambda: state_of(command) == "T", 5)
+    tt.wait_for(lambda: tt.state_of(command) == "T", 5)
     time.sleep(0.8)
-    same("the command is stopped, telltale is not", (state_of(command), state_of(p.pid) in ("S", "R")), ("T", True))
+    same("the command is stopped, telltale is not", (tt.state_of(command), tt.state_of(p.pid) in ("S", "R")), ("T", True))
     os.kill(command, signal.SIGCONT)
     same("... woken, it ends", p.wait(10), 3)
 
@@ -311,10 +288,10 @@ def stopped_command():
 def stop_without_a_shell():
     """In an orphaned process group nobody could wake telltale: it must not follow the command into a stop."""
     stop = "import os, signal, time; os.kill(os.getpid(), signal.SIGTSTP); time.sleep(60)"
-    p, folder = start(["python3", "-c", stop], ["--timeout", "700ms"], start_new_session=True)
+    p, folder = tt.start(["python3", "-c", stop], ["--timeout", "700ms"], start_new_session=True)
     same("a stop in a session of its own does not keep the time-out from coming", p.wait(15), 124)
     grouped = "import os, signal, time; os.setpgid(0, 0); os.kill(os.getpid(), signal.SIGTSTP); time.sleep(60)"
-    p, folder = start(["python3", "-c", grouped], ["--timeout", "700ms"])
+    p, folder = tt.start(["python3", "-c", grouped], ["--timeout", "700ms"])
     same("... nor does that of a command in a group of its own", p.wait(15), 124)
 
 

@@ -13,6 +13,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import tempfile
 
 BUILD = os.path.abspath(os.environ.get("TELLTALE_BUILD", "build"))
@@ -223,3 +224,29 @@ def record(mode, cmd, env=None, options=(), timeout=SECONDS, parse=True, **popen
     if parse and os.path.exists(path):
         raw = read(path)
     return Recording(mode, result, path, raw, run)
+
+
+def wait_for(what, seconds=10):
+    """Until @what() is true; False if it never was."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def state_of(pid):
+    """The letter in /proc/PID/stat, None for a process that is gone."""
+    try:
+        return read(f"/proc/{pid}/stat").rsplit(b")", 1)[1].split()[0].decode()
+    except OSError:
+        return None
+
+
+def start(command, options=(), **popen):
+    """Begin to record @command; the process of telltale and the folder of the record."""
+    folder = scratch(0o777)
+    p = subprocess.Popen([TELLTALE, "run", *options, "--output-dir", folder, "--", *command], env=clean_env(),
+                         stdin=subprocess.DEVNULL, **popen)
+    return p, folder
