@@ -175,7 +175,7 @@ def main():
         "# Results",
         "",
         "Made by `make bench` on Linux %s, %s, %d CPUs. Every figure is the median of %d rounds; differences and "
-        "ratios are taken within a round." % (platform.release(), platform.machine(), os.cpu_count(), ROUNDS),
+        "ratios are taken within a round." % (".".join(platform.release().split(".")[:2]), platform.machine(), os.cpu_count(), ROUNDS),
         "",
     ] + parts + ["Left out: %s.\n" % s for s in bench.skipped])
     with open(os.path.join(SOURCE, "bench", "RESULTS.md"), "w", encoding="utf-8") as f:
