@@ -31,6 +31,7 @@
 #define BUSY_PASSES    50   /* polls without a record until we call it idle */
 #define KILL_AFTER_MS  5000 /* between TERM and KILL after a time-out */
 #define ORPHAN_KILL_MS 2000 /* between TERM and KILL for what outlived the command */
+#define KILL_WALK_MAX  (1u << 16)
 #define KILL_ROUNDS    20 /* tries to end what outlived the command; then it is left and said so */
 
 static uint64_t now_ns(void)
@@ -57,14 +58,15 @@ static void signal_child(const struct recorder_run_state *r, pid_t pid, pid_t pa
 /* Every process of the run gets @sig, parents before their children. */
 static void signal_tree(const struct recorder_run_state *r, int sig)
 {
-	size_t n = 0, at = 0, cap = 4096, first;
-	pid_t *pids = malloc(cap * sizeof(*pids)), *parents = malloc(cap * sizeof(*parents));
-	pid_t from = r->track.root;
+	pid_t *pids = malloc(KILL_WALK_MAX * sizeof(*pids));
+	pid_t *parents = malloc(KILL_WALK_MAX * sizeof(*parents)), from = r->track.root;
+	size_t n = 0, at = 0;
 	bool more = false;
 
-	while (pids && parents && cap - n >= 256) {
-		first = n;
-		n += recorder_children_read(from, pids + n, cap - n, &more);
+	while (pids && parents) {
+		size_t first = n;
+
+		n += recorder_children_read(from, pids + n, KILL_WALK_MAX - n, &more);
 		for (size_t i = first; i < n; i++)
 			parents[i] = from;
 		if (at == n)
@@ -123,8 +125,10 @@ static void follow_stop(struct recorder_run_state *r, int sig)
 		return; /* a group of its own: no job of the shell that started us */
 	(void)recorder_track_drain(&r->track);
 	recorder_output_flush(r->out);
-	/* the signal itself and not SIGSTOP: in an orphaned process group, where nobody could ever
-	 * wake us, the kernel ignores it */
+	/*
+	 * the signal itself and not SIGSTOP: in an orphaned process group, where nobody could ever
+	 * wake us, the kernel ignores it
+	 */
 	(void)sigemptyset(&one);
 	(void)sigaddset(&one, sig);
 	(void)sigprocmask(SIG_UNBLOCK, &one, NULL);

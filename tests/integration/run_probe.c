@@ -71,10 +71,11 @@ static int do_state(char **argv)
 	}
 	status = fopen("/proc/self/status", "re");
 	while (status && fgets(line, sizeof(line), status))
-		if (strncmp(line, "Sig", 3) == 0 || strncmp(line, "Shd", 3) == 0 ||
-		    strncmp(line, "Cap", 3) == 0 || strncmp(line, "NoNew", 5) == 0 ||
-		    strncmp(line, "Seccomp:", 8) == 0 || strncmp(line, "Umask", 5) == 0 ||
-		    strncmp(line, "Cpus_allowed_list", 17) == 0 ||
+		/* SigQ counts what is queued for the whole user: other processes move it */
+		if ((strncmp(line, "Sig", 3) == 0 && line[3] != 'Q') ||
+		    strncmp(line, "Shd", 3) == 0 || strncmp(line, "Cap", 3) == 0 ||
+		    strncmp(line, "NoNew", 5) == 0 || strncmp(line, "Seccomp:", 8) == 0 ||
+		    strncmp(line, "Umask", 5) == 0 || strncmp(line, "Cpus_allowed_list", 17) == 0 ||
 		    strncmp(line, "Groups", 6) == 0 || strncmp(line, "Uid", 3) == 0)
 			n += (size_t)snprintf(out + n, sizeof(out) - n, "%s", line);
 	if (status)
