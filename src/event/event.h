@@ -24,7 +24,16 @@
 #define EVENT_ADDR_MAX 128  /* sizeof(struct sockaddr_storage) */
 #define EVENT_PATH_MAX 4096 /* PATH_MAX, NUL included */
 
-enum event_family { EVENT_FAMILY_EXEC, EVENT_FAMILY_FILE, EVENT_FAMILY_NET };
+enum event_family {
+	EVENT_FAMILY_EXEC, /* programs started, processes made */
+	EVENT_FAMILY_FILE, /* names, modes and contents of files */
+	EVENT_FAMILY_NET,  /* sockets and names looked up */
+	EVENT_FAMILY_PROC, /* done to other processes: kill, ptrace */
+	EVENT_FAMILY_PRIV, /* identity, mounts, namespaces, roots */
+	EVENT_FAMILY_LOAD, /* code brought in: dlopen, memfd_create */
+	EVENT_FAMILY_IO,   /* bytes moved through fds: events on request only */
+	EVENT_FAMILY_COUNT,
+};
 
 enum event_call {
 #define EVENT_CALL(name, family, layout) EVENT_CALL_##name,
@@ -34,11 +43,11 @@ enum event_call {
 };
 
 struct event_call_info {
-	char name[16];
+	char name[24];
 	char layout[7];
 	uint8_t family; /* enum event_family */
 };
-_Static_assert(sizeof(struct event_call_info) == 24, "no pointers: the table needs no relocations");
+_Static_assert(sizeof(struct event_call_info) == 32, "no pointers: the table needs no relocations");
 
 /* event_call_info - the row of a call. @call must be below EVENT_CALL_COUNT. */
 const struct event_call_info *event_call_info(enum event_call call);
@@ -111,7 +120,7 @@ struct event_arg {
 	 */
 	const void *data;
 	size_t len;  /* bytes at @data */
-	int64_t num; /* o m d f A R K */
+	int64_t num; /* every other letter */
 	bool absent; /* the caller passed NULL; m: the mode was not used */
 	bool cut;    /* @data was longer */
 };

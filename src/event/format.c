@@ -164,6 +164,12 @@ static void put_arg(struct line *l, const struct event *ev, unsigned i, char let
 	case 'f':
 		put_fd(&l->o, arg->num);
 		return;
+	case 'i':
+		tt_out_i64(&l->o, arg->num);
+		return;
+	case 'u':
+		tt_out_u64(&l->o, (uint64_t)arg->num);
+		return;
 	case 'o':
 		event_put_open_flags(&l->o, arg->num);
 		return;

@@ -7,7 +7,7 @@
 
 void *pl_next_table[PL_FN_COUNT];
 
-static const char names[PL_FN_COUNT][16] = {
+static const char names[PL_FN_COUNT][24] = {
 #define PL_FN(name) #name,
 #include "preload/next.def"
 #undef PL_FN

@@ -23,7 +23,7 @@ static void table(void)
 		CHECK(info->name[0] && info->name[sizeof(info->name) - 1] == '\0');
 		CHECK(strlen(info->layout) < EVENT_ARGS_MAX);
 		CHECK_INT(strspn(info->layout, "pqxdfsvFomARKa"), strlen(info->layout));
-		CHECK(info->family <= EVENT_FAMILY_NET);
+		CHECK(info->family < EVENT_FAMILY_COUNT);
 	}
 	CHECK_STR(event_call_info(EVENT_CALL_execve)->name, "execve");
 	CHECK_STR(event_call_info(EVENT_CALL_getaddrinfo)->name, "getaddrinfo");
