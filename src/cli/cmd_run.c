@@ -113,6 +113,11 @@ static int take_option(int c, struct run_words *w)
 		return take_orphans(optarg, &w->opts) == 0
 			       ? 0
 			       : usage("--orphans is wait, wait:TIME or leave, not", optarg);
+	case 'F':
+		w->opts.wait_when_full = strcmp(optarg, "block") == 0;
+		return w->opts.wait_when_full || strcmp(optarg, "count") == 0
+			       ? 0
+			       : usage("--on-full is count or block, not", optarg);
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -132,6 +137,7 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"output-dir", required_argument, NULL, 'o'},
 		{"timeout", required_argument, NULL, 't'},
 		{"orphans", required_argument, NULL, 'O'},
+		{"on-full", required_argument, NULL, 'F'},
 		{"no-preload", no_argument, NULL, 'N'},
 		{"quiet", no_argument, NULL, 'q'},
 		{0},

@@ -111,10 +111,6 @@ bool event_writes(const struct event *ev)
 	return false;
 }
 
-static bool opens(enum event_call call)
-{
-	return call >= EVENT_CALL_open && call <= EVENT_CALL_freopen64;
-}
 _Static_assert(EVENT_CALL_freopen64 - EVENT_CALL_open == 13,
 	       "the opening calls stand together in calls.def");
 
@@ -140,7 +136,7 @@ bool event_is_quiet(const struct event *ev)
 	const char *path;
 	int dir = -1, i;
 
-	if (ev->type != EVENT_SYSCALL || !opens(ev->call))
+	if (ev->type != EVENT_SYSCALL || !event_opens(ev->call))
 		return false;
 	i = find_path_arg(ev, 0, &dir);
 	if (i < 0 || !ev->args[i].data)

@@ -63,6 +63,38 @@ static inline bool event_call_has_extra(enum event_call call)
 	       call == EVENT_CALL_fchdir;
 }
 
+/*
+ * event_call_family, event_call_argc - the row of a call as constants, where @call is one
+ * argc counts the entries of the layout and the extra, if there is one.
+ */
+static inline enum event_family event_call_family(enum event_call call)
+{
+	switch (call) {
+#define EVENT_CALL(name, family, layout) \
+	case EVENT_CALL_##name:          \
+		return EVENT_FAMILY_##family;
+#include "event/calls.def"
+#undef EVENT_CALL
+	case EVENT_CALL_COUNT:
+		break;
+	}
+	return EVENT_FAMILY_COUNT;
+}
+
+static inline unsigned event_call_argc(enum event_call call)
+{
+	switch (call) {
+#define EVENT_CALL(name, family, layout) \
+	case EVENT_CALL_##name:          \
+		return sizeof(layout) - 1 + event_call_has_extra(call);
+#include "event/calls.def"
+#undef EVENT_CALL
+	case EVENT_CALL_COUNT:
+		break;
+	}
+	return 0;
+}
+
 enum event_type {
 	EVENT_SYSCALL,
 	EVENT_PROCESS,
@@ -191,6 +223,12 @@ bool event_put_path(const struct event *ev, int which, struct tt_out *o);
  * is not below /proc.
  */
 bool event_is_quiet(const struct event *ev);
+
+/* event_opens - whether it is one of the calls that the default filter judges */
+static inline bool event_opens(enum event_call call)
+{
+	return call >= EVENT_CALL_open && call <= EVENT_CALL_freopen64;
+}
 
 /* event_writes - whether an open-like call asked for write access or could create or cut a file */
 bool event_writes(const struct event *ev);

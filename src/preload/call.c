@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "ring/clock.h"
 
 static int32_t thread_id(void)
 {
@@ -16,67 +17,13 @@ static int32_t thread_id(void)
 	return pl_thread.tid;
 }
 
-bool pl_enter(struct pl_call *c, enum event_call call)
-{
-	int saved = errno;
-
-	if (TT_UNLIKELY(!pl_process.image.pid))
-		pl_init();
-	if (pl_process.mode == PL_OFF) {
-		errno = saved;
-		return false;
-	}
-	memset(c, 0, sizeof(*c));
-	c->saved_errno = saved;
-	c->ev.type = EVENT_SYSCALL;
-	c->ev.source = EVENT_FROM_PRELOAD;
-	c->ev.call = call;
-	return true;
-}
-
-void pl_arg_text(struct pl_call *c, unsigned i, const char *text)
-{
-	struct event_arg *arg = &c->ev.args[i];
-
-	/* what cannot be a pointer is left for the real function to refuse (EFAULT) */
-	if ((uintptr_t)text < 4096) {
-		arg->absent = true;
-		return;
-	}
-	arg->data = text;
-	arg->len = strnlen(text, EVENT_LINE_MAX);
-	arg->cut = arg->len == EVENT_LINE_MAX;
-}
-
-void pl_arg_num(struct pl_call *c, unsigned i, int64_t num)
-{
-	c->ev.args[i].num = num;
-}
-
-void pl_arg_mode(struct pl_call *c, unsigned i, int flags, unsigned mode)
-{
-	c->ev.args[i].num = mode;
-	c->ev.args[i].absent = !(flags & O_CREAT) && (flags & O_TMPFILE) != O_TMPFILE;
-}
-
-void pl_arg_addr(struct pl_call *c, unsigned i, const void *sa, size_t len)
-{
-	struct event_arg *arg = &c->ev.args[i];
-
-	arg->absent = (uintptr_t)sa < 4096;
-	if (!arg->absent && len <= EVENT_ADDR_MAX) {
-		arg->data = sa;
-		arg->len = len;
-	}
-}
-
 void pl_arg_dirfd(struct pl_call *c, unsigned i, int fd, const char *path, char *buf, size_t cap)
 {
 	char link[32];
 	struct tt_out o;
 	long n;
 
-	c->ev.args[i].num = fd;
+	pl_arg_num(c, i, fd);
 	if (fd == AT_FDCWD || (uintptr_t)path < 4096 || path[0] == '/')
 		return;
 	tt_out_init(&o, link, sizeof(link));
@@ -86,19 +33,18 @@ void pl_arg_dirfd(struct pl_call *c, unsigned i, int fd, const char *path, char 
 	n = tt_sys4(SYS_readlinkat, AT_FDCWD, link, buf, cap);
 	if (n <= 0 || (size_t)n == cap || buf[0] != '/')
 		return;
-	c->ev.args[i].data = buf;
-	c->ev.args[i].len = (size_t)n;
+	c->args[i].data = buf;
+	c->args[i].len = (size_t)n;
 }
 
 void pl_arg_argv(struct pl_call *c, unsigned i, char *const *argv, char *buf, size_t cap)
 {
-	struct event_arg *arg = &c->ev.args[i];
+	struct event_arg *arg = &c->args[i];
 	size_t at = 0;
 
-	if ((uintptr_t)argv < 4096) {
-		arg->absent = true;
+	*arg = (struct event_arg){.absent = (uintptr_t)argv < 4096};
+	if (arg->absent)
 		return;
-	}
 	arg->data = buf;
 	for (; *argv; argv++) {
 		size_t room = cap - at, n;
@@ -116,35 +62,44 @@ void pl_arg_argv(struct pl_call *c, unsigned i, char *const *argv, char *buf, si
 	arg->len = at;
 }
 
-void pl_arg_room(struct pl_call *c, unsigned i, size_t len)
+/*
+ * Whether the record is still this call's to complete. A later call of the thread may have found
+ * that it was left behind, and a child forked by a handler has a lane of its own.
+ */
+static bool is_open(const struct pl_call *c)
 {
-	c->ev.args[i].absent = true;
-	c->ev.args[i].len = len;
+	const struct pl_thread *t = &pl_thread;
+
+	return c->depth >= PL_OPEN_MAX || (c->depth < t->depth && t->open[c->depth].rec == c->rec &&
+					   t->open[c->depth].tag == c->tag);
 }
 
 void pl_out(struct pl_call *c, unsigned i, const void *bytes, size_t len)
 {
-	size_t room = c->ev.args[i].len;
+	size_t room = c->args[i].len;
 
 	if (len > room)
 		return;
-	if (c->rec) {
+	if (pl_process.mode != PL_RING) {
+		c->args[i].data = bytes;
+		c->args[i].len = len;
+		c->args[i].absent = false;
+	} else if (c->rec && is_open(c)) {
 		ring_arg_fill(c->rec, i, bytes, len);
-	} else {
-		c->ev.args[i].data = bytes;
-		c->ev.args[i].len = len;
-		c->ev.args[i].absent = false;
 	}
 }
 
-static uint64_t next_seq(struct pl_image *image)
+static void who_now(struct ring_who *ret, const struct pl_image *image)
 {
-	uint64_t *counter = image->slot ? &image->slot->next_seq : &image->next_seq;
-
-	return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+	*ret = (struct ring_who){
+		.span = image->span,
+		.pid = image->pid,
+		.ppid = image->ppid,
+		.tid = pl_thread.in_vfork ? image->pid : thread_id(),
+	};
 }
 
-/* Who, when and which number. In the ring times are monotonic and the recorder converts them. */
+/* Who, when and which number, for a line of our own. */
 static void stamp(struct event *ev, const struct pl_image *image)
 {
 	ev->span.id = image->span;
@@ -152,7 +107,7 @@ static void stamp(struct event *ev, const struct pl_image *image)
 	ev->pid = image->pid;
 	ev->ppid = image->ppid;
 	ev->tid = pl_thread.in_vfork ? image->pid : thread_id();
-	ev->ts_ns = tt_clock_ns(pl_process.mode == PL_RING ? CLOCK_MONOTONIC : CLOCK_REALTIME);
+	ev->ts_ns = tt_clock_ns(CLOCK_REALTIME);
 }
 
 /* Signals are held: a handler's hook would map a lane at the address that is being given back. */
@@ -171,20 +126,20 @@ static void thread_ends(void *lane_owner)
 }
 
 /* The first event of a thread: it needs a lane of its own. */
-static bool has_lane(void)
+static bool claim_lane(void)
 {
 	static uint32_t key_state;
 	static pthread_key_t key;
+	struct ring_who who;
 	uint32_t none = 0;
 
-	if (TT_LIKELY(pl_thread.writer.lane != NULL))
-		return true;
-	if (!pl_ring_is_ours() ||
-	    ring_lane_claim(&pl_process.ring, &pl_thread.writer, pl_process.ring_fd,
-			    pl_process.image.pid, thread_id()) < 0) {
-		__atomic_fetch_add(&pl_process.ring.header->lost_no_lane, 1, __ATOMIC_RELAXED);
+	/* the lane would be the waiting parent's, and bear its child's name */
+	if (pl_thread.in_vfork)
 		return false;
-	}
+	who_now(&who, &pl_process.image);
+	if (ring_lane_claim(&pl_process.ring, &pl_thread.writer,
+			    pl_ring_is_ours() ? pl_process.ring_fd : -1, &who) < 0)
+		return false;
 	/*
 	 * a program with one thread is spared the key; a lane without a destructor is found by the
 	 * recorder
@@ -200,6 +155,19 @@ static bool has_lane(void)
 	return true;
 }
 
+static bool has_lane(void)
+{
+	int saved;
+	bool done;
+
+	if (TT_LIKELY(pl_thread.writer.lane != NULL))
+		return true;
+	saved = errno;
+	done = claim_lane();
+	errno = saved;
+	return done;
+}
+
 void pl_thread_ready(void)
 {
 	if (pl_process.mode == PL_RING)
@@ -208,56 +176,189 @@ void pl_thread_ready(void)
 		(void)thread_id();
 }
 
-void pl_begin(struct pl_call *c)
+/* An event that has no record: the image's slot says how many there are. */
+__attribute__((__noinline__)) static void count_lost(struct pl_image *image, bool had_lane)
 {
-	struct pl_image *image = pl_image_now();
-
-	c->quiet = event_is_quiet(&c->ev);
-	if (c->quiet)
-		goto out;
-	c->ev.seq = next_seq(image);
-	c->ev.has_seq = true;
-	stamp(&c->ev, image);
-	if (pl_process.mode == PL_RING) {
-		if (has_lane())
-			c->rec = ring_call_begin(&pl_thread.writer, &c->ev);
-	} else {
-		c->began_ns = tt_clock_ns(CLOCK_MONOTONIC);
-	}
-out:
-	errno = c->saved_errno;
+	if (!had_lane)
+		__atomic_fetch_add(&pl_process.ring.header->refused, 1, __ATOMIC_RELAXED);
+	if (image->slot)
+		__atomic_fetch_add(had_lane ? &image->slot->lost_full : &image->slot->lost_no_lane,
+				   1, __ATOMIC_RELAXED);
 }
 
-static void finish(struct pl_call *c, int64_t result, int error)
+/*
+ * A place at or above depth is empty (rec NULL), and so is one that a call is just about to take:
+ * whatever moment a signal handler comes, it sees nothing stale.
+ */
+static void pop(struct pl_thread *t, bool abandoned)
 {
-	if (c->quiet)
+	struct pl_open *o = &t->open[t->depth - 1];
+	struct ring_record *rec = o->rec;
+
+	o->rec = NULL;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->depth--;
+	if (!abandoned || !rec || rec->tag != o->tag)
 		return;
-	if (pl_process.mode == PL_RING) {
-		if (c->rec)
-			ring_call_end(c->rec, result, error,
-				      tt_clock_ns(CLOCK_MONOTONIC) - c->ev.ts_ns);
+	rec->flags |= RING_FLAG_ABANDONED;
+	ring_call_end(rec, 0, 0, 0);
+}
+
+void pl_vfork_over(void)
+{
+	while (pl_thread.depth > pl_thread.vfork_depth)
+		pop(&pl_thread, true);
+}
+
+static bool is_on_alternate_stack(void)
+{
+	stack_t ss = {.ss_flags = 0};
+
+	return tt_sys2(SYS_sigaltstack, 0, &ss) == 0 && (ss.ss_flags & SS_ONSTACK);
+}
+
+/*
+ * Calls are in flight already: those that this one interrupted, in a signal handler, lie further up
+ * the stack (or on another one, if the handler has its own). One that lies further down was left by
+ * siglongjmp(), and would keep the recorder waiting for the rest of the thread's life.
+ */
+__attribute__((__noinline__)) static void drop_abandoned(uintptr_t frame)
+{
+	struct pl_thread *t = &pl_thread;
+
+	while (t->depth) {
+		const struct pl_open *o = &t->open[t->depth - 1];
+
+		if (!o->rec || o->frame > frame || is_on_alternate_stack())
+			return;
+		pop(t, true);
+	}
+}
+
+static void begin_in_ring(struct pl_call *c)
+{
+	struct pl_thread *t = &pl_thread;
+	struct ring_who who;
+
+	if (TT_UNLIKELY(t->depth != 0))
+		drop_abandoned((uintptr_t)c);
+	if (TT_UNLIKELY(!has_lane())) {
+		count_lost(pl_image_now(), false);
 		return;
 	}
-	c->ev.elapsed_ns = tt_clock_ns(CLOCK_MONOTONIC) - c->began_ns;
-	c->ev.result = result;
-	c->ev.has_result = true;
-	c->ev.error = error;
-	if (event_call_has_extra(c->ev.call)) {
-		const struct event_arg *extra =
-			&c->ev.args[strlen(event_call_info(c->ev.call)->layout)];
+	if (TT_UNLIKELY(t->in_vfork))
+		who_now(&who, &t->vfork_image);
+	c->ticks = ring_ticks(pl_process.clock);
+	c->rec = ring_call_begin(&t->writer, (enum event_call)c->call, c->args, c->argc,
+				 t->in_vfork ? &who : NULL, c->ticks);
+	if (TT_UNLIKELY(!c->rec)) {
+		count_lost(pl_image_now(), true);
+		return;
+	}
+	c->tag = c->rec->tag;
+	c->depth = PL_OPEN_MAX;
+	if (TT_LIKELY(t->depth < PL_OPEN_MAX)) {
+		struct pl_open *o = &t->open[t->depth];
+
+		c->depth = (uint8_t)t->depth++;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		o->tag = c->tag;
+		o->frame = (uintptr_t)c;
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+		o->rec = c->rec;
+	}
+}
+
+/* The event as the formatter and the filter want it. */
+static void fill_event(struct event *ev, const struct pl_call *c)
+{
+	memset(ev, 0, sizeof(*ev));
+	ev->type = EVENT_SYSCALL;
+	ev->source = EVENT_FROM_PRELOAD;
+	ev->call = (enum event_call)c->call;
+	memcpy(ev->args, c->args, c->argc * sizeof(c->args[0]));
+}
+
+/*
+ * The sure part of the default filter, on the spot: absolute paths below /proc, /sys and /dev. In
+ * the ring the rest is the recorder's to judge, who knows what relative paths are relative to.
+ */
+__attribute__((__noinline__)) static bool is_quiet(const struct pl_call *c)
+{
+	struct event ev;
+
+	fill_event(&ev, c);
+	return event_is_quiet(&ev);
+}
+
+static bool may_be_quiet(const struct pl_call *c)
+{
+	const char *layout = event_call_info((enum event_call)c->call)->layout;
+	const struct event_arg *path = &c->args[layout[0] == 'd'];
+
+	return event_opens((enum event_call)c->call) && path->len > 4 &&
+	       *(const char *)path->data == '/' &&
+	       strchr("psd", ((const char *)path->data)[1]) != NULL;
+}
+
+void pl_begin(struct pl_call *c)
+{
+	if (TT_UNLIKELY(may_be_quiet(c)) && is_quiet(c)) {
+		c->quiet = true;
+		return;
+	}
+	if (TT_LIKELY(pl_process.mode == PL_RING)) {
+		begin_in_ring(c);
+		return;
+	}
+	c->seq = __atomic_fetch_add(&pl_image_now()->next_seq, 1, __ATOMIC_RELAXED);
+	c->ts_ns = tt_clock_ns(CLOCK_REALTIME);
+	c->ticks = tt_clock_ns(CLOCK_MONOTONIC);
+}
+
+/* PL_DIRECT: the line, with its @result, or without one (exec, which has not happened yet). */
+__attribute__((__noinline__)) static void put_line(const struct pl_call *c, bool has_result,
+						   int64_t result, int error)
+{
+	struct event ev;
+
+	fill_event(&ev, c);
+	stamp(&ev, pl_image_now());
+	ev.ts_ns = c->ts_ns;
+	ev.seq = c->seq;
+	ev.has_seq = true;
+	if (has_result) {
+		ev.elapsed_ns = tt_clock_ns(CLOCK_MONOTONIC) - c->ticks;
+		ev.result = result;
+		ev.has_result = true;
+		ev.error = error;
+	}
+	if (event_call_has_extra(ev.call)) {
+		const struct event_arg *extra = &ev.args[c->argc - 1];
 
 		if (!extra->absent)
-			c->ev.extra = (struct event_text){extra->data, extra->len};
+			ev.extra = (struct event_text){extra->data, extra->len};
 	}
-	pl_log_line(&c->ev);
+	pl_log_line(&ev);
 }
 
 void pl_end_error(struct pl_call *c, int64_t result, int error)
 {
-	int saved = errno;
+	if (TT_LIKELY(pl_process.mode == PL_RING)) {
+		if (!c->rec || !is_open(c))
+			return;
+		if (TT_LIKELY(c->depth < PL_OPEN_MAX)) {
+			while (TT_UNLIKELY(pl_thread.depth > c->depth + 1u))
+				pop(&pl_thread, true);
+			pop(&pl_thread, false);
+		}
+		ring_call_end(c->rec, result, error, ring_ticks(pl_process.clock) - c->ticks);
+	} else if (!c->quiet) {
+		int saved = errno;
 
-	finish(c, result, error);
-	errno = saved;
+		put_line(c, true, result, error);
+		errno = saved;
+	}
 }
 
 void pl_end(struct pl_call *c, int64_t result, bool failed)
@@ -270,11 +371,11 @@ void pl_point(struct pl_call *c)
 	pl_begin(c);
 	if (c->rec) {
 		c->rec->flags |= c->flags | RING_FLAG_NO_RESULT;
-		ring_call_end(c->rec, 0, 0, 0);
+		pl_end_error(c, 0, 0);
 	} else if (pl_process.mode == PL_DIRECT) {
-		pl_log_line(&c->ev);
+		put_line(c, false, 0, 0);
 	}
-	errno = c->saved_errno;
+	c->rec = NULL;
 }
 
 void pl_span_text(char text[PL_SPAN_TEXT_LEN + 1], const struct tt_uuid *span)
@@ -307,8 +408,8 @@ void pl_start_event(const struct pl_image *image, enum event_how how, const char
 		.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_START};
 	long n = tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
 
-	stamp(&ev, image);
 	ev.how = how;
+	ev.parent = image->parent;
 	if (exe)
 		ev.exe = (struct event_text){exe, strlen(exe)};
 	if (argv)
@@ -318,12 +419,18 @@ void pl_start_event(const struct pl_image *image, enum event_how how, const char
 	/* "(unreachable)/x" when the cwd lies outside of our root */
 	if (n > 1 && cwd[0] == '/')
 		ev.cwd = (struct event_text){cwd, (size_t)n - 1};
-	if (pl_process.mode == PL_DIRECT)
+	if (pl_process.mode == PL_DIRECT) {
+		stamp(&ev, image);
 		pl_log_line(&ev);
-	else if (has_lane())
+	} else if (has_lane()) {
+		struct ring_who who;
+
+		who_now(&who, image);
 		(void)ring_start_put(
-			&pl_thread.writer, &ev,
+			&pl_thread.writer, &ev, image == &pl_process.image ? NULL : &who,
+			ring_ticks(pl_process.clock),
 			how != EVENT_HOW_EXEC && children_vanish() ? RING_FLAG_NOCLDWAIT : 0);
+	}
 }
 
 void pl_exit_event(int status)
@@ -335,11 +442,17 @@ void pl_exit_event(int status)
 
 	if (pl_process.mode == PL_OFF || __atomic_exchange_n(&image->ended, true, __ATOMIC_RELAXED))
 		return;
-	stamp(&ev, image);
-	ev.exit_code = status & 0xff;
-	if (pl_process.mode == PL_DIRECT)
+	if (pl_process.mode == PL_DIRECT) {
+		stamp(&ev, image);
+		ev.exit_code = status & 0xff;
 		pl_log_line(&ev);
-	else if (has_lane())
-		(void)ring_exit_put(&pl_thread.writer, &ev);
+	} else if (has_lane()) {
+		struct ring_who who;
+
+		who_now(&who, image);
+		(void)ring_exit_put(&pl_thread.writer, status & 0xff,
+				    image == &pl_process.image ? NULL : &who,
+				    ring_ticks(pl_process.clock));
+	}
 	errno = saved;
 }

@@ -83,7 +83,7 @@ static int do_exec(const struct exec *x)
 	char argv_buf[ARGV_KEPT], dir_buf[EVENT_PATH_MAX / 4], fd_path[32];
 	struct pl_follow follow;
 	struct pl_call c;
-	int r, dirfd;
+	int r, dirfd, saved = errno;
 	const char *file;
 
 	if (!pl_enter(&c, x->call))
@@ -95,6 +95,7 @@ static int do_exec(const struct exec *x)
 		c.flags |= RING_FLAG_UNFOLLOWED;
 	put_args(&c, x, argv_buf, dir_buf, sizeof(dir_buf));
 	pl_point(&c);
+	errno = saved;
 	r = real_exec(x, follow.envp);
 	if (errno == E2BIG && follow.follows) {
 		/*
@@ -107,11 +108,11 @@ static int do_exec(const struct exec *x)
 		pl_point(&c);
 		r = real_exec(x, x->envp);
 	}
-	c.saved_errno = errno;
+	saved = errno;
 	pl_follow_done(&follow);
-	c.rec = NULL;
 	pl_begin(&c);
-	pl_end(&c, r, true);
+	pl_end_error(&c, r, saved);
+	errno = saved;
 	return r;
 }
 

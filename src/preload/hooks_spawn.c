@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/time.h"
+#include "ring/clock.h"
 
 extern char **environ;
 
@@ -83,7 +83,8 @@ __attribute__((__used__)) void pl_vfork_before(void)
 	if (!pl_process.image.pid)
 		pl_init();
 	pl_thread_ready();
-	vfork_began = tt_clock_ns(CLOCK_MONOTONIC);
+	vfork_began = ring_ticks(pl_process.clock);
+	pl_thread.vfork_depth = pl_thread.depth;
 	errno = saved;
 }
 
@@ -117,20 +118,18 @@ static void vfork_parent(long pid)
 		pl_process.contract.ring_fd = pl_thread.vfork_ring_fd;
 	}
 	pl_thread.in_vfork = false;
+	pl_vfork_over();
 	pl_scratch_free();
 	if (!pl_enter(&c, EVENT_CALL_vfork))
 		return;
 	pl_begin(&c);
 	/* the call was entered before the child ran */
-	if (c.rec) {
-		c.rec->entered_ns = began;
-		c.ev.ts_ns = began;
-	} else {
-		c.ev.ts_ns -= tt_clock_ns(CLOCK_MONOTONIC) - began;
-		c.began_ns = began;
-	}
-	errno = pid < 0 ? (int)-pid : c.saved_errno;
-	pl_end(&c, pid < 0 ? -1 : pid, pid < 0);
+	if (c.rec)
+		c.rec->entered = began;
+	else
+		c.ts_ns -= c.ticks - began;
+	c.ticks = began;
+	pl_end_error(&c, pid < 0 ? -1 : pid, pid < 0 ? (int)-pid : 0);
 }
 
 pid_t pl_vfork_after(long pid);

@@ -181,13 +181,13 @@ static void announce(char *const *argv, bool replaces)
 	char comm[16] = "";
 	long n = tt_sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof(exe) - 1);
 	struct event_arg joined = {0};
-	struct pl_call c = {0};
+	struct pl_call c;
 
 	if (n > 0)
 		exe[n] = '\0';
 	(void)tt_sys2(SYS_prctl, PR_GET_NAME, comm);
 	pl_arg_argv(&c, 0, argv, args, sizeof(args));
-	joined = c.ev.args[0];
+	joined = c.args[0];
 	if (joined.absent)
 		joined.len = read_cmdline(args, sizeof(args));
 	if (replaces && pl_process.mode == PL_DIRECT)
@@ -219,9 +219,33 @@ void pl_fork_child(void)
 	pl_thread.tid = 0;
 	pl_thread.in_vfork = false;
 	pl_thread.writer.lane = NULL;
+	/* the calls in flight are the parent's to complete */
+	memset(pl_thread.open, 0, sizeof(pl_thread.open));
+	pl_thread.depth = 0;
 	new_image(&parent);
 	pl_start_event(&pl_process.image, EVENT_HOW_FORK, NULL, NULL, 0, NULL);
 	errno = saved;
+}
+
+/* Bytes moved are counted and not told one by one, unless somebody asks. */
+#define FAMILIES_DEFAULT (((1u << EVENT_FAMILY_COUNT) - 1) & ~(1u << EVENT_FAMILY_IO))
+
+static void choose_what_to_record(void)
+{
+	const struct ring_header *h = pl_process.ring.header;
+
+	pl_process.argument_max = EVENT_LINE_MAX;
+	if (pl_process.mode == PL_OFF)
+		return;
+	pl_process.families = FAMILIES_DEFAULT;
+	if (pl_process.mode != PL_RING)
+		return;
+	pl_process.clock = h->clock;
+	/* who starts what is always told: children are followed by it */
+	if (h->families)
+		pl_process.families = h->families | 1u << EVENT_FAMILY_EXEC;
+	if (h->argument_max)
+		pl_process.argument_max = h->argument_max;
 }
 
 static void set_up(char *const *argv, char **envp)
@@ -249,6 +273,7 @@ static void set_up(char *const *argv, char **envp)
 		pl_process.mode = attach_ring(&ctx) ? PL_RING : PL_OFF;
 	else
 		enter_direct_mode();
+	choose_what_to_record();
 	pl_process.contract.ring_fd = pl_process.mode == PL_RING ? pl_process.ring_fd : -1;
 	pl_process.contract.ring_ino = pl_process.ring_ino;
 	if (pl_process.mode == PL_RING)
@@ -272,9 +297,12 @@ void pl_init(void)
 {
 	static char *no_env[] = {NULL};
 
+	int saved = errno;
+
 	if (__atomic_load_n(&pl_process.image.pid, __ATOMIC_ACQUIRE))
 		return;
 	set_up(NULL, environ ? environ : no_env);
+	errno = saved;
 }
 
 __attribute__((__constructor__)) static void constructor(int argc, char **argv, char **envp)

@@ -8,16 +8,18 @@
  *	pl_end      ring: completes the record. direct: formats one line, one write(2)
  *
  * Rules of the house: nothing here allocates with malloc, takes a lock, uses stdio or calls a
- * function that this library interposes; system calls of our own go past libc (base/sys.h). Every
- * path may run in a signal handler that interrupted another hook, between vfork and exec, or before
- * other constructors. errno is saved on the way in and restored on the way out.
+ * function that this library interposes; system calls of our own go past libc (base/sys.h), and so
+ * past errno, too. Every path may run in a signal handler that interrupted another hook, between
+ * vfork and exec, or before other constructors. Whatever does touch errno puts it back.
  */
 #ifndef TT_PRELOAD_PRELOAD_H
 #define TT_PRELOAD_PRELOAD_H
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/sys.h"
 #include "event/contract.h"
@@ -34,16 +36,30 @@ struct pl_image {
 	struct tt_uuid span;
 	struct event_span parent;
 	struct ring_slot *slot; /* PL_RING: where events are counted, or NULL */
-	uint64_t next_seq;      /* without a slot */
+	uint64_t next_seq;      /* PL_DIRECT */
 	int32_t pid, ppid;
 	bool ended; /* the exit event is out */
 };
 
+/*
+ * A call in flight in this thread. A handler's calls nest in it; one that a siglongjmp() left behind
+ * is known by the stack, which has been unwound past it: see pl_begin().
+ */
+struct pl_open {
+	struct ring_record *rec;
+	uint64_t tag;    /* of the record: the place may be another's by now */
+	uintptr_t frame; /* where its struct pl_call lies */
+};
+#define PL_OPEN_MAX 6 /* deeper nesting is recorded, too, but not watched */
+
 /* Per thread, in initial-exec TLS: reachable without a function call, at any time. */
 struct pl_thread {
 	struct ring_writer writer;
-	int32_t tid;   /* 0: not asked yet */
-	bool in_vfork; /* this is a vfork child: @vfork_image counts */
+	struct pl_open open[PL_OPEN_MAX];
+	uint32_t depth;       /* how many of them there are */
+	uint32_t vfork_depth; /* ... when this thread began to wait for a vfork child */
+	int32_t tid;          /* 0: not asked yet */
+	bool in_vfork;        /* this is a vfork child: @vfork_image counts */
 	/* mapping of a spawn attempt in a vfork child, freed by the parent */
 	void *scratch;
 	size_t scratch_size;
@@ -55,6 +71,9 @@ extern __thread struct pl_thread pl_thread __attribute__((__tls_model__("initial
 /* Per process. Written by the constructor and in fork children, read by all. */
 struct pl_process {
 	enum pl_mode mode;
+	uint32_t families;     /* one bit per enum event_family: what is recorded */
+	uint32_t clock;        /* enum ring_clock; PL_DIRECT: always the monotonic one */
+	uint32_t argument_max; /* bytes kept of one argument */
 	struct pl_image image;
 	struct ring_producer ring;
 	struct contract contract; /* what goes on to children */
@@ -70,14 +89,23 @@ struct pl_process {
 };
 extern struct pl_process pl_process;
 
+/*
+ * One call on its way, on the hook's stack. Not cleared: a hook sets every argument that the layout
+ * has.
+ */
 struct pl_call {
-	struct event ev;
-	struct ring_record *rec; /* PL_RING; NULL: lost, and counted */
-	int saved_errno;
-	uint64_t began_ns; /* PL_DIRECT: CLOCK_MONOTONIC */
-	bool quiet;        /* left out by the default filter */
-	uint32_t flags;    /* RING_FLAG_* of an exec */
+	struct event_arg args[EVENT_ARGS_MAX];
+	struct ring_record *rec; /* PL_RING; NULL: lost and counted, or quiet */
+	uint64_t tag;            /* PL_RING: of the record */
+	uint64_t ticks;          /* when it began */
+	uint64_t ts_ns, seq;     /* PL_DIRECT */
+	uint32_t flags;          /* RING_FLAG_* of an exec */
+	uint8_t call, argc;      /* enum event_call */
+	uint8_t depth;           /* PL_RING: its place in pl_thread.open */
+	bool quiet;              /* left out by the default filter */
+	int saved_errno;         /* for hooks that need a place for it */
 };
+_Static_assert(EVENT_CALL_COUNT <= 256, "pl_call.call");
 
 /* pl_image_now - the image the calling thread acts for */
 static inline struct pl_image *pl_image_now(void)
@@ -98,12 +126,66 @@ void pl_init(void);
  * pl_enter - start a call; false: nothing is recorded, call the real function and return. Keeps
  * errno.
  */
-bool pl_enter(struct pl_call *c, enum event_call call);
+__attribute__((__always_inline__)) static inline bool pl_enter(struct pl_call *c,
+							       enum event_call call)
+{
+	if (TT_UNLIKELY(!pl_process.image.pid))
+		pl_init();
+	/* PL_OFF: no family is recorded */
+	if (!(pl_process.families & 1u << event_call_family(call)))
+		return false;
+	c->call = (uint8_t)call;
+	c->argc = (uint8_t)event_call_argc(call);
+	c->rec = NULL;
+	c->flags = 0;
+	c->quiet = false;
+	return true;
+}
 
-void pl_arg_text(struct pl_call *c, unsigned i, const char *text);
-void pl_arg_num(struct pl_call *c, unsigned i, int64_t num);
-void pl_arg_mode(struct pl_call *c, unsigned i, int flags, unsigned mode);
-void pl_arg_addr(struct pl_call *c, unsigned i, const void *sa, size_t len);
+__attribute__((__always_inline__)) static inline void pl_arg_text(struct pl_call *c, unsigned i,
+								  const char *text)
+{
+	struct event_arg *arg = &c->args[i];
+	size_t max = pl_process.argument_max;
+
+	arg->num = 0;
+	/* what cannot be a pointer is left for the real function to refuse (EFAULT) */
+	arg->absent = (uintptr_t)text < 4096;
+	arg->data = arg->absent ? NULL : text;
+	arg->len = arg->absent ? 0 : strnlen(text, max);
+	arg->cut = arg->len == max;
+}
+
+__attribute__((__always_inline__)) static inline void pl_arg_num(struct pl_call *c, unsigned i,
+								 int64_t num)
+{
+	c->args[i] = (struct event_arg){.num = num};
+}
+
+__attribute__((__always_inline__)) static inline void pl_arg_mode(struct pl_call *c, unsigned i,
+								  int flags, unsigned mode)
+{
+	c->args[i] = (struct event_arg){
+		.num = mode,
+		.absent = !(flags & O_CREAT) && (flags & O_TMPFILE) != O_TMPFILE,
+	};
+}
+
+__attribute__((__always_inline__)) static inline void pl_arg_addr(struct pl_call *c, unsigned i,
+								  const void *sa, size_t len)
+{
+	bool absent = (uintptr_t)sa < 4096, fits = !absent && len <= EVENT_ADDR_MAX;
+
+	c->args[i] = (struct event_arg){
+		.data = fits ? sa : NULL, .len = fits ? len : 0, .absent = absent};
+}
+
+/* pl_arg_room - an output argument of up to @len bytes, filled by pl_out() after the call */
+__attribute__((__always_inline__)) static inline void pl_arg_room(struct pl_call *c, unsigned i,
+								  size_t len)
+{
+	c->args[i] = (struct event_arg){.len = len, .absent = true};
+}
 
 /*
  * pl_arg_fd - a plain fd; pl_arg_dirfd - one that a relative path starts from: looked up before the
@@ -115,20 +197,25 @@ void pl_arg_dirfd(struct pl_call *c, unsigned i, int fd, const char *path, char 
 /* pl_arg_argv - count and join the strings of @argv in @buf; what does not fit is cut */
 void pl_arg_argv(struct pl_call *c, unsigned i, char *const *argv, char *buf, size_t cap);
 
-/* pl_arg_room - an output argument of up to @len bytes, filled by pl_out() after the call */
-void pl_arg_room(struct pl_call *c, unsigned i, size_t len);
+/* pl_out - after the call: the bytes for the room kept by pl_arg_room() */
 void pl_out(struct pl_call *c, unsigned i, const void *bytes, size_t len);
 
-/* pl_begin - the call starts now; restores errno for the real function */
+/* pl_begin - the call starts now. Keeps errno. */
 void pl_begin(struct pl_call *c);
 
 /*
- * pl_end - it returned @result; @failed: errno says why. Restores the errno the real function left.
+ * pl_end - it returned @result; @failed: errno says why. Keeps errno.
  */
 void pl_end(struct pl_call *c, int64_t result, bool failed);
 
 /* pl_end_error - as pl_end, for functions that return their error: getaddrinfo, posix_spawn */
 void pl_end_error(struct pl_call *c, int64_t result, int error);
+
+/*
+ * pl_vfork_over - the vfork child is another program or gone: what it was doing, if it was killed in
+ * it, is over
+ */
+void pl_vfork_over(void);
 
 /* pl_point - a call recorded before it is made (exec): complete at once, without a result */
 void pl_point(struct pl_call *c);

@@ -13,13 +13,54 @@
 #include <emmintrin.h>
 #endif
 
+#ifdef __x86_64__
+static inline void copy16(char *to, const char *from)
+{
+	_mm_storeu_si128((__m128i *)to, _mm_loadu_si128((const __m128i *)from));
+}
+
+/* Up to 16 bytes by two copies that overlap in the middle. */
+static inline void copy_few(char *to, const char *from, size_t n)
+{
+	uint64_t a8, b8;
+	uint32_t a4, b4;
+
+	if (n >= 8) {
+		__builtin_memcpy(&a8, from, 8);
+		__builtin_memcpy(&b8, from + n - 8, 8);
+		__builtin_memcpy(to, &a8, 8);
+		__builtin_memcpy(to + n - 8, &b8, 8);
+	} else if (n >= 4) {
+		__builtin_memcpy(&a4, from, 4);
+		__builtin_memcpy(&b4, from + n - 4, 4);
+		__builtin_memcpy(to, &a4, 4);
+		__builtin_memcpy(to + n - 4, &b4, 4);
+	} else if (n) {
+		char last = from[n - 1], middle = from[n / 2];
+
+		to[0] = from[0];
+		to[n / 2] = middle;
+		to[n - 1] = last;
+	}
+}
+#endif
+
 void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
 #ifdef __x86_64__
-	void *ret = to;
+	char *t = to;
+	const char *f = from;
 
-	__asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(n) : : "memory");
-	return ret;
+	if (n <= 16) {
+		copy_few(t, f, n);
+	} else if (n <= 256) {
+		for (size_t i = 0; i + 16 < n; i += 16)
+			copy16(t + i, f + i);
+		copy16(t + n - 16, f + n - 16);
+	} else {
+		__asm__ volatile("rep movsb" : "+D"(t), "+S"(f), "+c"(n) : : "memory");
+	}
+	return to;
 #else
 	char *t = to;
 	const char *f = from;
@@ -44,14 +85,20 @@ void *memmove(void *to, const void *from, size_t n)
 
 void *memset(void *to, int c, size_t n)
 {
-#ifdef __x86_64__
-	void *ret = to;
-
-	__asm__ volatile("rep stosb" : "+D"(to), "+c"(n) : "a"(c) : "memory");
-	return ret;
-#else
 	char *t = to;
 
+#ifdef __x86_64__
+	if (n >= 16 && n <= 256) {
+		__m128i v = _mm_set1_epi8((char)c);
+
+		for (size_t i = 0; i + 16 < n; i += 16)
+			_mm_storeu_si128((__m128i *)(t + i), v);
+		_mm_storeu_si128((__m128i *)(t + n - 16), v);
+		return to;
+	}
+	__asm__ volatile("rep stosb" : "+D"(t), "+c"(n) : "a"(c) : "memory");
+	return to;
+#else
 	while (n--)
 		*t++ = (char)c;
 	return to;

@@ -16,7 +16,7 @@
 #define ARENA_BYTES (16u << 20)
 #define DRAIN_NS    (50 * TT_NS_PER_MS) /* then signals and deadlines have their turn */
 #define WALKS_MAX   64
-#define ENTRIES_MAX (ARENA_BYTES / (uint32_t)sizeof(struct ring_record))
+#define ENTRIES_MAX (ARENA_BYTES / (uint32_t)sizeof(struct ring_taken))
 
 int recorder_track_init(struct recorder_track *t)
 {
@@ -198,7 +198,6 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 
 	if (!s)
 		return;
-	s->received++;
 	t->children_ignored |= (flags & RING_FLAG_NOCLDWAIT) != 0;
 	if (s->cwd) {
 		ev->cwd = (struct event_text){s->cwd, strlen(s->cwd)};
@@ -222,20 +221,21 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 
 static void on_record(struct recorder_track *t, const struct recorder_entry *e)
 {
-	const struct ring_record *r = (const struct ring_record *)(t->arena + e->offset);
+	const struct ring_taken *taken = (const struct ring_taken *)(t->arena + e->offset);
+	uint32_t flags = taken->record.flags;
 	struct recorder_span *s;
 	struct event ev;
 
-	if (ring_record_event(r, &ev) < 0) {
+	if (ring_record_event(t->ring, taken, &ev) < 0) {
 		t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
 		t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
 		return;
 	}
 	ev.ts_ns += t->realtime_offset;
 	if (ev.type == EVENT_SYSCALL) {
-		on_call(t, &ev, r->flags);
+		on_call(t, &ev, flags);
 	} else if (ev.act == EVENT_ACT_START) {
-		on_start(t, &ev, r->flags);
+		on_start(t, &ev, flags);
 	} else {
 		/* said by the image itself; the line is written when the process is really gone */
 		s = span_of(t, &ev);
@@ -258,6 +258,8 @@ static int by_time(const void *a, const void *b)
 
 static void process_batch(struct recorder_track *t)
 {
+	if (t->ring)
+		ring_consumer_sync(t->ring);
 	qsort(t->entries, t->entry_count, sizeof(*t->entries), by_time);
 	for (size_t i = 0; i < t->entry_count; i++)
 		on_record(t, &t->entries[i]);
@@ -267,54 +269,38 @@ static void process_batch(struct recorder_track *t)
 }
 
 /* Whether nobody will write into this lane any more. */
-static bool owner_is_dead(struct recorder_track *t, uint32_t lane, const struct ring_lane_state *st)
+static bool owner_is_dead(struct recorder_track *t, const struct ring_lane_state *st)
 {
-	struct recorder_span *s = NULL;
+	struct recorder_span *s;
 	struct recorder_process *p;
 
 	if (st->state == RING_CLOSED)
 		return true;
-	if (st->pid <= 0)
+	if (st->who.pid <= 0)
 		return false; /* claimed, not yet signed */
-	if (!tt_uuid_is_nil(&t->lane_span[lane]))
-		s = recorder_span_find(&t->tree, &t->lane_span[lane]);
+	s = recorder_span_find(&t->tree, &st->who.span);
 	if (s && s->process)
 		return s->process->dead;
 	/* by the number alone it may be a later process's: that one is not dead */
-	p = recorder_process_find(&t->tree, st->pid);
+	p = recorder_process_find(&t->tree, st->who.pid);
 	if (p && (!p->dead || t->own_pid_namespace))
 		return p->dead;
 	/* it came and went between two passes, or its first record is still in the lane */
-	return !t->own_pid_namespace && kill(st->pid, 0) < 0 && errno == ESRCH;
+	return !t->own_pid_namespace && kill(st->who.pid, 0) < 0 && errno == ESRCH;
 }
 
 /*
  * A lane of an image that gave way to another by exec: its process lives, its threads do not.
- * Recognised by the span it carried, once the process runs another one.
+ * Recognised by its span, once the process runs another one.
  */
-static bool image_is_gone(struct recorder_track *t, uint32_t lane, const struct ring_lane_state *st)
+static bool image_is_gone(struct recorder_track *t, const struct ring_lane_state *st)
 {
-	struct recorder_process *p = recorder_process_find(&t->tree, st->pid);
-	struct recorder_span *owner = recorder_span_find(&t->tree, &t->lane_span[lane]);
+	struct recorder_process *p = recorder_process_find(&t->tree, st->who.pid);
+	struct recorder_span *owner = recorder_span_find(&t->tree, &st->who.span);
 
 	/* an owner that nobody knows may have begun in this very pass */
-	return p && p->span && p->span->preload && !tt_uuid_is_nil(&t->lane_span[lane]) &&
-	       p->span->how == EVENT_HOW_EXEC && owner && owner->gone;
-}
-
-/* Once the pass's records are processed: a span that began in this pass is not known before. */
-static void note_lost(struct recorder_track *t, uint32_t lanes)
-{
-	for (uint32_t lane = 0; lane < lanes; lane++) {
-		struct recorder_span *s;
-
-		if (!t->lane_lost[lane])
-			continue;
-		s = recorder_span_find(&t->tree, &t->lane_span[lane]);
-		if (s)
-			s->lost_full += t->lane_lost[lane];
-		t->lane_lost[lane] = 0;
-	}
+	return p && p->span && p->span->preload && p->span->how == EVENT_HOW_EXEC && owner &&
+	       owner->gone;
 }
 
 /* Take what the lane holds; false if the arena is full and there may be more. */
@@ -322,97 +308,74 @@ static bool take_lane(struct recorder_track *t, uint32_t lane, bool dead,
 		      struct ring_lane_state *st)
 {
 	for (;;) {
-		struct ring_record *r;
+		struct ring_taken *taken;
 		int n;
 
-		if (ARENA_BYTES - t->arena_len < RING_RECORD_MAX || t->entry_count == ENTRIES_MAX)
+		if (ARENA_BYTES - t->arena_len < RING_TAKEN_MAX || t->entry_count == ENTRIES_MAX)
 			return false;
-		r = (struct ring_record *)(t->arena + t->arena_len);
-		n = ring_lane_next(t->ring, lane, r, dead, st);
+		taken = (struct ring_taken *)(t->arena + t->arena_len);
+		n = ring_lane_next(t->ring, lane, taken, dead, st);
 		if (n == 0)
 			return true;
 		if (n < 0) {
-			/*
-			 * a record cut off by death is the reserved one that never came; else
-			 * somebody scribbled
-			 */
-			if (!dead) {
-				t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
-				t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
-			}
+			t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
+			t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
 			return true;
 		}
 		t->entries[t->entry_count++] =
-			(struct recorder_entry){r->entered_ns, (uint32_t)t->arena_len, lane};
-		t->arena_len += r->size;
+			(struct recorder_entry){taken->record.entered, (uint32_t)t->arena_len};
+		t->arena_len += sizeof(taken->who) + taken->record.size;
 	}
 }
 
-/*
- * Which image the lane belongs to. A vfork child writes into its parent's lane under a pid of its
- * own.
- */
-static void note_owner(struct recorder_track *t, uint32_t lane, const struct ring_lane_state *st,
-		       size_t from)
-{
-	if (st->blocked_pid && st->blocked_pid == st->pid) {
-		t->lane_span[lane] = st->blocked_span;
-		return;
-	}
-	for (size_t i = t->entry_count; i-- > from;) {
-		const struct ring_record *r =
-			(const struct ring_record *)(t->arena + t->entries[i].offset);
+/* A lane whose owner died while he wrote: his span must say so, once the pass has told of it. */
+struct torn_lane {
+	struct tt_uuid span;
+	uint64_t records;
+};
 
-		if (r->pid != st->pid)
-			continue;
-		t->lane_span[lane] = r->span;
-		return;
-	}
-}
+#define RELEASED_MAX 64 /* lanes given back in one pass */
 
 static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 {
-	uint32_t lanes = ring_lane_count(t->ring), released[64];
-	size_t taken = 0, n_released = 0;
-	bool any_lost = false;
+	uint32_t lanes = ring_lane_count(t->ring), released[RELEASED_MAX];
+	struct torn_lane torn[RELEASED_MAX + 1];
+	size_t taken = 0, n_released = 0, n_torn = 0;
 
-	for (uint32_t lane = 0; lane < lanes; lane++) {
+	ring_consumer_pass(t->ring);
+	for (uint32_t lane = 0; lane < lanes && n_released < RELEASED_MAX; lane++) {
 		struct ring_lane_state st;
 		size_t before = t->entry_count;
 		bool dead = false, whole;
 
 		if (!ring_lane_look(t->ring, lane, &st))
 			continue;
-		/* what is complete tells whose the lane is; of the dead, the rest is taken, too */
 		whole = take_lane(t, lane, false, &st);
-		note_owner(t, lane, &st, before);
 		if (whole)
-			dead = owner_is_dead(t, lane, &st) || image_is_gone(t, lane, &st);
-		if (dead) {
-			size_t from = t->entry_count;
-
+			dead = owner_is_dead(t, &st) || image_is_gone(t, &st);
+		/* of the dead, what was in flight is taken, too */
+		if (dead)
 			whole = take_lane(t, lane, true, &st);
-			note_owner(t, lane, &st, from);
-		}
 		taken += t->entry_count - before;
-		t->lane_lost[lane] += st.lost;
-		t->refused += st.lost;
-		any_lost |= st.lost != 0;
+		if (st.torn)
+			torn[n_torn++] = (struct torn_lane){st.who.span, st.torn};
 		if (!whole) {
 			*ret_more = true;
 			break;
 		}
-		if (dead && n_released < TT_ARRAY_SIZE(released))
+		if (dead)
 			released[n_released++] = lane;
 	}
 	process_batch(t);
-	if (any_lost)
-		note_lost(t, lanes);
-	for (size_t i = 0; i < n_released; i++) {
-		memset(&t->lane_span[released[i]], 0, sizeof(t->lane_span[0]));
-		ring_lane_release(t->ring, released[i]);
+	for (size_t i = 0; i < n_torn; i++) {
+		struct recorder_span *s = recorder_span_find(&t->tree, &torn[i].span);
+
+		if (s)
+			s->torn += torn[i].records;
 	}
-	if (n_released == TT_ARRAY_SIZE(released))
+	for (size_t i = 0; i < n_released; i++)
+		ring_lane_release(t->ring, released[i]);
+	if (n_released == RELEASED_MAX)
 		*ret_more = true;
 	return taken;
 }

@@ -32,6 +32,7 @@ struct recorder_options {
 	uint64_t timeout_ms; /* 0: none */
 	enum recorder_orphans orphans;
 	uint64_t orphan_grace_ms;
+	bool wait_when_full; /* a full ring makes the command wait instead of losing events */
 };
 
 struct recorder_outcome {

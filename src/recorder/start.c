@@ -49,7 +49,10 @@ static void restore_limits(const struct recorder_run_state *r)
 /* The ring's fd, under a number that programs do not meet. */
 static int open_ring(struct recorder_run_state *r, struct tt_err *err)
 {
-	int n = ring_consumer_new(&r->track.ring);
+	struct ring_options opts = {
+		.on_full = r->opts->wait_when_full ? RING_FULL_WAIT : RING_FULL_COUNT,
+	};
+	int n = ring_consumer_new(&opts, &r->track.ring);
 
 	if (n == -EFBIG || n == -ENOMEM)
 		return tt_fail(err, -n, "make the ring (raise 'ulimit -%c', or use --no-preload)",

@@ -234,40 +234,39 @@ void recorder_track_no_room(struct recorder_track *t, struct recorder_span *s)
 	put_gap(t, s, RECORDER_GAP_NO_ROOM, 0, false, false);
 }
 
-#define MADE_MAX (1ull << 48) /* no span makes more events: a larger counter was scribbled */
+#define LOST_MAX (1ull << 48) /* no span loses more events: a larger counter was scribbled */
 
-/* What the image says it made, less what came, is what was lost: each part under its reason. */
-static void account(struct recorder_track *t, struct recorder_span *s, bool killed)
+/* What the image says it lost, each part under its reason. */
+static void account(struct recorder_track *t, struct recorder_span *s)
 {
-	uint64_t made, missing, full, no_lane, no_slot;
+	uint64_t refused, no_slot;
+	struct ring_losses lost;
 
 	if (!t->ring || !s->preload)
 		return;
+	if (s->torn)
+		put_gap(t, s, RECORDER_GAP_KILLED, s->torn, true, true);
 	if (s->slot < 0)
 		s->slot = ring_slot_find(t->ring, &s->id);
 	if (s->slot < 0) {
 		/* the fork half of a spawn never has one; any other image without lost its count */
-		ring_consumer_unplaced(t->ring, &no_lane, &no_slot);
+		ring_consumer_refused(t->ring, &refused, &no_slot);
 		t->no_slot += s->how != EVENT_HOW_SPAWN;
 		if (s->how != EVENT_HOW_SPAWN)
 			put_gap(t, s, no_slot ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_SCRIBBLED, 0,
 				false, false);
 		return;
 	}
-	made = ring_slot_release(t->ring, (uint32_t)s->slot);
+	ring_slot_release(t->ring, (uint32_t)s->slot, &lost);
 	s->slot = -1;
-	if (made > MADE_MAX || made < s->received) {
+	if (lost.full > LOST_MAX || lost.no_lane > LOST_MAX) {
 		put_gap(t, s, RECORDER_GAP_SCRIBBLED, 0, false, false);
 		return;
 	}
-	missing = made - s->received;
-	full = missing < s->lost_full ? missing : s->lost_full;
-	if (full)
-		put_gap(t, s, RECORDER_GAP_RING_FULL, full, false, true);
-	missing -= full;
-	if (missing)
-		put_gap(t, s, killed ? RECORDER_GAP_KILLED : RECORDER_GAP_NO_ROOM, missing, killed,
-			true);
+	if (lost.full)
+		put_gap(t, s, RECORDER_GAP_RING_FULL, lost.full, false, true);
+	if (lost.no_lane)
+		put_gap(t, s, RECORDER_GAP_NO_ROOM, lost.no_lane, false, true);
 }
 
 void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, uint64_t ts)
@@ -300,7 +299,7 @@ void recorder_track_end_gone(struct recorder_track *t, bool all)
 			continue;
 		}
 		*at = s->next_gone;
-		account(t, s, false);
+		account(t, s);
 		recorder_track_put(t, &ev, s);
 		recorder_span_remove(&t->tree, s);
 	}
@@ -326,7 +325,7 @@ static void end_span(struct recorder_track *t, struct recorder_span *s, bool sta
 		ev.exit_code = s->exit_code;
 	else
 		ev.source = EVENT_FROM_PROC; /* that it ended is all that was seen */
-	account(t, s, !s->has_exit);
+	account(t, s);
 	recorder_track_put(t, &ev, s);
 	if (s->process && s->process->span == s)
 		s->process->span = NULL;
@@ -458,33 +457,35 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recor
 
 /* Nothing is known of the image but what its slot says. */
 static void put_unheard(struct recorder_track *t, uint32_t slot, const struct tt_uuid *id,
-			int32_t own_pid, bool had_no_lane)
+			int32_t own_pid)
 {
-	uint64_t made = ring_slot_release(t->ring, slot);
 	struct recorder_span s = {
 		.id = *id,
 		.pid = t->own_pid_namespace ? 0 : own_pid,
 		.own_pid = own_pid,
 	};
+	struct ring_losses lost;
+	bool sane;
 
+	ring_slot_release(t->ring, slot, &lost);
+	sane = lost.full <= LOST_MAX && lost.no_lane <= LOST_MAX;
 	t->spans++;
 	/* "at least": its beginning and its end are lost, too */
-	put_gap(t, &s, had_no_lane ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_RING_FULL,
-		made <= MADE_MAX ? made : 0, true, made <= MADE_MAX);
+	put_gap(t, &s, lost.no_lane ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_RING_FULL,
+		sane ? lost.full + lost.no_lane : 0, true, sane);
 }
 
 void recorder_track_unheard(struct recorder_track *t, bool all)
 {
-	uint64_t no_lane, no_slot, refused, now = tt_clock_ns(CLOCK_MONOTONIC);
+	uint64_t no_slot, refused, now = tt_clock_ns(CLOCK_MONOTONIC);
 	struct tt_uuid id;
 	uint32_t slots;
 	int32_t pid;
 
 	if (!t->ring)
 		return;
-	ring_consumer_unplaced(t->ring, &no_lane, &no_slot);
-	refused = no_lane + t->refused;
-	if (!all && (refused == t->unplaced_seen || now - t->looked_ns < TT_NS_PER_SEC))
+	ring_consumer_refused(t->ring, &refused, &no_slot);
+	if (!all && (refused == t->refused_seen || now - t->looked_ns < TT_NS_PER_SEC))
 		return;
 	t->looked_ns = now;
 	/*
@@ -499,13 +500,13 @@ void recorder_track_unheard(struct recorder_track *t, bool all)
 			unheard = pid > 0 && !t->own_pid_namespace && kill(pid, 0) < 0 &&
 				  errno == ESRCH;
 		if (unheard && (all || t->slot_suspect[i])) {
-			put_unheard(t, i, &id, pid, no_lane > 0);
+			put_unheard(t, i, &id, pid);
 			unheard = false;
 		}
 		t->slot_suspect[i] = unheard;
 		left += unheard;
 		if (i == slots - 1 && !left)
-			t->unplaced_seen = refused;
+			t->refused_seen = refused;
 	}
 	if (all && no_slot > t->no_slot) {
 		struct recorder_span none = {0};

@@ -45,12 +45,9 @@ struct recorder_track {
 	size_t arena_len;
 	struct recorder_entry *entries;
 	size_t entry_count;
-	struct tt_uuid lane_span[RING_LANES]; /* whose records the lane carried last */
-	uint64_t lane_lost[RING_LANES];       /* refused by the lane, not yet its span's */
 	/* of an image that nobody spoke of, at the last look */
 	bool slot_suspect[RING_SLOTS];
-	uint64_t refused;           /* reservations that any lane refused */
-	uint64_t unplaced_seen;     /* refusals at the last look at the slots */
+	uint64_t refused_seen;      /* refusals at the last look at the slots */
 	uint64_t looked_ns;         /* CLOCK_MONOTONIC of that */
 	uint64_t no_slot;           /* spans known to have found no slot */
 	struct recorder_span *gone; /* replaced images, to be ended after one more pass */

@@ -7,9 +7,8 @@
 
 /* One record of a pass: sorted by time, then by arrival. */
 struct recorder_entry {
-	uint64_t ts;
-	uint32_t offset; /* in the arena */
-	uint32_t lane;
+	uint64_t ts;     /* as the record has it */
+	uint32_t offset; /* of its struct ring_taken in the arena */
 };
 
 /* recorder_track_put - complete the ids of an event and write it */

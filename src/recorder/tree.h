@@ -30,13 +30,12 @@ struct recorder_span {
 	enum event_how how;
 	int32_t ppid;
 	char comm[16];
-	char *cwd, *exe;    /* NULL: not known */
-	bool preload;       /* the library speaks for it */
-	int slot;           /* in the ring, or -1 */
-	uint64_t received;  /* events taken from the ring */
-	uint64_t next_seq;  /* of the lines written */
-	uint64_t lost_full; /* reservations its lanes refused */
-	char *exec_path;    /* an exec was tried and has not been seen to fail */
+	char *cwd, *exe;   /* NULL: not known */
+	bool preload;      /* the library speaks for it */
+	int slot;          /* in the ring, or -1 */
+	uint64_t next_seq; /* of the lines written */
+	uint64_t torn;     /* records cut off by death, at least */
+	char *exec_path;   /* an exec was tried and has not been seen to fail */
 	uint64_t exec_ts;
 	bool exec_unfollowed; /* ... of a program that cannot load the library */
 	bool has_exit;        /* the library said how it ends */

@@ -4,10 +4,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include "ring/clock.h"
+
+/* Sleepers are woken once this much of their lane is free: a wake-up costs more than a record. */
+#define WAKE_BYTES (RING_LANE_BYTES / 4)
 
 struct ring_consumer {
 	int fd;
@@ -19,7 +27,8 @@ struct ring_consumer {
 	char *data;
 	uint32_t slot_high;
 	uint64_t tail[RING_LANES]; /* the only tails that count */
-	uint64_t lost_seen[RING_LANES];
+	uint64_t woken_at[RING_LANES];
+	struct ring_clock_map clock;
 };
 
 struct ring_consumer *ring_consumer_free(struct ring_consumer *c)
@@ -33,7 +42,7 @@ struct ring_consumer *ring_consumer_free(struct ring_consumer *c)
 	return NULL;
 }
 
-int ring_consumer_new(struct ring_consumer **ret)
+int ring_consumer_new(const struct ring_options *opts, struct ring_consumer **ret)
 {
 	TT_CLEANUP(ring_consumer_freep) struct ring_consumer *c = calloc(1, sizeof(*c));
 	void *map;
@@ -61,6 +70,13 @@ int ring_consumer_new(struct ring_consumer **ret)
 	c->header->lanes = RING_LANES;
 	c->header->lane_bytes = RING_LANE_BYTES;
 	c->header->recorder_pid = (uint32_t)getpid();
+	c->header->alive = 1; /* 0 is what nobody gave up at */
+	c->header->on_full = opts->on_full;
+	c->header->families = opts->families;
+	c->header->argument_max = opts->argument_max;
+	c->header->io_mode = opts->io_mode;
+	ring_clock_start(&c->clock, ring_clock_best());
+	c->header->clock = c->clock.clock;
 	c->header->magic = RING_MAGIC;
 
 	*ret = TT_TAKE(c);
@@ -70,6 +86,16 @@ int ring_consumer_new(struct ring_consumer **ret)
 int ring_consumer_fd(const struct ring_consumer *c)
 {
 	return c->fd;
+}
+
+void ring_consumer_pass(struct ring_consumer *c)
+{
+	__atomic_fetch_add(&c->header->alive, 1, __ATOMIC_RELAXED);
+}
+
+void ring_consumer_sync(struct ring_consumer *c)
+{
+	ring_clock_sync(&c->clock);
 }
 
 uint32_t ring_lane_count(const struct ring_consumer *c)
@@ -83,26 +109,32 @@ bool ring_lane_look(struct ring_consumer *c, uint32_t lane, struct ring_lane_sta
 {
 	struct ring_lane *l = &c->lanes[lane];
 	uint32_t state = __atomic_load_n(&l->state, __ATOMIC_ACQUIRE);
-	uint64_t lost;
 
 	if (state == RING_FREE)
 		return false;
-	lost = __atomic_load_n(&l->lost, __ATOMIC_RELAXED);
+	memset(ret, 0, sizeof(*ret));
 	ret->state = state == RING_CLAIMED ? RING_CLAIMED : RING_CLOSED;
-	ret->pid = __atomic_load_n(&l->pid, __ATOMIC_RELAXED);
-	ret->tid = __atomic_load_n(&l->tid, __ATOMIC_RELAXED);
-	ret->blocked = ret->scribbled = false;
-	memset(&ret->blocked_span, 0, sizeof(ret->blocked_span));
-	ret->blocked_pid = 0;
-	ret->lost = lost > c->lost_seen[lane] ? lost - c->lost_seen[lane] : 0;
-	c->lost_seen[lane] = lost;
+	if (__atomic_load_n(&l->who.pid, __ATOMIC_ACQUIRE))
+		memcpy(&ret->who, &l->who, sizeof(ret->who));
 	return true;
+}
+
+static void wake(struct ring_consumer *c, uint32_t lane)
+{
+	struct ring_lane *l = &c->lanes[lane];
+
+	c->woken_at[lane] = c->tail[lane];
+	if (__atomic_load_n(&l->waiting, __ATOMIC_RELAXED) &&
+	    __atomic_exchange_n(&l->waiting, 0, __ATOMIC_SEQ_CST))
+		(void)syscall(SYS_futex, &l->tail, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 }
 
 static void set_tail(struct ring_consumer *c, uint32_t lane, uint64_t tail)
 {
 	c->tail[lane] = tail;
-	__atomic_store_n(&c->lanes[lane].tail, tail, __ATOMIC_RELEASE);
+	__atomic_store_n(&c->lanes[lane].tail, tail, __ATOMIC_SEQ_CST);
+	if (tail - c->woken_at[lane] >= WAKE_BYTES)
+		wake(c, lane);
 }
 
 /*
@@ -119,6 +151,51 @@ static int drop_pending(struct ring_consumer *c, uint32_t lane, uint64_t head,
 	return -EBADMSG;
 }
 
+static struct ring_record *record_at(const struct ring_consumer *c, uint32_t lane, uint64_t pos)
+{
+	return (struct ring_record *)(c->data + (size_t)lane * RING_LANE_BYTES +
+				      (pos & (RING_LANE_BYTES - 1)));
+}
+
+/*
+ * A record that its writer's death cut off: how long it was to be is not known, but the next one
+ * bears its own position, which no other bytes at that place ever were unless somebody scribbled.
+ */
+static void skip_torn(struct ring_consumer *c, uint32_t lane, uint64_t head,
+		      struct ring_lane_state *ret)
+{
+	uint64_t pos = c->tail[lane] + RING_ALIGN;
+
+	while (pos != head &&
+	       __atomic_load_n(&record_at(c, lane, pos)->tag, __ATOMIC_ACQUIRE) != pos + 1)
+		pos += RING_ALIGN;
+	ret->torn++;
+	set_tail(c, lane, pos);
+}
+
+/* Copy the record at @pos, @size bytes; what does not fit its own size is scribble. */
+static bool copy_record(const struct ring_consumer *c, uint32_t lane, uint64_t pos, uint32_t size,
+			struct ring_taken *to)
+{
+	const struct ring_record *r = record_at(c, lane, pos);
+	size_t fixed = sizeof(*r);
+
+	if (size < sizeof(*r) || size > RING_RECORD_MAX)
+		return false;
+	memcpy(&to->record, r, sizeof(*r));
+	if (to->record.flags & RING_FLAG_WHO) {
+		fixed += sizeof(to->who);
+		if (size < fixed)
+			return false;
+		memcpy(&to->who, r + 1, sizeof(to->who));
+	} else {
+		memcpy(&to->who, &c->lanes[lane].who, sizeof(to->who));
+	}
+	memcpy(&to->record + 1, (const char *)r + fixed, size - fixed);
+	to->record.size = (uint32_t)(size - fixed + sizeof(*r));
+	return true;
+}
+
 int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner_dead,
 		   struct ring_lane_state *ret)
 {
@@ -128,23 +205,18 @@ int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner
 	for (uint32_t steps = 0; steps <= RING_LANE_BYTES / RING_ALIGN; steps++) {
 		uint64_t head = __atomic_load_n(&l->head, __ATOMIC_ACQUIRE), tail = c->tail[lane];
 		uint32_t place = (uint32_t)(tail & (RING_LANE_BYTES - 1)), size;
-		struct ring_record *r =
-			(struct ring_record *)(c->data + (size_t)lane * RING_LANE_BYTES + place);
-		struct ring_record *copy = buf;
+		struct ring_record *r = record_at(c, lane, tail);
 
 		if (head == tail)
-			return 0;
+			break;
 		if (head - tail > RING_LANE_BYTES || (head & (RING_ALIGN - 1)))
 			return drop_pending(c, lane, head, ret);
 		if (__atomic_load_n(&r->tag, __ATOMIC_ACQUIRE) != tail + 1) {
 			ret->blocked = true;
 			if (!owner_dead)
-				return 0;
-			/*
-			 * cut off in the middle of writing it: where the next one begins is not
-			 * known
-			 */
-			return drop_pending(c, lane, head, ret);
+				break;
+			skip_torn(c, lane, head, ret);
+			continue;
 		}
 		size = __atomic_load_n(&r->size, __ATOMIC_RELAXED);
 		if (size < RING_ALIGN || (size & (RING_ALIGN - 1)) || size > head - tail ||
@@ -154,19 +226,16 @@ int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner
 			set_tail(c, lane, tail + size);
 			continue;
 		}
-		if (size < sizeof(*r) || size > RING_RECORD_MAX)
-			return drop_pending(c, lane, head, ret);
 		if (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != RING_DONE && !owner_dead) {
 			ret->blocked = true;
-			ret->blocked_span = r->span;
-			ret->blocked_pid = r->pid;
-			return 0;
+			break;
 		}
-		memcpy(copy, r, size);
-		copy->size = size;
+		if (!copy_record(c, lane, tail, size, buf))
+			return drop_pending(c, lane, head, ret);
 		set_tail(c, lane, tail + size);
 		return 1;
 	}
+	wake(c, lane);
 	return 0;
 }
 
@@ -179,15 +248,12 @@ void ring_lane_release(struct ring_consumer *c, uint32_t lane)
 	 * tags never match
 	 */
 	__atomic_store_n(&l->head, c->tail[lane], __ATOMIC_RELAXED);
-	__atomic_store_n(&l->lost, 0, __ATOMIC_RELAXED);
-	c->lost_seen[lane] = 0;
 	/*
 	 * the next owner's tail is ours to set; his pid is not known until he says it: the old one
 	 * is dead
 	 */
 	set_tail(c, lane, c->tail[lane]);
-	__atomic_store_n(&l->pid, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&l->tid, 0, __ATOMIC_RELAXED);
+	memset(&l->who, 0, sizeof(l->who));
 	__atomic_store_n(&l->state, RING_FREE, __ATOMIC_RELEASE);
 }
 
@@ -236,24 +302,27 @@ bool ring_slot_look(const struct ring_consumer *c, uint32_t slot, struct tt_uuid
 	return true;
 }
 
-uint64_t ring_slot_made(const struct ring_consumer *c, uint32_t slot)
-{
-	return __atomic_load_n(&c->slots[slot].next_seq, __ATOMIC_RELAXED);
-}
-
-uint64_t ring_slot_release(struct ring_consumer *c, uint32_t slot)
+void ring_slot_release(struct ring_consumer *c, uint32_t slot, struct ring_losses *ret)
 {
 	struct ring_slot *s = &c->slots[slot];
-	uint64_t made = ring_slot_made(c, slot);
 
+	ret->full = __atomic_load_n(&s->lost_full, __ATOMIC_RELAXED);
+	ret->no_lane = __atomic_load_n(&s->lost_no_lane, __ATOMIC_RELAXED);
 	memset(&s->span, 0, sizeof(s->span));
 	__atomic_store_n(&s->state, RING_FREE, __ATOMIC_RELEASE);
-	return made;
 }
 
-void ring_consumer_unplaced(const struct ring_consumer *c, uint64_t *ret_no_lane,
-			    uint64_t *ret_no_slot)
+void ring_consumer_refused(const struct ring_consumer *c, uint64_t *ret_refused,
+			   uint64_t *ret_no_slot)
 {
-	*ret_no_lane = __atomic_load_n(&c->header->lost_no_lane, __ATOMIC_RELAXED);
+	*ret_refused = __atomic_load_n(&c->header->refused, __ATOMIC_RELAXED);
 	*ret_no_slot = __atomic_load_n(&c->header->lost_no_slot, __ATOMIC_RELAXED);
+}
+
+/* Times that the workload wrote are only converted here, against clocks of our own. */
+void ring_record_times(const struct ring_consumer *c, const struct ring_record *r,
+		       uint64_t *ret_entered_ns, uint64_t *ret_elapsed_ns)
+{
+	*ret_entered_ns = ring_clock_ns(&c->clock, r->entered);
+	*ret_elapsed_ns = ring_clock_length_ns(&c->clock, r->elapsed);
 }

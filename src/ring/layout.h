@@ -19,6 +19,9 @@
  * 1 (release): from there on the consumer sees the call as in flight. Completion stores `state`
  * (release). A tag that does not fit the position is a record not yet written, or one cut off by
  * SIGKILL.
+ *
+ * Every event either has its record in a lane or is counted in its image's slot: that is why what
+ * was recorded and what the gaps say add up to what was made.
  */
 #ifndef TT_RING_LAYOUT_H
 #define TT_RING_LAYOUT_H
@@ -28,13 +31,24 @@
 #include "base/uuid.h"
 
 #define RING_MAGIC       0x676e6972746c6574ull /* "teltring", little-endian */
-#define RING_VERSION     1u
+#define RING_VERSION     2u
 #define RING_HEADER_SIZE 4096u
 #define RING_ALIGN       16u /* records start and end on it */
 #define RING_RECORD_MAX  (64u << 10)
 #define RING_SLOTS       4096u
 #define RING_LANES       1024u
 #define RING_LANE_BYTES  (512u << 10)
+
+/* What `entered` and `elapsed` of a record count. */
+enum ring_clock {
+	RING_CLOCK_MONOTONIC, /* nanoseconds of CLOCK_MONOTONIC */
+	RING_CLOCK_TSC, /* ticks of the time stamp counter, where it is the kernel's clock, too */
+};
+
+enum ring_on_full {
+	RING_FULL_COUNT, /* the event is lost and counted; the program goes on */
+	RING_FULL_WAIT,  /* the program waits, as long as the recorder lives */
+};
 
 struct ring_header {
 	uint64_t magic;
@@ -45,32 +59,43 @@ struct ring_header {
 	uint64_t slot_hint;    /* where the next search for a free slot starts */
 	/* lanes are claimed from below; none at or above this was ever claimed */
 	uint64_t lane_high;
-	/* events that found no lane: part of their span's sequence all the same */
-	uint64_t lost_no_lane;
-	uint64_t lost_no_slot; /* images that found no slot: their events are not counted */
+	uint64_t refused; /* reservations that a lane or the want of one refused, of all images */
+	uint64_t lost_no_slot; /* images that found no slot: their losses are not counted */
+	uint32_t alive;        /* goes up with each pass of the recorder */
+	/* what the recorder asks for, set before the first producer comes: struct ring_options */
+	uint32_t clock, on_full, families, argument_max, io_mode;
 };
 _Static_assert(sizeof(struct ring_header) <= RING_HEADER_SIZE, "one page");
 
 enum ring_state { RING_FREE, RING_CLAIMED, RING_CLOSED };
 
-/* A process image. The counter lives here, so that the number of events made survives SIGKILL. */
+/* A process image. What it lost is counted here, so that the numbers survive SIGKILL. */
 struct ring_slot {
 	uint32_t state; /* enum ring_state; CLOSED: the recorder may free it */
 	int32_t pid;    /* the image's own getpid() */
 	struct tt_uuid span;
-	uint64_t next_seq; /* events made so far */
-	uint64_t pad[4];
+	uint64_t lost_full;    /* events that a full lane refused */
+	uint64_t lost_no_lane; /* events that found no lane */
+	uint64_t pad[3];
 };
 _Static_assert(sizeof(struct ring_slot) == 64, "one cache line");
 
+/* Who a record speaks of: the process's own view of its ids. */
+struct ring_who {
+	struct tt_uuid span;
+	int32_t pid, ppid, tid, pad;
+};
+_Static_assert(sizeof(struct ring_who) == 32, "a multiple of RING_ALIGN");
+
 /* Producer and consumer indices lie on cache lines of their own. */
 struct ring_lane {
-	uint64_t head;    /* end of what is reserved */
-	uint32_t state;   /* enum ring_state */
-	int32_t pid, tid; /* the owner's own view */
-	uint32_t touched; /* written to have the page mapped */
-	uint64_t lost;    /* reservations refused because the lane was full */
-	uint64_t pad1[4];
+	uint64_t head;       /* end of what is reserved */
+	uint32_t state;      /* enum ring_state */
+	uint32_t touched;    /* written to have the page mapped */
+	struct ring_who who; /* the owner; pid is signed last */
+	uint32_t waiting;    /* RING_FULL_WAIT: somebody sleeps on `tail` */
+	uint32_t pad0;
+	uint64_t pad1;
 	uint64_t tail; /* end of what is consumed: written by the recorder alone */
 	uint64_t pad2[7];
 };
@@ -108,6 +133,8 @@ enum ring_progress { RING_IN_FLIGHT, RING_DONE };
 #define RING_FLAG_NOCLDWAIT  2u /* the process lets its children vanish unreaped */
 #define RING_FLAG_UNFOLLOWED 4u /* exec, spawn: the program cannot load the library */
 #define RING_FLAG_NO_RESULT  8u /* exec: recorded before the attempt, which did not return */
+#define RING_FLAG_WHO        16u /* not the lane's owner: a struct ring_who follows at once */
+#define RING_FLAG_ABANDONED  32u /* a signal handler jumped out of the call: it never returned */
 
 /* The fixed part; ring_arg records follow, then padding to RING_ALIGN. */
 struct ring_record {
@@ -119,16 +146,14 @@ struct ring_record {
 	uint8_t pad0;
 	uint32_t state; /* enum ring_progress, stored last on return */
 	uint32_t flags;
-	uint64_t seq;
-	uint64_t entered_ns; /* CLOCK_MONOTONIC */
-	uint64_t elapsed_ns;
-	int64_t result; /* RING_EXIT: the status */
+	uint64_t entered; /* by ring_header.clock */
+	uint64_t elapsed; /* in the same unit */
+	int64_t result;   /* RING_EXIT: the status */
 	int32_t error;
-	int32_t pid, ppid, tid; /* the process's own view */
-	struct tt_uuid span;
-	uint64_t pad1;
+	uint32_t pad1;
+	uint64_t pad2;
 };
-_Static_assert(sizeof(struct ring_record) == 96, "a multiple of RING_ALIGN");
+_Static_assert(sizeof(struct ring_record) == 64, "one cache line");
 
 #define RING_ARG_ABSENT 1u
 #define RING_ARG_CUT    2u

@@ -4,11 +4,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
 #include "base/sys.h"
+#include "base/time.h"
 
 static int map(void *at, size_t size, int flags, int fd, uint64_t offset, void **ret)
 {
@@ -78,7 +80,8 @@ struct ring_slot *ring_slot_claim(struct ring_producer *p, int32_t pid, const st
 						 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 			continue;
 		s->span = *span;
-		__atomic_store_n(&s->next_seq, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&s->lost_full, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&s->lost_no_lane, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&s->pid, pid, __ATOMIC_RELEASE);
 		return s;
 	}
@@ -95,11 +98,25 @@ static void raise_high(struct ring_producer *p, uint64_t to)
 		;
 }
 
-int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd, int32_t pid,
-		    int32_t tid)
+/*
+ * The lane's data without an fd: mremap(2) of a shared mapping with an old size of 0 maps the same
+ * file once more, and as far as it is told. The directory lies at the file's beginning.
+ */
+static int map_again(const struct ring_producer *p, uint64_t at, void **ret)
 {
-	int fixed = w->data ? MAP_FIXED : 0;
+	long r = tt_sys6(SYS_mremap, (long)p->header, 0, (long)(at + p->lane_bytes), MREMAP_MAYMOVE,
+			 0, 0);
 
+	if (r < 0 && r > -4096)
+		return (int)r;
+	(void)tt_sys2(SYS_munmap, r, at);
+	*ret = (char *)r + at;
+	return 0;
+}
+
+int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd,
+		    const struct ring_who *who)
+{
 	w->lane = NULL;
 	/* as in ring_producer_attach() */
 	(void)__atomic_fetch_or(&p->lanes[0].touched, 1, __ATOMIC_RELAXED);
@@ -112,18 +129,27 @@ int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd, int3
 
 		if (!claim_state(&lane->state))
 			continue;
-		r = map(w->data, p->lane_bytes, fixed, fd, at, &data);
+		/* in place of the mapping that a forked thread has from its parent */
+		r = fd >= 0 ? map(w->data, p->lane_bytes, w->data ? MAP_FIXED : 0, fd, at, &data)
+			    : map_again(p, at, &data);
 		if (r < 0) {
 			__atomic_store_n(&lane->state, RING_FREE, __ATOMIC_RELEASE);
-			w->data = NULL; /* MAP_FIXED may have unmapped it all the same */
+			if (fd >= 0)
+				w->data = NULL; /* MAP_FIXED may have unmapped it all the same */
 			return r;
 		}
+		if (w->data && w->data != data)
+			(void)tt_sys2(SYS_munmap, w->data, p->lane_bytes);
 		raise_high(p, n + 1);
 		w->data = data;
 		w->lane = lane;
+		w->header = p->header;
+		w->tail_seen = __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE);
 		w->lane_bytes = p->lane_bytes;
-		__atomic_store_n(&lane->tid, tid, __ATOMIC_RELAXED);
-		__atomic_store_n(&lane->pid, pid, __ATOMIC_RELEASE);
+		lane->who.span = who->span;
+		lane->who.ppid = who->ppid;
+		lane->who.tid = who->tid;
+		__atomic_store_n(&lane->who.pid, who->pid, __ATOMIC_RELEASE);
 		return 0;
 	}
 	return -EUSERS;
@@ -141,6 +167,82 @@ static size_t align_up(size_t n, size_t to)
 	return (n + to - 1) & ~(to - 1);
 }
 
+#define WAIT_NS     (50 * TT_NS_PER_MS) /* one sleep */
+#define WAIT_ROUNDS 40                  /* as many without a sign of life: no recorder */
+
+/*
+ * Whether the consumer can take the record at @tail: not if it is one of this very thread's that is
+ * in flight, which a signal handler interrupted. Waiting for that would last for ever.
+ */
+static bool can_be_taken(const struct ring_writer *w, uint64_t tail)
+{
+	const struct ring_record *r =
+		(const struct ring_record *)(w->data + (tail & (w->lane_bytes - 1)));
+
+	if (__atomic_load_n(&r->tag, __ATOMIC_ACQUIRE) != tail + 1)
+		return false;
+	return r->kind == RING_PAD || __atomic_load_n(&r->state, __ATOMIC_ACQUIRE) == RING_DONE;
+}
+
+/* The lane is full and the user wants all: until the recorder has taken some of it. futex(2) */
+static bool wait_for_room(struct ring_writer *w, uint64_t seen)
+{
+	struct ring_lane *lane = w->lane;
+	uint32_t alive = __atomic_load_n(&w->header->alive, __ATOMIC_RELAXED);
+
+	if (w->deaf == alive)
+		return false;
+	for (int round = 0; round < WAIT_ROUNDS; round++) {
+		struct timespec time = {.tv_nsec = (long)WAIT_NS};
+		uint64_t tail = __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE);
+
+		if (tail != seen)
+			return true;
+		if (!can_be_taken(w, tail))
+			return false;
+		__atomic_store_n(&lane->waiting, 1, __ATOMIC_SEQ_CST);
+		/* the low half: the word that the kernel compares */
+		(void)tt_sys6(SYS_futex, (long)&lane->tail, FUTEX_WAIT, (long)(uint32_t)tail,
+			      (long)&time, 0, 0);
+		if (__atomic_load_n(&w->header->alive, __ATOMIC_RELAXED) != alive) {
+			alive = __atomic_load_n(&w->header->alive, __ATOMIC_RELAXED);
+			round = 0;
+		}
+	}
+	w->deaf = alive;
+	return false;
+}
+
+/* How much must be put in front of a record of @size bytes, so that it does not wrap. */
+static uint64_t pad_before(uint64_t head, size_t size, uint32_t lane_bytes)
+{
+	uint64_t place = head & (lane_bytes - 1);
+
+	return place + size > lane_bytes ? lane_bytes - place : 0;
+}
+
+/* Out of the way of the common case: the lane looks full. */
+__attribute__((__noinline__)) static bool make_room(struct ring_writer *w, size_t size)
+{
+	struct ring_lane *lane = w->lane;
+
+	for (;;) {
+		uint64_t tail = __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE);
+		uint64_t head = __atomic_load_n(&lane->head, __ATOMIC_RELAXED);
+
+		w->tail_seen = tail;
+		/* a head off its alignment was scribbled on: the consumer puts it right */
+		if (head & (RING_ALIGN - 1))
+			break;
+		if (head + pad_before(head, size, w->lane_bytes) + size - tail <= w->lane_bytes)
+			return true;
+		if (w->header->on_full != RING_FULL_WAIT || !wait_for_room(w, tail))
+			break;
+	}
+	__atomic_fetch_add(&w->header->refused, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
 /*
  * Reserve @size bytes that do not wrap; NULL if the lane is full. @size is at most RING_RECORD_MAX.
  */
@@ -148,23 +250,21 @@ static struct ring_record *reserve(struct ring_writer *w, size_t size, uint64_t 
 {
 	uint32_t lane_bytes = w->lane_bytes;
 	struct ring_lane *lane = w->lane;
-	uint64_t head = __atomic_load_n(&lane->head, __ATOMIC_RELAXED);
-	uint64_t pad;
+	uint64_t head, pad;
 
-	do {
-		uint64_t place = head & (lane_bytes - 1);
-
-		pad = place + size > lane_bytes ? lane_bytes - place : 0;
-		/* a head off its alignment was scribbled on: the consumer puts it right */
-		if ((head & (RING_ALIGN - 1)) ||
-		    head + pad + size - __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE) >
-			    lane_bytes) {
-			__atomic_fetch_add(&lane->lost, 1, __ATOMIC_RELAXED);
-			return NULL;
+	for (;;) {
+		head = __atomic_load_n(&lane->head, __ATOMIC_RELAXED);
+		pad = pad_before(head, size, lane_bytes);
+		if (TT_UNLIKELY((head & (RING_ALIGN - 1)) ||
+				head + pad + size - w->tail_seen > lane_bytes)) {
+			if (!make_room(w, size))
+				return NULL;
+		} else if (__atomic_compare_exchange_n(&lane->head, &head, head + pad + size, false,
+						       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+			break;
 		}
-	} while (!__atomic_compare_exchange_n(&lane->head, &head, head + pad + size, false,
-					      __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
-	if (pad) {
+	}
+	if (TT_UNLIKELY(pad)) {
 		struct ring_record *r = (struct ring_record *)(w->data + (head & (lane_bytes - 1)));
 
 		/* a pad may be as short as RING_ALIGN: only tag, size and kind are there */
@@ -179,72 +279,76 @@ static struct ring_record *reserve(struct ring_writer *w, size_t size, uint64_t 
 _Static_assert(offsetof(struct ring_record, kind) < RING_ALIGN, "a pad record shows its kind");
 
 /* Room an argument takes when at most @limit bytes of it are kept. */
-static size_t arg_room(const struct event_arg *arg, size_t limit)
+static inline size_t arg_room(const struct event_arg *arg, size_t limit)
 {
 	if (!arg->data && !arg->absent)
 		return 0;
 	return align_up(arg->len < limit ? arg->len : limit, 8);
 }
 
-/* How many bytes of each argument are kept, so that the record stays below RING_RECORD_MAX. */
-static size_t fit(const struct event_arg *args, unsigned argc, size_t *ret_limit)
+/* Bytes of a record whose arguments are cut to @limit each. */
+static inline size_t record_size(const struct event_arg *args, unsigned argc, bool has_who,
+				 size_t limit)
 {
-	size_t limit = RING_RECORD_MAX, size;
+	size_t size = sizeof(struct ring_record) + (has_who ? sizeof(struct ring_who) : 0) +
+		      argc * sizeof(struct ring_arg);
 
-	for (;;) {
-		size = sizeof(struct ring_record) + argc * sizeof(struct ring_arg);
-		for (unsigned i = 0; i < argc; i++)
-			size += arg_room(&args[i], limit);
-		if (size <= RING_RECORD_MAX)
-			break;
-		limit /= 2;
-	}
-	*ret_limit = limit;
-	return size;
+	for (unsigned i = 0; i < argc; i++)
+		size += arg_room(&args[i], limit);
+	return align_up(size, RING_ALIGN);
 }
 
-static struct ring_record *put(struct ring_writer *w, const struct event *ev, enum ring_kind kind,
-			       const struct event_arg *args, unsigned argc, uint64_t *ret_pos)
+static inline void put_arg(char **at, const struct event_arg *arg, size_t limit)
 {
+	struct ring_arg *a = (struct ring_arg *)*at;
+	size_t len = !arg->data ? 0 : arg->len < limit ? arg->len : limit;
+	bool cut = arg->cut || (arg->data && len < arg->len);
+
+	a->len = (uint32_t)len;
+	a->flags = (uint16_t)((arg->absent ? RING_ARG_ABSENT : 0) | (cut ? RING_ARG_CUT : 0));
+	a->room = (uint16_t)(arg_room(arg, limit) / 8);
+	a->num = arg->num;
+	if (len)
+		memcpy(a + 1, arg->data, len);
+	*at = (char *)(a + 1) + a->room * 8;
+}
+
+static inline struct ring_record *put(struct ring_writer *w, enum ring_kind kind, unsigned call,
+				      const struct event_arg *args, unsigned argc,
+				      const struct ring_who *who, uint64_t entered,
+				      uint64_t *ret_pos)
+{
+	size_t limit = RING_RECORD_MAX, size = record_size(args, argc, who != NULL, limit);
 	struct ring_record *r;
-	size_t limit, size = align_up(fit(args, argc, &limit), RING_ALIGN);
 	char *at;
 
-	if (!w->lane)
+	if (TT_UNLIKELY(!w->lane))
 		return NULL;
+	while (TT_UNLIKELY(size > RING_RECORD_MAX)) {
+		limit /= 2;
+		size = record_size(args, argc, who != NULL, limit);
+	}
 	r = reserve(w, size, ret_pos);
-	if (!r)
+	if (TT_UNLIKELY(!r))
 		return NULL;
 	r->size = (uint32_t)size;
 	r->kind = (uint8_t)kind;
+	r->call = (uint8_t)call;
 	r->argc = (uint8_t)argc;
 	r->pad0 = 0;
 	r->state = RING_IN_FLIGHT;
-	r->flags = 0;
-	r->seq = ev->seq;
-	r->entered_ns = ev->ts_ns;
-	r->elapsed_ns = 0;
-	r->result = ev->result;
+	r->flags = who ? RING_FLAG_WHO : 0;
+	r->entered = entered;
+	r->elapsed = 0;
+	r->result = 0;
 	r->error = 0;
-	r->pid = ev->pid;
-	r->ppid = ev->ppid;
-	r->tid = ev->tid;
-	r->span = ev->span.id;
 	at = (char *)(r + 1);
-	for (unsigned i = 0; i < argc; i++) {
-		struct ring_arg *a = (struct ring_arg *)at;
-		size_t len = !args[i].data ? 0 : args[i].len < limit ? args[i].len : limit;
-		bool cut = args[i].cut || (args[i].data && len < args[i].len);
-
-		a->len = (uint32_t)len;
-		a->flags = (uint16_t)((args[i].absent ? RING_ARG_ABSENT : 0) |
-				      (cut ? RING_ARG_CUT : 0));
-		a->room = (uint16_t)(arg_room(&args[i], limit) / 8);
-		a->num = args[i].num;
-		if (len)
-			memcpy(a + 1, args[i].data, len);
-		at = (char *)(a + 1) + a->room * 8;
+	if (TT_UNLIKELY(who != NULL)) {
+		memcpy(at, who, sizeof(*who));
+		at += sizeof(*who);
 	}
+	for (unsigned i = 0; i < argc; i++)
+		put_arg(&at, &args[i], limit);
 	return r;
 }
 
@@ -253,25 +357,22 @@ static void publish(struct ring_record *r, uint64_t pos)
 	__atomic_store_n(&r->tag, pos + 1, __ATOMIC_RELEASE);
 }
 
-struct ring_record *ring_call_begin(struct ring_writer *w, const struct event *ev)
+struct ring_record *ring_call_begin(struct ring_writer *w, enum event_call call,
+				    const struct event_arg *args, unsigned argc,
+				    const struct ring_who *who, uint64_t entered)
 {
-	unsigned argc = (unsigned)strlen(event_call_info(ev->call)->layout);
-	struct ring_record *r;
 	uint64_t pos;
+	struct ring_record *r = put(w, RING_CALL, call, args, argc, who, entered, &pos);
 
-	if (event_call_has_extra(ev->call))
-		argc++;
-	r = put(w, ev, RING_CALL, ev->args, argc, &pos);
-	if (!r)
-		return NULL;
-	r->call = (uint8_t)ev->call;
-	publish(r, pos);
+	if (r)
+		publish(r, pos);
 	return r;
 }
 
 void ring_arg_fill(struct ring_record *r, unsigned i, const void *bytes, size_t len)
 {
-	struct ring_arg *a = (struct ring_arg *)(r + 1);
+	char *at = (char *)(r + 1) + (r->flags & RING_FLAG_WHO ? sizeof(struct ring_who) : 0);
+	struct ring_arg *a = (struct ring_arg *)at;
 
 	while (i--)
 		a = (struct ring_arg *)((char *)(a + 1) + a->room * 8);
@@ -282,7 +383,8 @@ void ring_arg_fill(struct ring_record *r, unsigned i, const void *bytes, size_t 
 	a->flags &= ~RING_ARG_ABSENT;
 }
 
-bool ring_start_put(struct ring_writer *w, const struct event *ev, uint32_t flags)
+bool ring_start_put(struct ring_writer *w, const struct event *ev, const struct ring_who *who,
+		    uint64_t entered, uint32_t flags)
 {
 	struct event_arg args[RING_START_ARGC] = {
 		[RING_START_EXE] = {.data = ev->exe.data, .len = ev->exe.len},
@@ -302,24 +404,24 @@ bool ring_start_put(struct ring_writer *w, const struct event *ev, uint32_t flag
 			.data = &ev->parent.id, .len = sizeof(ev->parent.id), .num = 1};
 	else
 		parent->absent = true;
-	r = put(w, ev, RING_START, args, RING_START_ARGC, &pos);
+	r = put(w, RING_START, ev->how, args, RING_START_ARGC, who, entered, &pos);
 	if (!r)
 		return false;
-	r->call = (uint8_t)ev->how;
-	r->flags = flags;
+	r->flags |= flags;
 	r->state = RING_DONE;
 	publish(r, pos);
 	return true;
 }
 
-bool ring_exit_put(struct ring_writer *w, const struct event *ev)
+bool ring_exit_put(struct ring_writer *w, int exit_code, const struct ring_who *who,
+		   uint64_t entered)
 {
 	uint64_t pos;
-	struct ring_record *r = put(w, ev, RING_EXIT, NULL, 0, &pos);
+	struct ring_record *r = put(w, RING_EXIT, 0, NULL, 0, who, entered, &pos);
 
 	if (!r)
 		return false;
-	r->result = ev->exit_code;
+	r->result = exit_code;
 	r->state = RING_DONE;
 	publish(r, pos);
 	return true;

@@ -25,7 +25,10 @@ struct ring_producer {
 struct ring_writer {
 	struct ring_lane *lane;
 	char *data;
+	struct ring_header *header;
+	uint64_t tail_seen; /* the lane's tail at the last look: it is on a cache line of others */
 	uint32_t lane_bytes;
+	uint32_t deaf; /* ring_header.alive when waiting for the recorder was given up */
 };
 
 /*
@@ -38,12 +41,14 @@ int ring_producer_attach(struct ring_producer *p, int fd) TT_MUST_CHECK;
 struct ring_slot *ring_slot_claim(struct ring_producer *p, int32_t pid, const struct tt_uuid *span);
 
 /*
- * ring_lane_claim - a lane for the calling thread; an old mapping in @w is put to use again
- * @fd: the ring, which the caller has verified to be still the ring
- * 0, or -errno with @w->lane NULL: no lane free or no memory.
+ * ring_lane_claim - a lane for the calling thread; an old mapping in @w is given back
+ * @who: its owner, whose records need not name him
+ * The lane is mapped through @fd, the ring, which the caller has verified to be still the ring; with
+ * -1 by way of the directory's own mapping, which takes address space for the whole ring for a
+ * moment. 0, or -errno with @w->lane NULL: no lane free or no memory.
  */
-int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd, int32_t pid,
-		    int32_t tid);
+int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd,
+		    const struct ring_who *who);
 
 /*
  * ring_lane_close - the thread ends: the recorder may give the lane to another once it has drained
@@ -53,19 +58,25 @@ void ring_lane_close(struct ring_writer *w);
 
 /*
  * ring_call_begin - reserve the record of a call and show it as in flight
- * @ev: args, call, pid, ppid, tid, span, seq; ts_ns holds CLOCK_MONOTONIC. Arguments are cut to fit
- *      RING_RECORD_MAX. An absent argument with a length gets that much room: see ring_arg_fill().
- *      The extra, if the call has one, follows as args[number of letters in the layout].
- * Returns the record, or NULL: the lane is full (counted in it) or there is none.
+ * @args, @argc: cut to fit RING_RECORD_MAX. An absent argument with a length gets that much room:
+ *               see ring_arg_fill(). The extra, if the call has one, is the last of them.
+ * @who: NULL for the lane's owner
+ * @entered: ring_ticks()
+ * Returns the record, or NULL: the lane is full or there is none. The caller counts that in the
+ * image's slot.
  */
-struct ring_record *ring_call_begin(struct ring_writer *w, const struct event *ev);
+struct ring_record *ring_call_begin(struct ring_writer *w, enum event_call call,
+				    const struct event_arg *args, unsigned argc,
+				    const struct ring_who *who, uint64_t entered);
 
 /*
- * ring_start_put, ring_exit_put - complete records of the other kinds; false: lost, counted in the
- * lane
+ * ring_start_put, ring_exit_put - complete records of the other kinds; false: lost
+ * @ev: what they say; its ts_ns and ids are not looked at
  */
-bool ring_start_put(struct ring_writer *w, const struct event *ev, uint32_t flags);
-bool ring_exit_put(struct ring_writer *w, const struct event *ev);
+bool ring_start_put(struct ring_writer *w, const struct event *ev, const struct ring_who *who,
+		    uint64_t entered, uint32_t flags);
+bool ring_exit_put(struct ring_writer *w, int exit_code, const struct ring_who *who,
+		   uint64_t entered);
 
 /*
  * ring_arg_fill - set the bytes of argument @i of a record in flight; @len is at most the room
@@ -74,12 +85,11 @@ bool ring_exit_put(struct ring_writer *w, const struct event *ev);
 void ring_arg_fill(struct ring_record *r, unsigned i, const void *bytes, size_t len);
 
 /* ring_call_end - complete a record */
-static inline void ring_call_end(struct ring_record *r, int64_t result, int error,
-				 uint64_t elapsed_ns)
+static inline void ring_call_end(struct ring_record *r, int64_t result, int error, uint64_t elapsed)
 {
 	r->result = result;
 	r->error = error;
-	r->elapsed_ns = elapsed_ns;
+	r->elapsed = elapsed;
 	__atomic_store_n(&r->state, RING_DONE, __ATOMIC_RELEASE);
 }
 

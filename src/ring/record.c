@@ -42,7 +42,6 @@ static int call_event(const struct ring_record *r, struct event *ev)
 	if (r->call >= EVENT_CALL_COUNT)
 		return -EBADMSG;
 	ev->type = EVENT_SYSCALL;
-	ev->has_seq = true;
 	ev->call = (enum event_call)r->call;
 	argc = (unsigned)strlen(event_call_info(ev->call)->layout);
 	for (unsigned i = 0; i < argc; i++) {
@@ -61,13 +60,12 @@ static int call_event(const struct ring_record *r, struct event *ev)
 		if (!extra.absent)
 			ev->extra = text_of(&extra);
 	}
-	ev->in_flight = r->state != RING_DONE;
+	ev->in_flight = r->state != RING_DONE || (r->flags & RING_FLAG_ABANDONED);
 	ev->has_result = !ev->in_flight && !(r->flags & RING_FLAG_NO_RESULT);
 	ev->result = r->result;
 	ev->error = r->error;
-	ev->elapsed_ns = r->elapsed_ns;
 	if (ev->in_flight)
-		ev->result = ev->error = 0;
+		ev->result = ev->error = 0, ev->elapsed_ns = 0;
 	return 0;
 }
 
@@ -96,16 +94,17 @@ static int start_event(const struct ring_record *r, struct event *ev)
 	return 0;
 }
 
-int ring_record_event(const struct ring_record *r, struct event *ret)
+int ring_record_event(const struct ring_consumer *c, const struct ring_taken *t, struct event *ret)
 {
+	const struct ring_record *r = &t->record;
+
 	memset(ret, 0, sizeof(*ret));
 	ret->source = EVENT_FROM_PRELOAD;
-	ret->ts_ns = r->entered_ns;
-	ret->seq = r->seq;
-	ret->pid = r->pid;
-	ret->ppid = r->ppid;
-	ret->tid = r->tid;
-	ret->span.id = r->span;
+	ring_record_times(c, r, &ret->ts_ns, &ret->elapsed_ns);
+	ret->pid = t->who.pid;
+	ret->ppid = t->who.ppid;
+	ret->tid = t->who.tid;
+	ret->span.id = t->who.span;
 	switch ((enum ring_kind)r->kind) {
 	case RING_CALL:
 		return call_event(r, ret);

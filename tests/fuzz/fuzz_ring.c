@@ -26,14 +26,17 @@ static struct ring_producer producer;
 
 static void fill(void)
 {
-	struct event ev = {.call = EVENT_CALL_chdir,
-			   .args = {{.data = "/x", .len = 2}, {.absent = true, .len = 64}}};
+	struct event_arg args[] = {{.data = "/x", .len = 2}, {.absent = true, .len = 64}};
+	struct ring_who child = {.pid = 2};
+	struct event ev = {.exe = {"/x", 2}};
 
+	/* those of lane 0 stay in flight; there is room for all of them */
 	for (uint64_t i = 0; i < 4; i++) {
-		ev.seq = i;
-		(void)ring_call_begin(&writers[0], &ev);   /* stays in flight */
-		(void)ring_start_put(&writers[1], &ev, 0); /* there is room for all of them */
-		(void)ring_exit_put(&writers[2], &ev);
+		const struct ring_who *who = i & 1 ? &child : NULL;
+
+		(void)ring_call_begin(&writers[0], EVENT_CALL_chdir, args, 2, who, i);
+		(void)ring_start_put(&writers[1], &ev, who, i, 0);
+		(void)ring_exit_put(&writers[2], 3, who, i);
 	}
 }
 
@@ -65,18 +68,18 @@ static void scribble(const uint8_t *data, size_t size)
 }
 
 /* The record in exact room: a look past its size is seen. */
-static void use(const void *record)
+static void use(const struct ring_consumer *c, const struct ring_taken *taken)
 {
 	static const struct event_ids ids = {.session = {"s", 1}};
 	static char line[EVENT_BUF_MAX];
-	uint32_t size = ((const struct ring_record *)record)->size;
+	size_t size = sizeof(taken->who) + taken->record.size;
 	void *exact = malloc(size);
 	struct event ev;
 
 	if (!exact)
 		abort();
-	memcpy(exact, record, size);
-	if (ring_record_event(exact, &ev) == 0) {
+	memcpy(exact, taken, size);
+	if (ring_record_event(c, exact, &ev) == 0) {
 		ev.ids = &ids;
 		(void)event_is_quiet(&ev);
 		if (event_format(&ev, line, sizeof(line)) <= 0)
@@ -87,7 +90,7 @@ static void use(const void *record)
 
 static void drain(struct ring_consumer *c, bool dead)
 {
-	static _Alignas(8) char record[RING_RECORD_MAX];
+	static _Alignas(8) char record[RING_TAKEN_MAX];
 
 	for (uint32_t lane = 0; lane < ring_lane_count(c); lane++) {
 		struct ring_lane_state state;
@@ -98,7 +101,7 @@ static void drain(struct ring_consumer *c, bool dead)
 			continue;
 		while ((r = ring_lane_next(c, lane, record, dead, &state)) != 0) {
 			if (r == 1 && used++ < FORMATS_MAX)
-				use(record);
+				use(c, (const struct ring_taken *)record);
 			if (turns++ > TURNS_MAX)
 				abort(); /* more records than a lane can hold */
 		}
@@ -110,15 +113,18 @@ static void drain(struct ring_consumer *c, bool dead)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct ring_consumer *c = NULL;
-	uint64_t no_lane, no_slot;
+	struct ring_losses lost;
+	uint64_t refused, no_slot;
 	struct tt_uuid span = {{1}};
 	int slot;
 
 	memset(writers, 0, sizeof(writers));
-	if (ring_consumer_new(&c) < 0 || ring_producer_attach(&producer, ring_consumer_fd(c)) < 0)
+	if (ring_consumer_new(&(struct ring_options){0}, &c) < 0 ||
+	    ring_producer_attach(&producer, ring_consumer_fd(c)) < 0)
 		abort();
 	for (int i = 0; i < LANES_USED; i++)
-		if (ring_lane_claim(&producer, &writers[i], ring_consumer_fd(c), 1, 1) < 0)
+		if (ring_lane_claim(&producer, &writers[i], ring_consumer_fd(c),
+				    &(struct ring_who){.pid = 1, .tid = 1}) < 0)
 			abort();
 	fill();
 	scribble(data, size);
@@ -129,8 +135,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (slot >= (int)RING_SLOTS)
 		abort();
 	if (slot >= 0)
-		(void)ring_slot_release(c, (uint32_t)slot);
-	ring_consumer_unplaced(c, &no_lane, &no_slot);
+		ring_slot_release(c, (uint32_t)slot, &lost);
+	ring_consumer_refused(c, &refused, &no_slot);
 	for (int i = 0; i < LANES_USED; i++)
 		(void)munmap(writers[i].data, RING_LANE_BYTES);
 	(void)munmap(producer.header, ring_directory_size(RING_SLOTS, RING_LANES));

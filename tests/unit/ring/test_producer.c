@@ -22,7 +22,7 @@ static void no_ring(void)
 		  0);
 	CHECK_INT(ring_producer_attach(&p, fd), -EPROTO); /* all zero */
 	close(fd);
-	CHECK_INT(ring_consumer_new(&c), 0);
+	CHECK_INT(ring_consumer_new(&(struct ring_options){0}, &c), 0);
 	fd = ring_consumer_fd(c);
 	CHECK_INT(fcntl(fd, F_GETFD), FD_CLOEXEC);
 	/* nobody can pull the file out from under the recorder */
@@ -44,28 +44,29 @@ static void scribbled_head(void)
 	struct ring_producer p = {.header = NULL};
 	struct ring_writer w = {.lane = NULL};
 	struct ring_consumer *c = NULL;
-	struct event ev = {.call = EVENT_CALL_system,
-			   .args = {{.data = text, .len = sizeof(text)}}};
+	struct event_arg arg = {.data = text, .len = sizeof(text)};
+	struct ring_who who = {.pid = 1};
 	uint64_t lost = 0;
 
-	CHECK(ring_call_begin(&w, &ev) == NULL); /* no lane */
-	CHECK_INT(ring_consumer_new(&c), 0);
+	CHECK(ring_call_begin(&w, EVENT_CALL_system, &arg, 1, NULL, 0) == NULL); /* no lane */
+	CHECK_INT(ring_consumer_new(&(struct ring_options){0}, &c), 0);
 	CHECK_INT(ring_producer_attach(&p, ring_consumer_fd(c)), 0);
-	CHECK_INT(ring_lane_claim(&p, &w, ring_consumer_fd(c), 1, 1), 0);
+	CHECK_INT(ring_lane_claim(&p, &w, ring_consumer_fd(c), &who), 0);
 	/* a pad of a few bytes at the very end of the mapping would be written past it */
 	for (uint64_t off = 1; off < RING_ALIGN; off++) {
 		w.lane->head = RING_LANE_BYTES - off;
 		w.lane->tail = RING_LANE_BYTES - RING_ALIGN;
-		CHECK(ring_call_begin(&w, &ev) == NULL);
-		CHECK_INT(w.lane->lost, ++lost);
+		CHECK(ring_call_begin(&w, EVENT_CALL_system, &arg, 1, NULL, 0) == NULL);
+		CHECK_INT(p.header->refused, ++lost);
 	}
 	for (uint64_t head = UINT64_MAX - 15 - 64; head; head += 16) {
 		w.lane->head = w.lane->tail = head;
-		CHECK(ring_call_begin(&w, &ev) != NULL);
+		CHECK(ring_call_begin(&w, EVENT_CALL_system, &arg, 1, NULL, 0) != NULL);
 	}
 	w.lane->head = UINT64_MAX - 15;
 	w.lane->tail = 0;
-	CHECK(ring_call_begin(&w, &ev) != NULL || w.lane->lost > lost);
+	CHECK(ring_call_begin(&w, EVENT_CALL_system, &arg, 1, NULL, 0) != NULL ||
+	      p.header->refused > lost);
 	CHECK_INT(munmap(w.data, RING_LANE_BYTES), 0);
 	CHECK_INT(munmap(p.header, ring_directory_size(RING_SLOTS, RING_LANES)), 0);
 	ring_consumer_free(c);
