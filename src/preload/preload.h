@@ -42,8 +42,8 @@ struct pl_image {
 };
 
 /*
- * A call in flight in this thread. A handler's calls nest in it; one that a siglongjmp() left behind
- * is known by the stack, which has been unwound past it: see pl_begin().
+ * A call in flight in this thread. A handler's calls nest in it; one that a siglongjmp() left
+ * behind is known by the stack, which has been unwound past it: see pl_begin().
  */
 struct pl_open {
 	struct ring_record *rec;
@@ -212,8 +212,8 @@ void pl_end(struct pl_call *c, int64_t result, bool failed);
 void pl_end_error(struct pl_call *c, int64_t result, int error);
 
 /*
- * pl_vfork_over - the vfork child is another program or gone: what it was doing, if it was killed in
- * it, is over
+ * pl_vfork_over - the vfork child is another program or gone: what it was doing, if it was killed
+ * in it, is over
  */
 void pl_vfork_over(void);
 

@@ -43,8 +43,8 @@ struct ring_slot *ring_slot_claim(struct ring_producer *p, int32_t pid, const st
 /*
  * ring_lane_claim - a lane for the calling thread; an old mapping in @w is given back
  * @who: its owner, whose records need not name him
- * The lane is mapped through @fd, the ring, which the caller has verified to be still the ring; with
- * -1 by way of the directory's own mapping, which takes address space for the whole ring for a
+ * The lane is mapped through @fd, the ring, which the caller has verified to be still the ring;
+ * with -1 by way of the directory's own mapping, which takes address space for the whole ring for a
  * moment. 0, or -errno with @w->lane NULL: no lane free or no memory.
  */
 int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd,
