@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "ring/clock.h"
+#include "ring/put.h"
 
 static int32_t thread_id(void)
 {
@@ -177,7 +178,7 @@ void pl_thread_ready(void)
 }
 
 /* An event that has no record: the image's slot says how many there are. */
-__attribute__((__noinline__)) static void count_lost(struct pl_image *image, bool had_lane)
+TT_COLD static void count_lost(struct pl_image *image, bool had_lane)
 {
 	if (!had_lane)
 		__atomic_fetch_add(&pl_process.ring.header->refused, 1, __ATOMIC_RELAXED);
@@ -222,7 +223,7 @@ static bool is_on_alternate_stack(void)
  * the stack (or on another one, if the handler has its own). One that lies further down was left by
  * siglongjmp(), and would keep the recorder waiting for the rest of the thread's life.
  */
-__attribute__((__noinline__)) static void drop_abandoned(uintptr_t frame)
+TT_COLD static void drop_abandoned(uintptr_t frame)
 {
 	struct pl_thread *t = &pl_thread;
 
@@ -235,38 +236,42 @@ __attribute__((__noinline__)) static void drop_abandoned(uintptr_t frame)
 	}
 }
 
-static void begin_in_ring(struct pl_call *c)
+/* The call is in flight: what a siglongjmp() out of it would leave behind is remembered. */
+TT_INLINE void push(struct pl_thread *t, struct pl_call *c)
+{
+	struct pl_open *o = &t->open[t->depth];
+
+	c->depth = (uint8_t)t->depth++;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	o->tag = c->tag;
+	o->frame = (uintptr_t)c;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	o->rec = c->rec;
+}
+
+TT_COLD static void begin_in_ring(struct pl_call *c)
 {
 	struct pl_thread *t = &pl_thread;
 	struct ring_who who;
 
-	if (TT_UNLIKELY(t->depth != 0))
+	if (t->depth)
 		drop_abandoned((uintptr_t)c);
-	if (TT_UNLIKELY(!has_lane())) {
+	if (!has_lane()) {
 		count_lost(pl_image_now(), false);
 		return;
 	}
-	if (TT_UNLIKELY(t->in_vfork))
+	if (t->in_vfork)
 		who_now(&who, &t->vfork_image);
 	c->ticks = ring_ticks(pl_process.clock);
 	c->rec = ring_call_begin(&t->writer, (enum event_call)c->call, c->args, c->argc,
 				 t->in_vfork ? &who : NULL, c->ticks);
-	if (TT_UNLIKELY(!c->rec)) {
+	if (!c->rec) {
 		count_lost(pl_image_now(), true);
 		return;
 	}
 	c->tag = c->rec->tag;
-	c->depth = PL_OPEN_MAX;
-	if (TT_LIKELY(t->depth < PL_OPEN_MAX)) {
-		struct pl_open *o = &t->open[t->depth];
-
-		c->depth = (uint8_t)t->depth++;
-		__atomic_signal_fence(__ATOMIC_SEQ_CST);
-		o->tag = c->tag;
-		o->frame = (uintptr_t)c;
-		__atomic_signal_fence(__ATOMIC_SEQ_CST);
-		o->rec = c->rec;
-	}
+	if (t->depth < PL_OPEN_MAX)
+		push(t, c);
 }
 
 /* The event as the formatter and the filter want it. */
@@ -283,7 +288,7 @@ static void fill_event(struct event *ev, const struct pl_call *c)
  * The sure part of the default filter, on the spot: absolute paths below /proc, /sys and /dev. In
  * the ring the rest is the recorder's to judge, who knows what relative paths are relative to.
  */
-__attribute__((__noinline__)) static bool is_quiet(const struct pl_call *c)
+TT_COLD static bool is_quiet(const struct pl_call *c)
 {
 	struct event ev;
 
@@ -291,23 +296,13 @@ __attribute__((__noinline__)) static bool is_quiet(const struct pl_call *c)
 	return event_is_quiet(&ev);
 }
 
-static bool may_be_quiet(const struct pl_call *c)
+/* Whatever is not the plain case: a thread with a lane, and no call of its own in flight. */
+TT_COLD static void begin_otherwise(struct pl_call *c)
 {
-	const char *layout = event_call_info((enum event_call)c->call)->layout;
-	const struct event_arg *path = &c->args[layout[0] == 'd'];
-
-	return event_opens((enum event_call)c->call) && path->len > 4 &&
-	       *(const char *)path->data == '/' &&
-	       strchr("psd", ((const char *)path->data)[1]) != NULL;
-}
-
-void pl_begin(struct pl_call *c)
-{
-	if (TT_UNLIKELY(may_be_quiet(c)) && is_quiet(c)) {
-		c->quiet = true;
+	c->quiet = c->quiet && is_quiet(c);
+	if (c->quiet)
 		return;
-	}
-	if (TT_LIKELY(pl_process.mode == PL_RING)) {
+	if (pl_process.mode == PL_RING) {
 		begin_in_ring(c);
 		return;
 	}
@@ -316,8 +311,28 @@ void pl_begin(struct pl_call *c)
 	c->ticks = tt_clock_ns(CLOCK_MONOTONIC);
 }
 
+TT_HOT void pl_begin(struct pl_call *c)
+{
+	struct pl_thread *t = &pl_thread;
+
+	/* only PL_RING has lanes */
+	if (TT_UNLIKELY(c->quiet || !t->writer.lane || t->depth || t->in_vfork)) {
+		begin_otherwise(c);
+		return;
+	}
+	c->ticks = ring_ticks(pl_process.clock);
+	c->rec = ring_call_begin(&t->writer, (enum event_call)c->call, c->args, c->argc, NULL,
+				 c->ticks);
+	if (TT_UNLIKELY(!c->rec)) {
+		count_lost(&pl_process.image, true);
+		return;
+	}
+	c->tag = c->rec->tag;
+	push(t, c);
+}
+
 /* PL_DIRECT: the line, with its @result, or without one (exec, which has not happened yet). */
-__attribute__((__noinline__)) static void put_line(const struct pl_call *c, bool has_result,
+TT_COLD static void put_line(const struct pl_call *c, bool has_result,
 						   int64_t result, int error)
 {
 	struct event ev;
@@ -342,28 +357,35 @@ __attribute__((__noinline__)) static void put_line(const struct pl_call *c, bool
 	pl_log_line(&ev);
 }
 
-void pl_end_error(struct pl_call *c, int64_t result, int error)
+/* A record that others lie on top of, or that is not this call's any more; a line of direct mode. */
+TT_COLD static void end_otherwise(struct pl_call *c, int64_t result, int error)
 {
-	if (TT_LIKELY(pl_process.mode == PL_RING)) {
-		if (!c->rec || !is_open(c))
-			return;
-		if (TT_LIKELY(c->depth < PL_OPEN_MAX)) {
-			while (TT_UNLIKELY(pl_thread.depth > c->depth + 1u))
-				pop(&pl_thread, true);
-			pop(&pl_thread, false);
-		}
-		ring_call_end(c->rec, result, error, ring_ticks(pl_process.clock) - c->ticks);
-	} else if (!c->quiet) {
-		int saved = errno;
+	int saved = errno;
 
+	if (pl_process.mode == PL_DIRECT && !c->quiet)
 		put_line(c, true, result, error);
-		errno = saved;
-	}
+	errno = saved;
+	if (!c->rec || !is_open(c))
+		return;
+	while (c->depth < PL_OPEN_MAX && pl_thread.depth > c->depth)
+		pop(&pl_thread, pl_thread.depth > c->depth + 1u);
+	ring_call_end(c->rec, result, error, ring_ticks(pl_process.clock) - c->ticks);
 }
 
-void pl_end(struct pl_call *c, int64_t result, bool failed)
+TT_HOT void pl_end_error(struct pl_call *c, int64_t result, int error)
 {
-	pl_end_error(c, result, failed ? errno : 0);
+	struct pl_thread *t = &pl_thread;
+	struct pl_open *o = &t->open[c->depth];
+
+	if (TT_UNLIKELY(!c->rec || t->depth != c->depth + 1u || o->rec != c->rec ||
+			o->tag != c->tag)) {
+		end_otherwise(c, result, error);
+		return;
+	}
+	o->rec = NULL;
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	t->depth = c->depth;
+	ring_call_end(c->rec, result, error, ring_ticks(pl_process.clock) - c->ticks);
 }
 
 void pl_point(struct pl_call *c)

@@ -305,6 +305,13 @@ void pl_init(void)
 	errno = saved;
 }
 
+bool pl_is_recorded(enum event_family family)
+{
+	if (!pl_process.image.pid)
+		pl_init();
+	return pl_process.families & 1u << family;
+}
+
 __attribute__((__constructor__)) static void constructor(int argc, char **argv, char **envp)
 {
 	int saved = errno;

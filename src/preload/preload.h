@@ -15,6 +15,7 @@
 #ifndef TT_PRELOAD_PRELOAD_H
 #define TT_PRELOAD_PRELOAD_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
@@ -55,11 +56,11 @@ struct pl_open {
 /* Per thread, in initial-exec TLS: reachable without a function call, at any time. */
 struct pl_thread {
 	struct ring_writer writer;
-	struct pl_open open[PL_OPEN_MAX];
-	uint32_t depth;       /* how many of them there are */
+	uint32_t depth;       /* how many calls are in flight */
 	uint32_t vfork_depth; /* ... when this thread began to wait for a vfork child */
 	int32_t tid;          /* 0: not asked yet */
 	bool in_vfork;        /* this is a vfork child: @vfork_image counts */
+	struct pl_open open[PL_OPEN_MAX];
 	/* mapping of a spawn attempt in a vfork child, freed by the parent */
 	void *scratch;
 	size_t scratch_size;
@@ -102,7 +103,7 @@ struct pl_call {
 	uint32_t flags;          /* RING_FLAG_* of an exec */
 	uint8_t call, argc;      /* enum event_call */
 	uint8_t depth;           /* PL_RING: its place in pl_thread.open */
-	bool quiet;              /* left out by the default filter */
+	bool quiet;              /* left out by the default filter; before pl_begin(): perhaps */
 	int saved_errno;         /* for hooks that need a place for it */
 };
 _Static_assert(EVENT_CALL_COUNT <= 256, "pl_call.call");
@@ -122,27 +123,29 @@ const char *pl_keep(const char *text, size_t len);
 /* pl_init - set up if that has not happened: other constructors may call hooks before ours runs */
 void pl_init(void);
 
+/* pl_is_recorded - whether events of that family are made; sets up if that has not happened */
+TT_COLD bool pl_is_recorded(enum event_family family);
+
 /*
  * pl_enter - start a call; false: nothing is recorded, call the real function and return. Keeps
  * errno.
  */
-__attribute__((__always_inline__)) static inline bool pl_enter(struct pl_call *c,
-							       enum event_call call)
+TT_INLINE bool pl_enter(struct pl_call *c, enum event_call call)
 {
-	if (TT_UNLIKELY(!pl_process.image.pid))
-		pl_init();
-	/* PL_OFF: no family is recorded */
-	if (!(pl_process.families & 1u << event_call_family(call)))
+	/* nothing is recorded before pl_init() has said what, and in PL_OFF */
+	if (TT_UNLIKELY(!(pl_process.families & 1u << event_call_family(call))) &&
+	    !pl_is_recorded(event_call_family(call)))
 		return false;
+	c->flags = 0;
 	c->call = (uint8_t)call;
 	c->argc = (uint8_t)event_call_argc(call);
-	c->rec = NULL;
-	c->flags = 0;
+	c->depth = PL_OPEN_MAX;
 	c->quiet = false;
+	c->rec = NULL;
 	return true;
 }
 
-__attribute__((__always_inline__)) static inline void pl_arg_text(struct pl_call *c, unsigned i,
+TT_INLINE void pl_arg_text(struct pl_call *c, unsigned i,
 								  const char *text)
 {
 	struct event_arg *arg = &c->args[i];
@@ -154,15 +157,19 @@ __attribute__((__always_inline__)) static inline void pl_arg_text(struct pl_call
 	arg->data = arg->absent ? NULL : text;
 	arg->len = arg->absent ? 0 : strnlen(text, max);
 	arg->cut = arg->len == max;
+	/* opens below /proc, /sys and /dev may be left out: pl_begin() has a closer look */
+	if (event_opens((enum event_call)c->call) && arg->len > 4 && text[0] == '/' &&
+	    (text[1] == 'p' || text[1] == 's' || text[1] == 'd'))
+		c->quiet = true;
 }
 
-__attribute__((__always_inline__)) static inline void pl_arg_num(struct pl_call *c, unsigned i,
+TT_INLINE void pl_arg_num(struct pl_call *c, unsigned i,
 								 int64_t num)
 {
 	c->args[i] = (struct event_arg){.num = num};
 }
 
-__attribute__((__always_inline__)) static inline void pl_arg_mode(struct pl_call *c, unsigned i,
+TT_INLINE void pl_arg_mode(struct pl_call *c, unsigned i,
 								  int flags, unsigned mode)
 {
 	c->args[i] = (struct event_arg){
@@ -171,7 +178,7 @@ __attribute__((__always_inline__)) static inline void pl_arg_mode(struct pl_call
 	};
 }
 
-__attribute__((__always_inline__)) static inline void pl_arg_addr(struct pl_call *c, unsigned i,
+TT_INLINE void pl_arg_addr(struct pl_call *c, unsigned i,
 								  const void *sa, size_t len)
 {
 	bool absent = (uintptr_t)sa < 4096, fits = !absent && len <= EVENT_ADDR_MAX;
@@ -181,7 +188,7 @@ __attribute__((__always_inline__)) static inline void pl_arg_addr(struct pl_call
 }
 
 /* pl_arg_room - an output argument of up to @len bytes, filled by pl_out() after the call */
-__attribute__((__always_inline__)) static inline void pl_arg_room(struct pl_call *c, unsigned i,
+TT_INLINE void pl_arg_room(struct pl_call *c, unsigned i,
 								  size_t len)
 {
 	c->args[i] = (struct event_arg){.len = len, .absent = true};
@@ -203,13 +210,16 @@ void pl_out(struct pl_call *c, unsigned i, const void *bytes, size_t len);
 /* pl_begin - the call starts now. Keeps errno. */
 void pl_begin(struct pl_call *c);
 
+/* pl_end_error - as pl_end, for functions that return their error: getaddrinfo, posix_spawn */
+void pl_end_error(struct pl_call *c, int64_t result, int error);
+
 /*
  * pl_end - it returned @result; @failed: errno says why. Keeps errno.
  */
-void pl_end(struct pl_call *c, int64_t result, bool failed);
-
-/* pl_end_error - as pl_end, for functions that return their error: getaddrinfo, posix_spawn */
-void pl_end_error(struct pl_call *c, int64_t result, int error);
+TT_INLINE void pl_end(struct pl_call *c, int64_t result, bool failed)
+{
+	pl_end_error(c, result, failed ? errno : 0);
+}
 
 /*
  * pl_vfork_over - the vfork child is another program or gone: what it was doing, if it was killed

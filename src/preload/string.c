@@ -13,6 +13,8 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/compiler.h"
+
 #ifdef __x86_64__
 static inline void copy16(char *to, const char *from)
 {
@@ -45,7 +47,7 @@ static inline void copy_few(char *to, const char *from, size_t n)
 }
 #endif
 
-void *memcpy(void *restrict to, const void *restrict from, size_t n)
+TT_HOT void *memcpy(void *restrict to, const void *restrict from, size_t n)
 {
 #ifdef __x86_64__
 	char *t = to;
@@ -125,7 +127,7 @@ void *memchr(const void *s, int c, size_t n)
 	return NULL;
 }
 
-size_t strnlen(const char *s, size_t max)
+TT_HOT size_t strnlen(const char *s, size_t max)
 {
 	size_t n = 0;
 

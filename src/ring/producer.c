@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The producer side: claim, reserve, fill, publish. */
-#include "ring/producer.h"
+/* The producer side: what is not on the path of every record. */
+#include "ring/put.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -162,11 +162,6 @@ void ring_lane_close(struct ring_writer *w)
 	w->lane = NULL;
 }
 
-static size_t align_up(size_t n, size_t to)
-{
-	return (n + to - 1) & ~(to - 1);
-}
-
 #define WAIT_NS     (50 * TT_NS_PER_MS) /* one sleep */
 #define WAIT_ROUNDS 40                  /* as many without a sign of life: no recorder */
 
@@ -213,16 +208,7 @@ static bool wait_for_room(struct ring_writer *w, uint64_t seen)
 	return false;
 }
 
-/* How much must be put in front of a record of @size bytes, so that it does not wrap. */
-static uint64_t pad_before(uint64_t head, size_t size, uint32_t lane_bytes)
-{
-	uint64_t place = head & (lane_bytes - 1);
-
-	return place + size > lane_bytes ? lane_bytes - place : 0;
-}
-
-/* Out of the way of the common case: the lane looks full. */
-__attribute__((__noinline__)) static bool make_room(struct ring_writer *w, size_t size)
+bool ring_make_room(struct ring_writer *w, size_t size)
 {
 	struct ring_lane *lane = w->lane;
 
@@ -234,139 +220,13 @@ __attribute__((__noinline__)) static bool make_room(struct ring_writer *w, size_
 		/* a head off its alignment was scribbled on: the consumer puts it right */
 		if (head & (RING_ALIGN - 1))
 			break;
-		if (head + pad_before(head, size, w->lane_bytes) + size - tail <= w->lane_bytes)
+		if (head + ring_pad_before(head, size, w->lane_bytes) + size - tail <= w->lane_bytes)
 			return true;
 		if (w->header->on_full != RING_FULL_WAIT || !wait_for_room(w, tail))
 			break;
 	}
 	__atomic_fetch_add(&w->header->refused, 1, __ATOMIC_RELAXED);
 	return false;
-}
-
-/*
- * Reserve @size bytes that do not wrap; NULL if the lane is full. @size is at most RING_RECORD_MAX.
- */
-static struct ring_record *reserve(struct ring_writer *w, size_t size, uint64_t *ret_pos)
-{
-	uint32_t lane_bytes = w->lane_bytes;
-	struct ring_lane *lane = w->lane;
-	uint64_t head, pad;
-
-	for (;;) {
-		head = __atomic_load_n(&lane->head, __ATOMIC_RELAXED);
-		pad = pad_before(head, size, lane_bytes);
-		if (TT_UNLIKELY((head & (RING_ALIGN - 1)) ||
-				head + pad + size - w->tail_seen > lane_bytes)) {
-			if (!make_room(w, size))
-				return NULL;
-		} else if (__atomic_compare_exchange_n(&lane->head, &head, head + pad + size, false,
-						       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-			break;
-		}
-	}
-	if (TT_UNLIKELY(pad)) {
-		struct ring_record *r = (struct ring_record *)(w->data + (head & (lane_bytes - 1)));
-
-		/* a pad may be as short as RING_ALIGN: only tag, size and kind are there */
-		r->size = (uint32_t)pad;
-		r->kind = RING_PAD;
-		__atomic_store_n(&r->tag, head + 1, __ATOMIC_RELEASE);
-		head += pad;
-	}
-	*ret_pos = head;
-	return (struct ring_record *)(w->data + (head & (lane_bytes - 1)));
-}
-_Static_assert(offsetof(struct ring_record, kind) < RING_ALIGN, "a pad record shows its kind");
-
-/* Room an argument takes when at most @limit bytes of it are kept. */
-static inline size_t arg_room(const struct event_arg *arg, size_t limit)
-{
-	if (!arg->data && !arg->absent)
-		return 0;
-	return align_up(arg->len < limit ? arg->len : limit, 8);
-}
-
-/* Bytes of a record whose arguments are cut to @limit each. */
-static inline size_t record_size(const struct event_arg *args, unsigned argc, bool has_who,
-				 size_t limit)
-{
-	size_t size = sizeof(struct ring_record) + (has_who ? sizeof(struct ring_who) : 0) +
-		      argc * sizeof(struct ring_arg);
-
-	for (unsigned i = 0; i < argc; i++)
-		size += arg_room(&args[i], limit);
-	return align_up(size, RING_ALIGN);
-}
-
-static inline void put_arg(char **at, const struct event_arg *arg, size_t limit)
-{
-	struct ring_arg *a = (struct ring_arg *)*at;
-	size_t len = !arg->data ? 0 : arg->len < limit ? arg->len : limit;
-	bool cut = arg->cut || (arg->data && len < arg->len);
-
-	a->len = (uint32_t)len;
-	a->flags = (uint16_t)((arg->absent ? RING_ARG_ABSENT : 0) | (cut ? RING_ARG_CUT : 0));
-	a->room = (uint16_t)(arg_room(arg, limit) / 8);
-	a->num = arg->num;
-	if (len)
-		memcpy(a + 1, arg->data, len);
-	*at = (char *)(a + 1) + a->room * 8;
-}
-
-static inline struct ring_record *put(struct ring_writer *w, enum ring_kind kind, unsigned call,
-				      const struct event_arg *args, unsigned argc,
-				      const struct ring_who *who, uint64_t entered,
-				      uint64_t *ret_pos)
-{
-	size_t limit = RING_RECORD_MAX, size = record_size(args, argc, who != NULL, limit);
-	struct ring_record *r;
-	char *at;
-
-	if (TT_UNLIKELY(!w->lane))
-		return NULL;
-	while (TT_UNLIKELY(size > RING_RECORD_MAX)) {
-		limit /= 2;
-		size = record_size(args, argc, who != NULL, limit);
-	}
-	r = reserve(w, size, ret_pos);
-	if (TT_UNLIKELY(!r))
-		return NULL;
-	r->size = (uint32_t)size;
-	r->kind = (uint8_t)kind;
-	r->call = (uint8_t)call;
-	r->argc = (uint8_t)argc;
-	r->pad0 = 0;
-	r->state = RING_IN_FLIGHT;
-	r->flags = who ? RING_FLAG_WHO : 0;
-	r->entered = entered;
-	r->elapsed = 0;
-	r->result = 0;
-	r->error = 0;
-	at = (char *)(r + 1);
-	if (TT_UNLIKELY(who != NULL)) {
-		memcpy(at, who, sizeof(*who));
-		at += sizeof(*who);
-	}
-	for (unsigned i = 0; i < argc; i++)
-		put_arg(&at, &args[i], limit);
-	return r;
-}
-
-static void publish(struct ring_record *r, uint64_t pos)
-{
-	__atomic_store_n(&r->tag, pos + 1, __ATOMIC_RELEASE);
-}
-
-struct ring_record *ring_call_begin(struct ring_writer *w, enum event_call call,
-				    const struct event_arg *args, unsigned argc,
-				    const struct ring_who *who, uint64_t entered)
-{
-	uint64_t pos;
-	struct ring_record *r = put(w, RING_CALL, call, args, argc, who, entered, &pos);
-
-	if (r)
-		publish(r, pos);
-	return r;
 }
 
 void ring_arg_fill(struct ring_record *r, unsigned i, const void *bytes, size_t len)
@@ -404,12 +264,12 @@ bool ring_start_put(struct ring_writer *w, const struct event *ev, const struct 
 			.data = &ev->parent.id, .len = sizeof(ev->parent.id), .num = 1};
 	else
 		parent->absent = true;
-	r = put(w, RING_START, ev->how, args, RING_START_ARGC, who, entered, &pos);
+	r = ring_put(w, RING_START, ev->how, args, RING_START_ARGC, who, entered, &pos);
 	if (!r)
 		return false;
 	r->flags |= flags;
 	r->state = RING_DONE;
-	publish(r, pos);
+	ring_publish(r, pos);
 	return true;
 }
 
@@ -417,12 +277,12 @@ bool ring_exit_put(struct ring_writer *w, int exit_code, const struct ring_who *
 		   uint64_t entered)
 {
 	uint64_t pos;
-	struct ring_record *r = put(w, RING_EXIT, 0, NULL, 0, who, entered, &pos);
+	struct ring_record *r = ring_put(w, RING_EXIT, 0, NULL, 0, who, entered, &pos);
 
 	if (!r)
 		return false;
 	r->result = exit_code;
 	r->state = RING_DONE;
-	publish(r, pos);
+	ring_publish(r, pos);
 	return true;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writing into the ring from inside the workload. No allocation, no locks, no libc state;
+ * Writing into the ring from inside the workload; calls are put.h's. No allocation, no locks, no libc state;
  * signal-safe. The only system call after set-up is the mmap of a thread's lane. errno is the
  * caller's to keep.
  */
@@ -55,19 +55,6 @@ int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd,
  * it
  */
 void ring_lane_close(struct ring_writer *w);
-
-/*
- * ring_call_begin - reserve the record of a call and show it as in flight
- * @args, @argc: cut to fit RING_RECORD_MAX. An absent argument with a length gets that much room:
- *               see ring_arg_fill(). The extra, if the call has one, is the last of them.
- * @who: NULL for the lane's owner
- * @entered: ring_ticks()
- * Returns the record, or NULL: the lane is full or there is none. The caller counts that in the
- * image's slot.
- */
-struct ring_record *ring_call_begin(struct ring_writer *w, enum event_call call,
-				    const struct event_arg *args, unsigned argc,
-				    const struct ring_who *who, uint64_t entered);
 
 /*
  * ring_start_put, ring_exit_put - complete records of the other kinds; false: lost

@@ -13,7 +13,7 @@
 
 #include "event/event.h"
 #include "ring/consumer.h"
-#include "ring/producer.h"
+#include "ring/put.h"
 
 #define LANES_USED  3
 #define TURNS_MAX   (RING_LANE_BYTES / RING_ALIGN + 8)

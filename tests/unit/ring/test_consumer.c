@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 #include "ring/consumer.h"
-#include "ring/producer.h"
+#include "ring/put.h"
 #include "tap.h"
 
 static struct ring_consumer *consumer;

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "ring/consumer.h"
-#include "ring/producer.h"
+#include "ring/put.h"
 #include "tap.h"
 
 static void no_ring(void)

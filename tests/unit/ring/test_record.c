@@ -6,7 +6,7 @@
 
 #include "ring/clock.h"
 #include "ring/consumer.h"
-#include "ring/producer.h"
+#include "ring/put.h"
 #include "tap.h"
 
 static struct ring_consumer *consumer;

@@ -12,7 +12,7 @@
 
 #include "base/time.h"
 #include "ring/consumer.h"
-#include "ring/producer.h"
+#include "ring/put.h"
 #include "tap.h"
 
 static struct ring_consumer *consumer;
