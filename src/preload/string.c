@@ -129,26 +129,30 @@ void *memchr(const void *s, int c, size_t n)
 
 TT_HOT size_t strnlen(const char *s, size_t max)
 {
-	size_t n = 0;
-
 #ifdef __x86_64__
 	/* aligned loads never cross into a page that the string does not touch */
 	const __m128i zero = _mm_setzero_si128();
+	size_t before = (uintptr_t)s & 15, n = 16 - before;
+	__m128i block = _mm_load_si128((const __m128i *)(s - before));
+	unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, zero)) >> before;
 
-	for (; n < max && ((uintptr_t)(s + n) & 15); n++)
-		if (!s[n])
-			return n;
-	for (; n < max; n += 16) {
-		__m128i block = _mm_load_si128((const __m128i *)(s + n));
-		int mask = _mm_movemask_epi8(_mm_cmpeq_epi8(block, zero));
-
-		if (mask) {
-			n += (size_t)__builtin_ctz((unsigned)mask);
-			return n < max ? n : max;
+	if (!mask) {
+		for (; n < max; n += 16) {
+			block = _mm_load_si128((const __m128i *)(s + n));
+			mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, zero));
+			if (mask)
+				break;
 		}
+		if (!mask)
+			return max;
+	} else {
+		n = 0;
 	}
-	return max;
+	n += (size_t)__builtin_ctz(mask);
+	return n < max ? n : max;
 #else
+	size_t n = 0;
+
 	while (n < max && s[n])
 		n++;
 	return n;
