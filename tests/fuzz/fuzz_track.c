@@ -273,8 +273,8 @@ static void check_trace(void)
 	if (recorder_output_lost(output, &num) || n == sizeof(trace) - 1 || strlen(trace) != n)
 		abort();
 	/* an image whose first record was lost has an end alone */
-	if (count(trace, "\"syscall\":\"start\"") >
-	    count(trace, "\"syscall\":\"exit\"") + count(trace, "\"syscall\":\"replaced\""))
+	if (count(trace, "\"syscall\": \"start\"") >
+	    count(trace, "\"syscall\": \"exit\"") + count(trace, "\"syscall\": \"replaced\""))
 		abort();
 }
 
