@@ -159,6 +159,9 @@ void recorder_track_bind(struct recorder_span *s, struct recorder_process *p)
 	s->process = p;
 	if (!p)
 		return;
+	/* an image that lied about its pid: it ends with the run, not with this process */
+	if (p->span && p->span != s)
+		p->span->process = NULL;
 	p->span = s;
 	s->pid = p->pid;
 	s->own_pid = p->own_pid;
