@@ -126,7 +126,7 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 	t->children_ignored |= (flags & RING_FLAG_NOCLDWAIT) != 0;
 	if (recorder_span_find(&t->tree, &ev->span.id))
 		return; /* said twice */
-	p = ev->pid ? recorder_process_find(&t->tree, ev->pid) : NULL;
+	p = ev->pid > 0 ? recorder_process_find(&t->tree, ev->pid) : NULL;
 	if (is_reused(p, ev, parent))
 		recorder_process_retire(&t->tree, p);
 	p = NULL;
@@ -135,7 +135,7 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 		if (p && p->span)
 			recorder_track_replace(t, p->span, ev->ts_ns);
 		parent = NULL; /* its span is gone */
-	} else if (ev->pid) {
+	} else if (ev->pid > 0) {
 		p = recorder_track_process(t, ev->pid, ev->ppid);
 		/* a spawned child may have spoken before its parent came back from posix_spawn */
 		if (p && p->span && ev->how == EVENT_HOW_SPAWN)

@@ -122,14 +122,20 @@ static bool counts_as_we_do(struct recorder_track *t, pid_t own_ppid)
 	return own_ppid == t->root || (parent && parent->pid == parent->own_pid);
 }
 
-/* A process that called itself @own_pid, verified to be one of the run's. */
+/*
+ * A process that called itself @own_pid, verified to be one of the run's; NULL for what is no pid:
+ * those below zero are processes retired.
+ */
 struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid,
 						pid_t own_ppid)
 {
-	struct recorder_process *p = recorder_process_find(&t->tree, own_pid);
+	struct recorder_process *p;
 	bool verified;
 	pid_t pid;
 
+	if (own_pid <= 0)
+		return NULL;
+	p = recorder_process_find(&t->tree, own_pid);
 	if (p)
 		return p;
 	verified = !t->own_pid_namespace && is_ours(t, own_pid);
