@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Tables of single acts: a pair of calls, a program started, a whole run."""
+
+import glob
+import shutil
+import subprocess
+import time
+
+import bench_tools
+from bench_lib import measure, run, table
+
+PAIRS = 200000
+
+
+def pair(b):
+    """open and close, as fast as it goes."""
+    def command(n=PAIRS):
+        return [b.program("open_close"), b.file, str(n)]
+
+    variants = {
+        "bare": lambda: run(command(), b.env),
+        "preload, ring (`telltale run`)": lambda: run(b.under_ring(command()), b.env),
+        "preload, direct to a file": lambda: run(command(), b.with_library()),
+    }
+    if b.have("strace"):
+        variants["`strace -f --seccomp-bpf -e trace=openat`"] = \
+            lambda: run(b.under_strace("openat", command(4000)), b.env)
+
+    # what stands beside the command runs for its own measurements alone
+    others = {"an LTTng-UST tracepoint in `open` (preloaded, recording)": (bench_tools.lttng, True),
+              "`bpftrace`, openat entry and exit to a pipe": (bench_tools.bpftrace, False)}
+    for name, (context, is_library) in others.items():
+        def beside(context=context, is_library=is_library):
+            with context(b) as env:
+                return run(command(PAIRS if is_library else 20000), env if is_library else b.env)
+        try:
+            beside()
+        except bench_tools.Refused as why:
+            b.left_out(str(why))
+        else:
+            variants[name] = beside
+    return table("A pair of open and close", "ns", measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds),
+                 "`bench/open_close`: one thread, one file, as fast as it goes: more events per second than any real "
+                 "program makes. In the ring what comes faster than the recorder writes is counted as lost.")
+
+
+def spawn(b):
+    """posix_spawn and waitpid."""
+    true = shutil.which("true")
+
+    def command(library, n=400):
+        return [b.program("spawn"), str(n), library, true]
+
+    variants = {
+        "bare": lambda: run(command("-"), b.env),
+        "an empty library": lambda: run(command(b.program("libempty.so")), b.env),
+        "preload, direct to a file": lambda: run(command(b.library), b.direct),
+        "preload, direct, parent recorded too": lambda: run(command("-"), b.with_library()),
+        "preload, ring (`telltale run`), parent recorded too": lambda: run(b.under_ring(command("-")), b.env),
+    }
+    snoopy = glob.glob("/lib/*/libsnoopy.so")
+    if snoopy:
+        variants["snoopy"] = lambda: run(command(snoopy[0]), b.env)
+    else:
+        b.left_out("snoopy is not installed")
+    if b.have("strace"):
+        variants["`strace -f --seccomp-bpf -e trace=execve`"] = \
+            lambda: run(b.under_strace("execve", command("-", 200)), b.env)
+    return table("Starting `true` and waiting for it", "us", measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds),
+                 "`bench/spawn`: posix_spawn and waitpid, one after the other.")
+
+
+def sandbox(b):
+    """A launcher from its start to its end."""
+    true = shutil.which("true")
+    strict = [b.telltale, "run", "-q", "--profile=STRICT", "--", true]
+
+    def many(command, n=40):
+        """Milliseconds per run."""
+        start = time.monotonic()
+        for _ in range(n):
+            subprocess.run(command, env=b.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=60,
+                           check=True)
+        return (time.monotonic() - start) * 1000 / n
+
+    variants = {}
+    if b.have("bwrap"):
+        jail = ["bwrap", "--unshare-all", "--ro-bind", "/", "/", "--", true]
+        variants["`bwrap --unshare-all --ro-bind / /`"] = lambda: many(jail)
+    if b.have("unshare"):
+        bare = ["unshare", "-Urmpiun", "--fork", true]
+        variants["`unshare -Urmpiun --fork` (no mounts, no filter, no record)"] = lambda: many(bare)
+    variants["`telltale run --profile=STRICT`"] = lambda: many(strict)
+    variants["`telltale run --profile=STRICT --no-preload`"] = lambda: many(strict[:3] + ["--no-preload"] + strict[3:])
+    variants["`telltale run` (OFF)"] = lambda: many(b.under_ring([true]))
+    return table("A whole sandboxed run of `true`", "ms", measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds),
+                 "From starting the launcher to its end, record included.")

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other recorders that need something running beside them: LTTng's session daemon, bpftrace. Both end with the bench."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import time
+
+START_SECONDS = 15
+SESSION = "telltale-bench"
+TRACEFS = "/sys/kernel/tracing"
+RUN_FOLDER = "/var/run/lttng"  # root's session daemon; others have theirs below $LTTNG_HOME
+
+
+class Refused(Exception):
+    """It cannot run here; says why."""
+
+
+def stop(process, sign=signal.SIGTERM):
+    process.send_signal(sign)
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def wait_until(what, process, ready):
+    for _ in range(START_SECONDS * 20):
+        if process.poll() is not None:
+            raise Refused("%s ended with status %d" % (what, process.returncode))
+        if ready():
+            return
+        time.sleep(0.05)
+    raise Refused("%s was not ready after %d s" % (what, START_SECONDS))
+
+
+def quiet(command, env):
+    return subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                          stderr=subprocess.DEVNULL, timeout=60, check=False).returncode == 0
+
+
+@contextlib.contextmanager
+def lttng(bench):
+    """A session that records bench:open; yields the environment for the command."""
+    library = bench.program("liblttng_open.so")
+    if not os.path.exists(library):
+        raise Refused("bench/lttng_open.c was not built: no headers of LTTng-UST")
+    if not shutil.which("lttng-sessiond") or not shutil.which("lttng"):
+        raise Refused("lttng-tools is not installed")
+    env = dict(bench.env, LTTNG_HOME=os.path.join(bench.state, "lttng"))
+    os.mkdir(env["LTTNG_HOME"])
+    # one that runs already is used, and left alone
+    had_folder, daemon = os.path.exists(RUN_FOLDER), None
+    if not quiet(["lttng", "list"], env):
+        daemon = subprocess.Popen(["lttng-sessiond", "--no-kernel", "--quiet"], env=env, stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        if daemon:
+            wait_until("lttng-sessiond", daemon, lambda: quiet(["lttng", "list"], env))
+        for command in (["create", SESSION, "--output=" + os.path.join(env["LTTNG_HOME"], "trace")],
+                        ["enable-channel", "-u", "-s", SESSION, "--subbuf-size=1M", "--num-subbuf=4", "c"],
+                        ["enable-event", "-u", "-s", SESSION, "-c", "c", "bench:open"],
+                        ["start", SESSION]):
+            if not quiet(["lttng"] + command, env):
+                raise Refused("'lttng %s' failed" % command[0])
+        yield dict(env, LD_PRELOAD=library)
+    finally:
+        quiet(["lttng", "destroy", SESSION], env)
+        if daemon:
+            stop(daemon)
+            if not had_folder:
+                shutil.rmtree(RUN_FOLDER, ignore_errors=True)
+
+
+PROGRAM = """
+tracepoint:syscalls:sys_enter_openat /comm == "open_close"/ { printf("%s %d\\n", str(args->filename), args->flags); }
+tracepoint:syscalls:sys_exit_openat /comm == "open_close"/ { printf("%d\\n", args->ret); }
+"""
+
+
+@contextlib.contextmanager
+def bpftrace(bench):
+    """Two tracepoints attached to every openat of open_close, while the block lasts."""
+    if not shutil.which("bpftrace"):
+        raise Refused("bpftrace is not installed")
+    if os.geteuid() != 0:
+        raise Refused("bpftrace needs root")
+    mounted = False
+    if not os.path.exists(os.path.join(TRACEFS, "events")):
+        if subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACEFS], stderr=subprocess.DEVNULL,
+                          check=False).returncode != 0:
+            raise Refused("tracefs cannot be mounted for bpftrace")
+        mounted = True
+    said = os.path.join(bench.folder, "bpftrace.said")
+    try:
+        with open(said, "wb") as log:
+            # BEGIN runs once everything is attached
+            tracer = subprocess.Popen(["bpftrace", "-e", PROGRAM + 'BEGIN { printf("attached\\n"); }'],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+        sink = None
+        try:
+            os.set_blocking(tracer.stdout.fileno(), False)
+            seen = b""
+
+            def ready():
+                nonlocal seen
+                seen += tracer.stdout.read() or b""
+                return b"attached\n" in seen
+
+            wait_until("bpftrace", tracer, ready)
+            os.set_blocking(tracer.stdout.fileno(), True)
+            with open(os.devnull, "wb") as null:
+                sink = subprocess.Popen(["cat"], stdin=tracer.stdout, stdout=null)
+            yield
+        finally:
+            stop(tracer, signal.SIGINT)
+            tracer.stdout.close()
+            if sink:
+                sink.wait(20)
+    finally:
+        if mounted:
+            subprocess.run(["umount", TRACEFS], check=False)
