@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "lttng_provider.h"
+#include "lttng_provider.def"
 
 typedef int open_function(const char *path, int flags, ...);
 

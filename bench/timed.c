@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* timed COMMAND... - runs COMMAND; prints its milliseconds, from its start to its end, on stderr. */
+/* timed COMMAND... - runs COMMAND; prints the milliseconds from its start to its end on stderr. */
 #include <stdio.h>
 #include <sys/wait.h>
 #include <time.h>

@@ -42,6 +42,10 @@ def quiet(command, env):
                           stderr=subprocess.DEVNULL, timeout=60, check=False).returncode == 0
 
 
+def written(folder):
+    return sum(os.path.getsize(os.path.join(at, name)) for at, _, names in os.walk(folder) for name in names)
+
+
 @contextlib.contextmanager
 def lttng(bench):
     """A session that records bench:open; yields the environment for the command."""
@@ -67,6 +71,9 @@ def lttng(bench):
             if not quiet(["lttng"] + command, env):
                 raise Refused("'lttng %s' failed" % command[0])
         yield dict(env, LD_PRELOAD=library)
+        quiet(["lttng", "stop", SESSION], env)
+        if written(env["LTTNG_HOME"]) < 100000:
+            raise RuntimeError("LTTng recorded next to nothing")
     finally:
         quiet(["lttng", "destroy", SESSION], env)
         if daemon:
