@@ -16,7 +16,7 @@
 
 #define MASK_LOG_SHIFT 18 /* a relative log was made absolute: bytes put in front of it */
 
-#define CTX_ROOM 64 /* numbers and separators of TELLTALE_CTX */
+#define CTX_ROOM 96 /* numbers and separators of TELLTALE_CTX */
 
 static const char names[CONTRACT_NAMES][24] = {
 	"LD_PRELOAD",          "SUBSTRATE_SESSION_ID",
@@ -151,10 +151,12 @@ static char *put_ctx(struct tt_out *o, const struct contract *c, uint32_t mask,
 	char *at = o->buf + o->len;
 
 	tt_out_str(o, names[CONTRACT_CTX]);
-	tt_out_str(o, "=1;");
+	tt_out_str(o, "=2;");
 	tt_out_i64(o, c->ring_fd);
 	tt_out_char(o, ';');
 	tt_out_u64(o, c->ring_ino);
+	tt_out_char(o, ';');
+	tt_out_str(o, c->ring_socket);
 	tt_out_char(o, ';');
 	tt_out_hex(o, mask);
 	tt_out_char(o, ';');
@@ -238,26 +240,58 @@ static bool take_number(const char **p, unsigned base, uint64_t *ret)
 	return true;
 }
 
+/* All digits or none, then the separator. */
+static bool take_socket(const char **p, char ret[CONTRACT_SOCKET_LEN + 1])
+{
+	size_t n = 0;
+
+	for (; n < CONTRACT_SOCKET_LEN; n++, (*p)++) {
+		if (!((**p >= '0' && **p <= '9') || (**p >= 'a' && **p <= 'f')))
+			break;
+		ret[n] = **p;
+	}
+	ret[n] = '\0';
+	if ((n && n < CONTRACT_SOCKET_LEN) || **p != ';')
+		return false;
+	(*p)++;
+	return true;
+}
+
+size_t event_contract_socket_name(char name[CONTRACT_SOCKET_NAME_MAX],
+				  const char digits[CONTRACT_SOCKET_LEN + 1])
+{
+	struct tt_out o;
+
+	tt_out_init(&o, name, CONTRACT_SOCKET_NAME_MAX);
+	tt_out_char(&o, '\0');
+	tt_out_str(&o, "telltale-");
+	tt_out_str(&o, digits);
+	return o.len;
+}
+
 bool event_contract_ctx_parse(const char *text, struct contract_ctx *ret)
 {
+	char socket[CONTRACT_SOCKET_LEN + 1];
 	uint64_t fd = 0, ino, mask;
-	bool direct;
+	bool lost;
 
-	if (strncmp(text, "1;", 2) != 0)
+	if (strncmp(text, "2;", 2) != 0)
 		return false;
 	text += 2;
-	direct = strncmp(text, "-1;", 3) == 0;
-	if (direct)
+	lost = strncmp(text, "-1;", 3) == 0;
+	if (lost)
 		text += 3;
 	else if (!take_number(&text, 10, &fd) || fd > INT32_MAX)
 		return false;
-	if (!take_number(&text, 10, &ino) || strncmp(text, "0x", 2) != 0)
+	if (!take_number(&text, 10, &ino) || !take_socket(&text, socket) ||
+	    strncmp(text, "0x", 2) != 0)
 		return false;
 	text += 2;
 	if (!take_number(&text, 16, &mask))
 		return false;
-	ret->ring_fd = direct ? -1 : (int)fd;
+	ret->ring_fd = lost ? -1 : (int)fd;
 	ret->ring_ino = ino;
+	memcpy(ret->ring_socket, socket, sizeof(socket));
 	ret->mask = (uint32_t)mask;
 	ret->own_parent = text;
 	return true;

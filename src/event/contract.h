@@ -7,8 +7,8 @@
  * At exec the names below are added to what the caller passes. TELLTALE_CTX says which of them were
  * added, so that the library can take those out of `environ` again before main:
  *
- *   TELLTALE_CTX=1;<ring fd or -1>;<ring inode>;<mask, hex>;<the caller's own
- *   SUBSTRATE_PARENT_SPAN>
+ *   TELLTALE_CTX=2;<ring fd or -1>;<ring inode, 0: no ring>;<ring socket, or nothing>;<mask, hex>;
+ *   <the caller's own SUBSTRATE_PARENT_SPAN>
  */
 #ifndef TT_EVENT_CONTRACT_H
 #define TT_EVENT_CONTRACT_H
@@ -42,11 +42,23 @@ void event_contract_read(char *const *envp, const char *values[CONTRACT_NAMES]);
 
 #define CONTRACT_ID_MAX 128 /* an id from the environment is cut there, NUL included */
 
+/* The ring's socket is named by that many hex digits: see event_contract_socket_name(). */
+#define CONTRACT_SOCKET_LEN 16
+
+/*
+ * event_contract_socket_name - the abstract name of the socket, as sun_path has it, its NUL first
+ * Returns its length.
+ */
+#define CONTRACT_SOCKET_NAME_MAX 32
+size_t event_contract_socket_name(char name[CONTRACT_SOCKET_NAME_MAX],
+				  const char digits[CONTRACT_SOCKET_LEN + 1]);
+
 /* Values to pass on; NULL: nothing to pass. CONTRACT_CTX is not read. */
 struct contract {
 	const char *value[CONTRACT_NAMES];
 	int ring_fd;
 	uint64_t ring_ino;
+	char ring_socket[CONTRACT_SOCKET_LEN + 1]; /* "": none can be reached */
 };
 
 /* event_contract_env_size - bytes event_contract_env_build() may need for this environment */
@@ -65,6 +77,7 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 struct contract_ctx {
 	int ring_fd;
 	uint64_t ring_ino;
+	char ring_socket[CONTRACT_SOCKET_LEN + 1];
 	uint32_t mask;
 	const char *own_parent; /* in the text given, "" if the caller had none */
 };

@@ -147,6 +147,11 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 	envp = pl_shell_environ(envp);
 	f->envp = envp;
 	f->follows = f->mapped = false;
+	/* the program may have closed it without asking libc: the recorder has another */
+	if (pl_process.mode == PL_RING && !pl_ring_is_ours())
+		c.ring_fd = -1;
+	if (pl_process.mode == PL_RING && c.ring_fd < 0 && !c.ring_socket[0])
+		return;
 	if (!can_follow(dirfd, file, search))
 		return;
 	pl_span_text(f->parent, parent);

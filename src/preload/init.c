@@ -104,12 +104,20 @@ static bool attach_ring(const struct contract_ctx *ctx)
 {
 	pl_process.ring_fd = ctx->ring_fd;
 	pl_process.ring_ino = ctx->ring_ino;
-	if (!pl_ring_is_ours() || ring_producer_attach(&pl_process.ring, ctx->ring_fd) < 0) {
-		pl_process.ring_fd = -1;
-		return false;
+	if (pl_ring_is_ours()) {
+		(void)tt_sys3(SYS_fcntl, ctx->ring_fd, F_SETFD, FD_CLOEXEC);
+	} else {
+		/* somebody closed it behind our back, and the number may be another file's now */
+		pl_process.ring_fd = ctx->ring_socket[0] ? pl_ring_fetch(ctx->ring_socket) : -1;
+		if (pl_process.ring_fd < 0)
+			return false;
 	}
-	(void)tt_sys3(SYS_fcntl, ctx->ring_fd, F_SETFD, FD_CLOEXEC);
-	return true;
+	if (pl_ring_is_ours() && ring_producer_attach(&pl_process.ring, pl_process.ring_fd) == 0)
+		return true;
+	if (pl_process.ring_fd != ctx->ring_fd)
+		(void)tt_sys1(SYS_close, pl_process.ring_fd);
+	pl_process.ring_fd = -1;
+	return false;
 }
 
 static void enter_direct_mode(void)
@@ -269,13 +277,14 @@ static void set_up(char *const *argv, char **envp)
 		else if (strncmp(*e, "TELLTALE_REDACT=", 16) == 0)
 			event_redact_configure(*e + 16);
 	}
-	if (has_ctx && ctx.ring_fd >= 0)
+	if (has_ctx && (ctx.ring_fd >= 0 || ctx.ring_ino))
 		pl_process.mode = attach_ring(&ctx) ? PL_RING : PL_OFF;
 	else
 		enter_direct_mode();
 	choose_what_to_record();
 	pl_process.contract.ring_fd = pl_process.mode == PL_RING ? pl_process.ring_fd : -1;
 	pl_process.contract.ring_ino = pl_process.ring_ino;
+	memcpy(pl_process.contract.ring_socket, ctx.ring_socket, sizeof(ctx.ring_socket));
 	if (pl_process.mode == PL_RING)
 		pl_process.contract.value[CONTRACT_TRACE_LOG] = NULL;
 	__atomic_store_n(&pl_process.image.pid, (int32_t)tt_sys0(SYS_getpid), __ATOMIC_RELEASE);

@@ -274,6 +274,15 @@ bool pl_log_is_ours(void);
  */
 bool pl_ring_is_ours(void);
 
+/*
+ * pl_ring_fetch - ask the recorder for the ring where no fd of it was inherited: contract.h, the
+ * ring's socket
+ * Returns an fd with a high number, CLOEXEC, whatever it is of; or -1: not to be had in
+ * PL_FETCH_MS.
+ */
+#define PL_FETCH_MS 100
+int pl_ring_fetch(const char *digits);
+
 /* pl_next - the next definition of a function after this library, by index in next.def */
 enum pl_fn {
 #define PL_FN(name) PL_FN_##name,

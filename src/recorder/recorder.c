@@ -5,6 +5,7 @@
  *	signals  -> forwarded, or a child to look at          (signalfd)
  *	timer    -> a sample of the tree                      (timerfd)
  *	pidfds   -> a process ended: drain its lanes, end it
+ *	door     -> a process that lost the ring's fd gets another
  *	sandbox  -> the command stopped, went on, ended       (socket of its init)
  *	nothing  -> the ring is polled: waking us for each event would cost the command more
  */
@@ -315,6 +316,8 @@ static void dispatch(struct recorder_run_state *r, const struct epoll_event *e)
 		on_timer(r);
 	else if (e->data.ptr == &r->child.report_fd)
 		on_reports(r);
+	else if (e->data.ptr == &r->door.fd)
+		recorder_door_serve(&r->door, &r->track, r->ring_fd);
 	else
 		on_pidfd(r, e->data.ptr);
 }
@@ -430,6 +433,7 @@ static void run_free(struct recorder_run_state *r)
 	tt_closep(&r->signal_fd);
 	tt_closep(&r->timer_fd);
 	tt_closep(&r->ring_fd);
+	recorder_door_close(&r->door);
 	tt_closep(&r->child.report_fd);
 	tt_closep(&r->child.io_fd);
 	free(r->env_buf);
@@ -449,7 +453,7 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 	if (!r)
 		return tt_fail(err, ENOMEM, "start a run");
 	r->opts = opts;
-	r->epoll_fd = r->signal_fd = r->timer_fd = r->ring_fd = r->child.report_fd =
+	r->epoll_fd = r->signal_fd = r->timer_fd = r->ring_fd = r->door.fd = r->child.report_fd =
 		r->child.io_fd = -1;
 	r->failure = SANDBOX_SETUP_FAILED;
 	recorder_run_identify(r);

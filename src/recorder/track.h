@@ -50,6 +50,9 @@ struct recorder_track {
 	uint64_t refused_seen;      /* refusals at the last look at the slots */
 	uint64_t looked_ns;         /* CLOCK_MONOTONIC of that */
 	uint64_t no_slot;           /* spans known to have found no slot */
+	/* parents that images named before those had spoken of themselves, the last ones */
+	struct tt_uuid early[256];
+	size_t early_count;
 	struct recorder_span *gone; /* replaced images, to be ended after one more pass */
 	uint64_t pass;
 
@@ -89,6 +92,12 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recor
 
 /* recorder_track_is_foreign - whether a child of ours is none of the run's */
 bool recorder_track_is_foreign(const struct recorder_track *t, pid_t pid);
+
+/*
+ * recorder_track_is_ours - whether @pid hangs below the recorder: a pid that a workload names may
+ * be anybody's
+ */
+bool recorder_track_is_ours(const struct recorder_track *t, pid_t pid);
 
 /* recorder_track_finish - the run is over: end every span that has no end yet */
 void recorder_track_finish(struct recorder_track *t);
