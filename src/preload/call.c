@@ -428,7 +428,9 @@ void pl_start_event(const struct pl_image *image, enum event_how how, const char
 	char cwd[EVENT_PATH_MAX / 4];
 	struct event ev = {
 		.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_START};
-	long n = tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
+	/* the recorder lets a spawned child begin where its parent is */
+	bool inherits_cwd = how == EVENT_HOW_SPAWN && pl_process.mode == PL_RING;
+	long n = inherits_cwd ? 0 : tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
 
 	ev.how = how;
 	ev.parent = image->parent;
