@@ -462,7 +462,6 @@ void pl_exit_event(int status)
 	struct pl_image *image = pl_image_now();
 	struct event ev = {
 		.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_EXIT};
-	int saved = errno;
 
 	if (pl_process.mode == PL_OFF || __atomic_exchange_n(&image->ended, true, __ATOMIC_RELAXED))
 		return;
@@ -478,5 +477,4 @@ void pl_exit_event(int status)
 				    image == &pl_process.image ? NULL : &who,
 				    ring_ticks(pl_process.clock));
 	}
-	errno = saved;
 }

@@ -209,11 +209,21 @@ static struct event_text told_exe(const struct contract_ctx *ctx, const char *pa
 	return (struct event_text){ctx->exe, ctx->exe_len};
 }
 
+/* As the kernel names a process at exec. */
+static void put_comm(const char *path, char comm[16])
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	memcpy(comm, base, strnlen(base, 15));
+}
+
 /*
  * The image is up: say so. A previous image of this process, if we know of one, was replaced by
  * this.
  */
-static void announce(char *const *argv, bool replaces, const struct event_text *told)
+static void announce(const char *path, char *const *argv, bool replaces,
+		     const struct event_text *told)
 {
 	char exe[EVENT_PATH_MAX / 2], args[EVENT_PATH_MAX / 2];
 	char comm[16] = "";
@@ -229,7 +239,10 @@ static void announce(char *const *argv, bool replaces, const struct event_text *
 	}
 	if (n > 0)
 		exe[n] = '\0';
-	(void)tt_sys2(SYS_prctl, PR_GET_NAME, comm);
+	if (told->len)
+		put_comm(path, comm);
+	else
+		(void)tt_sys2(SYS_prctl, PR_GET_NAME, comm);
 	pl_arg_argv(&c, 0, argv, args, sizeof(args));
 	joined = c.args[0];
 	if (joined.absent)
@@ -329,7 +342,7 @@ static void set_up(const char *path, char *const *argv, char **envp)
 	if (pl_process.mode != PL_OFF) {
 		new_image(&parent);
 		told = told_exe(&ctx, path);
-		announce(argv, has_ctx, &told);
+		announce(path, argv, has_ctx, &told);
 		(void)pthread_atfork(NULL, NULL, pl_fork_child);
 		(void)on_exit(at_exit, NULL);
 	}
@@ -362,9 +375,7 @@ bool pl_is_recorded(enum event_family family)
 
 __attribute__((__constructor__)) static void constructor(int argc, char **argv, char **envp)
 {
-	int saved = errno;
-
+	/* errno is left alone: nobody has called anything yet, and asking for it costs a look-up */
 	if (!pl_process.image.pid)
 		set_up(exec_path(argc, argv, envp), argv, envp);
-	errno = saved;
 }

@@ -136,10 +136,11 @@ static int open_events(struct recorder_run_state *r, struct tt_err *err)
 	for (size_t i = 0; i < 5; i++)
 		(void)sigdelset(&all, (int[]){SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}[i]);
 	(void)sigprocmask(SIG_BLOCK, &all, &r->mask);
-	r->epoll_fd = r->track.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	r->track.epoll_fd = r->opts->library ? epoll_create1(EPOLL_CLOEXEC) : r->epoll_fd;
 	r->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (r->epoll_fd < 0 || r->signal_fd < 0 || r->timer_fd < 0 ||
+	if (r->epoll_fd < 0 || r->track.epoll_fd < 0 || r->signal_fd < 0 || r->timer_fd < 0 ||
 	    watch_fd(r, &r->signal_fd) < 0 || watch_fd(r, &r->timer_fd) < 0)
 		return tt_fail(err, errno, "set up the event loop");
 	return 0;

@@ -409,6 +409,20 @@ void recorder_track_end(struct recorder_track *t, struct recorder_process *p)
 	recorder_process_remove(&t->tree, p);
 }
 
+void recorder_track_dying(struct recorder_track *t, struct recorder_process *p, pid_t reaped_by_us)
+{
+	int status = 0;
+
+	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, p->pidfd, NULL);
+	if (p->pid == reaped_by_us)
+		return;
+	p->dead = true;
+	if (recorder_track_status(p, &status)) {
+		p->status_known = true;
+		p->status = status;
+	}
+}
+
 void recorder_track_died(struct recorder_track *t, struct recorder_process *p, bool status_known,
 			 int status)
 {

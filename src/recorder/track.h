@@ -77,6 +77,12 @@ void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid,
 /* recorder_track_drain - take what the ring holds. Returns the number of records taken. */
 size_t recorder_track_drain(struct recorder_track *t);
 
+/*
+ * recorder_track_dying - the pidfd says that @p is dead: the next drain ends it
+ * @reaped_by_us: a pid whose end is told otherwise, with recorder_track_died()
+ */
+void recorder_track_dying(struct recorder_track *t, struct recorder_process *p, pid_t reaped_by_us);
+
 /* recorder_track_died - a process is dead (pidfd, or our own waitid): drain it and end its span */
 void recorder_track_died(struct recorder_track *t, struct recorder_process *p, bool status_known,
 			 int status);

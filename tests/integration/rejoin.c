@@ -68,6 +68,17 @@ int main(int argc, char **argv)
 		(void)close(open(argv[2], O_RDONLY));
 		return 0;
 	}
+	if (strcmp(word, "who") == 0) { /* pid, program file and name, as /proc has them */
+		char exe[4096] = "", comm[32] = "";
+		FILE *f = fopen("/proc/self/comm", "r");
+
+		if (!f || !fgets(comm, sizeof(comm), f) ||
+		    readlink("/proc/self/exe", exe, sizeof(exe) - 1) < 0)
+			return 92;
+		comm[strcspn(comm, "\n")] = '\0';
+		printf("%d\t%s\t%s\n", (int)getpid(), exe, comm);
+		return 0;
+	}
 	if (strcmp(word, "env") == 0) { /* what the library would have hidden */
 		char text[65536];
 		FILE *f = fopen("/proc/self/environ", "r");
