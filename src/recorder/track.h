@@ -47,9 +47,9 @@ struct recorder_track {
 	size_t entry_count;
 	/* of an image that nobody spoke of, at the last look */
 	bool slot_suspect[RING_SLOTS];
-	uint64_t refused_seen;      /* refusals at the last look at the slots */
-	uint64_t looked_ns;         /* CLOCK_MONOTONIC of that */
-	uint64_t no_slot;           /* spans known to have found no slot */
+	uint64_t refused_seen; /* refusals at the last look at the slots */
+	uint64_t looked_ns;    /* CLOCK_MONOTONIC of that */
+	uint64_t no_slot;      /* spans known to have found no slot */
 	/* parents that images named before those had spoken of themselves, the last ones */
 	struct tt_uuid early[256];
 	size_t early_count;
