@@ -133,6 +133,7 @@ static bool claim_lane(void)
 	static pthread_key_t key;
 	struct ring_who who;
 	uint32_t none = 0;
+	int saved;
 
 	/* the lane would be the waiting parent's, and bear its child's name */
 	if (pl_thread.in_vfork)
@@ -147,26 +148,20 @@ static bool claim_lane(void)
 	 */
 	if (thread_id() == pl_process.image.pid)
 		return true;
+	saved = errno;
 	if (__atomic_compare_exchange_n(&key_state, &none, 1, false, __ATOMIC_ACQ_REL,
 					__ATOMIC_ACQUIRE))
 		__atomic_store_n(&key_state, pthread_key_create(&key, thread_ends) == 0 ? 2 : 3,
 				 __ATOMIC_RELEASE);
 	if (__atomic_load_n(&key_state, __ATOMIC_ACQUIRE) == 2)
 		(void)pthread_setspecific(key, &pl_thread);
+	errno = saved;
 	return true;
 }
 
 static bool has_lane(void)
 {
-	int saved;
-	bool done;
-
-	if (TT_LIKELY(pl_thread.writer.lane != NULL))
-		return true;
-	saved = errno;
-	done = claim_lane();
-	errno = saved;
-	return done;
+	return TT_LIKELY(pl_thread.writer.lane != NULL) || claim_lane();
 }
 
 void pl_thread_ready(void)
