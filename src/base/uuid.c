@@ -41,8 +41,8 @@ struct tt_uuid tt_uuid_make(void)
 
 	if (tt_sys3(SYS_getrandom, u.b, sizeof(u.b), GRND_INSECURE) != (long)sizeof(u.b) &&
 	    tt_sys3(SYS_getrandom, u.b, sizeof(u.b), GRND_NONBLOCK) != (long)sizeof(u.b)) {
-		uint64_t state = now_ns(CLOCK_MONOTONIC) ^
-				 (uint64_t)tt_sys0(SYS_getpid) << 40 ^ (uint64_t)(uintptr_t)&state;
+		uint64_t state = now_ns(CLOCK_MONOTONIC) ^ (uint64_t)tt_sys0(SYS_getpid) << 40 ^
+				 (uint64_t)(uintptr_t)&state;
 
 		for (int i = 0; i < 16; i++)
 			u.b[i] = (uint8_t)weak_random(&state);

@@ -5,19 +5,20 @@
  *
  * An entry holds for the file it was made of, told by device, inode, size and times; a file that
  * changed a moment ago is not kept, since its times may not tell the next change. No lock: a writer
- * makes the version odd, and whoever reads meanwhile, or finds another version afterwards, looks for
- * himself. Only ELF files by absolute paths are kept: with a script, its interpreter counts too.
+ * makes the version odd, and whoever reads meanwhile, or finds another version afterwards, looks
+ * for himself. Only ELF files by absolute paths are kept: with a script its interpreter counts,
+ * too.
  */
 #include "preload/preload.h"
 
 #include <fcntl.h>
 #include <string.h>
 
+#include "base/time.h"
+
 #define ENTRIES    16
 #define PATH_KEPT  96
 #define SETTLED_NS (1000 * TT_NS_PER_MS)
-
-#include "base/time.h"
 
 struct entry {
 	uint32_t version; /* odd: being written; 0: empty */
