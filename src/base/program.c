@@ -88,43 +88,91 @@ static bool is_privileged(int fd, const struct stat *st)
 	       st->st_gid != (gid_t)tt_sys0(SYS_getegid);
 }
 
-bool tt_program_loads(int dirfd, const char *file)
+static enum tt_program_kind kind_of(const char *head, long have)
+{
+	if (have < 0)
+		return TT_PROGRAM_NONE;
+	if (have >= 4 && memcmp(head, ELFMAG, SELFMAG) == 0)
+		return TT_PROGRAM_ELF;
+	return have >= 2 && memcmp(head, "#!", 2) == 0 ? TT_PROGRAM_SCRIPT : TT_PROGRAM_OTHER;
+}
+
+static void put_exe(int fd, struct tt_program *ret)
+{
+	char link[32];
+	struct tt_out o;
+	long n;
+
+	tt_out_init(&o, link, sizeof(link));
+	tt_out_str(&o, "/proc/self/fd/");
+	tt_out_i64(&o, fd);
+	tt_out_char(&o, '\0');
+	n = tt_sys4(SYS_readlinkat, AT_FDCWD, link, ret->exe, sizeof(ret->exe));
+	ret->exe[n > 0 && (size_t)n < sizeof(ret->exe) && ret->exe[0] == '/' ? n : 0] = '\0';
+}
+
+/* One file. True: it is a script, and @head holds its beginning. */
+static bool look_at(int fd, bool first, char head[HEAD_BYTES + 1], long *ret_have,
+		    struct tt_program *ret)
+{
+	enum tt_program_kind kind;
+	bool privileged;
+	struct stat st;
+
+	if (tt_sys2(SYS_fstat, fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return false;
+	privileged = is_privileged(fd, &st);
+	*ret_have = tt_sys4(SYS_pread64, fd, head, HEAD_BYTES, 0);
+	kind = kind_of(head, *ret_have);
+	if (first) {
+		ret->st = st;
+		ret->kind = kind;
+	}
+	if (privileged)
+		return false;
+	ret->loads = kind == TT_PROGRAM_ELF && has_own_interp(fd, head, (size_t)*ret_have);
+	if (ret->loads)
+		put_exe(fd, ret);
+	return kind == TT_PROGRAM_SCRIPT;
+}
+
+void tt_program_look(int dirfd, const char *file, struct tt_program *ret)
 {
 	char head[HEAD_BYTES + 1];
 	char interp[256];
 
+	ret->kind = TT_PROGRAM_NONE;
+	ret->loads = false;
+	ret->exe[0] = '\0';
 	for (int depth = 0; depth < SCRIPT_DEPTH; depth++) {
-		struct stat st;
-		bool loads;
+		bool script;
 		char *next;
-		long n;
+		long have;
 		int fd = (int)tt_sys3(SYS_openat, dirfd, file,
 				      O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 		/* executable but not readable: nothing is known, so nothing is risked */
 		if (fd < 0)
-			return false;
-		if (tt_sys2(SYS_fstat, fd, &st) < 0 || !S_ISREG(st.st_mode) ||
-		    is_privileged(fd, &st)) {
-			(void)tt_sys1(SYS_close, fd);
-			return false;
-		}
-		n = tt_sys4(SYS_pread64, fd, head, HEAD_BYTES, 0);
-		if (n < 4 || memcmp(head, "#!", 2) != 0) {
-			loads = n >= 4 && memcmp(head, ELFMAG, SELFMAG) == 0 &&
-				has_own_interp(fd, head, (size_t)n);
-			(void)tt_sys1(SYS_close, fd);
-			return loads;
-		}
+			return;
+		script = look_at(fd, depth == 0, head, &have, ret);
 		(void)tt_sys1(SYS_close, fd);
-		next = script_interp(head, (size_t)n);
+		if (!script)
+			return;
+		next = script_interp(head, (size_t)have);
 		if (!next || strlen(next) >= sizeof(interp))
-			return false;
+			return;
 		memcpy(interp, next, strlen(next) + 1);
 		file = interp;
 		dirfd = AT_FDCWD;
 	}
-	return false;
+}
+
+bool tt_program_loads(int dirfd, const char *file)
+{
+	struct tt_program p;
+
+	tt_program_look(dirfd, file, &p);
+	return p.loads;
 }
 
 bool tt_program_search(const char *file, const char *path, char *buf, size_t cap)

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/stat.h>
 
 /*
  * tt_program_loads - whether the dynamic linker of that program will take LD_PRELOAD libraries of
@@ -17,6 +18,27 @@
  * cannot be read, what does not exist.
  */
 bool tt_program_loads(int dirfd, const char *file);
+
+#define TT_PROGRAM_EXE_MAX 256
+
+enum tt_program_kind {
+	TT_PROGRAM_NONE, /* not there, not readable, no regular file */
+	TT_PROGRAM_ELF,
+	TT_PROGRAM_SCRIPT, /* "#!" */
+	TT_PROGRAM_OTHER,
+};
+
+/* One look at a file. */
+struct tt_program {
+	struct stat st; /* these two of the file itself, unless it is TT_PROGRAM_NONE */
+	enum tt_program_kind kind;
+	bool loads; /* as tt_program_loads() has it */
+	/* what /proc/PID/exe will show: where links and "#!" lead; "": not known */
+	char exe[TT_PROGRAM_EXE_MAX];
+};
+
+/* tt_program_look - @dirfd, @file: as above */
+void tt_program_look(int dirfd, const char *file, struct tt_program *ret);
 
 /*
  * tt_program_search - the file that execvp(3) would find for a name without a slash

@@ -16,7 +16,7 @@
 
 #define MASK_LOG_SHIFT 18 /* a relative log was made absolute: bytes put in front of it */
 
-#define CTX_ROOM 64 /* numbers and separators of TELLTALE_CTX */
+#define CTX_ROOM 128 /* numbers and separators of TELLTALE_CTX */
 
 static const char names[CONTRACT_NAMES][24] = {
 	"LD_PRELOAD",          "SUBSTRATE_SESSION_ID",
@@ -94,6 +94,7 @@ static size_t text_size(const struct contract *c, char *const *envp, size_t *ret
 			text += strlen(envp[n]);
 	for (unsigned i = 0; i < CONTRACT_NAMES; i++)
 		text += name_len[i] + 3u + (c->value[i] ? strlen(c->value[i]) : 0);
+	text += c->exe ? strlen(c->exe) : 0;
 	*ret_count = n;
 	return text;
 }
@@ -151,12 +152,20 @@ static char *put_ctx(struct tt_out *o, const struct contract *c, uint32_t mask,
 	char *at = o->buf + o->len;
 
 	tt_out_str(o, names[CONTRACT_CTX]);
-	tt_out_str(o, "=1;");
+	tt_out_str(o, "=2;");
 	tt_out_i64(o, c->ring_fd);
 	tt_out_char(o, ';');
 	tt_out_u64(o, c->ring_ino);
 	tt_out_char(o, ';');
+	tt_out_str(o, c->ring_socket);
+	tt_out_char(o, ';');
 	tt_out_hex(o, mask);
+	tt_out_char(o, ';');
+	tt_out_hex(o, c->exe ? c->exe_of : 0);
+	tt_out_char(o, ';');
+	tt_out_u64(o, c->exe ? strlen(c->exe) : 0);
+	tt_out_char(o, ';');
+	tt_out_str(o, c->exe ? c->exe : "");
 	tt_out_char(o, ';');
 	tt_out_str(o, own_parent);
 	tt_out_char(o, '\0');
@@ -238,26 +247,79 @@ static bool take_number(const char **p, unsigned base, uint64_t *ret)
 	return true;
 }
 
+static bool take_hex(const char **p, uint64_t *ret)
+{
+	if (strncmp(*p, "0x", 2) != 0)
+		return false;
+	*p += 2;
+	return take_number(p, 16, ret);
+}
+
+/* All digits or none, then the separator. */
+static bool take_socket(const char **p, char ret[CONTRACT_SOCKET_LEN + 1])
+{
+	size_t n = 0;
+
+	for (; n < CONTRACT_SOCKET_LEN; n++, (*p)++) {
+		if (!((**p >= '0' && **p <= '9') || (**p >= 'a' && **p <= 'f')))
+			break;
+		ret[n] = **p;
+	}
+	ret[n] = '\0';
+	if ((n && n < CONTRACT_SOCKET_LEN) || **p != ';')
+		return false;
+	(*p)++;
+	return true;
+}
+
+/* FNV-1a */
+uint32_t event_contract_hash(const char *path)
+{
+	uint32_t h = 2166136261u;
+
+	for (; *path; path++)
+		h = (h ^ (uint8_t)*path) * 16777619u;
+	return h ? h : 1;
+}
+
+size_t event_contract_socket_name(char name[CONTRACT_SOCKET_NAME_MAX],
+				  const char digits[CONTRACT_SOCKET_LEN + 1])
+{
+	struct tt_out o;
+
+	tt_out_init(&o, name, CONTRACT_SOCKET_NAME_MAX);
+	tt_out_char(&o, '\0');
+	tt_out_str(&o, "telltale-");
+	tt_out_str(&o, digits);
+	return o.len;
+}
+
 bool event_contract_ctx_parse(const char *text, struct contract_ctx *ret)
 {
-	uint64_t fd = 0, ino, mask;
-	bool direct;
+	char socket[CONTRACT_SOCKET_LEN + 1];
+	uint64_t fd = 0, ino, mask, exe_of, exe_len;
+	bool lost;
 
-	if (strncmp(text, "1;", 2) != 0)
+	if (strncmp(text, "2;", 2) != 0)
 		return false;
 	text += 2;
-	direct = strncmp(text, "-1;", 3) == 0;
-	if (direct)
+	lost = strncmp(text, "-1;", 3) == 0;
+	if (lost)
 		text += 3;
 	else if (!take_number(&text, 10, &fd) || fd > INT32_MAX)
 		return false;
-	if (!take_number(&text, 10, &ino) || strncmp(text, "0x", 2) != 0)
+	if (!take_number(&text, 10, &ino) || !take_socket(&text, socket) ||
+	    !take_hex(&text, &mask) || !take_hex(&text, &exe_of) ||
+	    !take_number(&text, 10, &exe_len) || exe_len > CONTRACT_EXE_MAX ||
+	    strnlen(text, exe_len + 1) <= exe_len || text[exe_len] != ';')
 		return false;
-	text += 2;
-	if (!take_number(&text, 16, &mask))
-		return false;
-	ret->ring_fd = direct ? -1 : (int)fd;
+	ret->exe = text;
+	ret->exe_len = exe_len;
+	ret->exe_of = (uint32_t)exe_of;
+	text += exe_len + 1;
+	ret->ring_fd = lost ? -1 : (int)fd;
 	ret->ring_ino = ino;
+	memcpy(ret->ring_socket, socket, sizeof(socket));
 	ret->mask = (uint32_t)mask;
 	ret->own_parent = text;
 	return true;

@@ -7,8 +7,9 @@
  * At exec the names below are added to what the caller passes. TELLTALE_CTX says which of them were
  * added, so that the library can take those out of `environ` again before main:
  *
- *   TELLTALE_CTX=1;<ring fd or -1>;<ring inode>;<mask, hex>;<the caller's own
- *   SUBSTRATE_PARENT_SPAN>
+ *   TELLTALE_CTX=2;<ring fd or -1>;<ring inode, 0: no ring>;<ring socket, or nothing>;<mask, hex>;
+ *   <hash of the path exec'd, hex>;<length of the next>;<what /proc/PID/exe will show, or nothing>;
+ *   <the caller's own SUBSTRATE_PARENT_SPAN>
  */
 #ifndef TT_EVENT_CONTRACT_H
 #define TT_EVENT_CONTRACT_H
@@ -40,14 +41,37 @@ const char *event_contract_name_text(enum contract_name name);
  */
 void event_contract_read(char *const *envp, const char *values[CONTRACT_NAMES]);
 
+#define CONTRACT_EXE_MAX 4096
+
 #define CONTRACT_ID_MAX 128 /* an id from the environment is cut there, NUL included */
+
+/* The ring's socket is named by that many hex digits: see event_contract_socket_name(). */
+#define CONTRACT_SOCKET_LEN 16
+
+/*
+ * event_contract_socket_name - the abstract name of the socket, as sun_path has it, its NUL first
+ * Returns its length.
+ */
+#define CONTRACT_SOCKET_NAME_MAX 32
+size_t event_contract_socket_name(char name[CONTRACT_SOCKET_NAME_MAX],
+				  const char digits[CONTRACT_SOCKET_LEN + 1]);
 
 /* Values to pass on; NULL: nothing to pass. CONTRACT_CTX is not read. */
 struct contract {
 	const char *value[CONTRACT_NAMES];
 	int ring_fd;
 	uint64_t ring_ino;
+	char ring_socket[CONTRACT_SOCKET_LEN + 1]; /* "": none can be reached */
+	/*
+	 * What the path that is exec'd leads to: the next image is spared a look into /proc, which
+	 * makes three inodes for each new pid. NULL: it has to look.
+	 */
+	const char *exe;
+	uint32_t exe_of; /* event_contract_hash() of that path */
 };
+
+/* event_contract_hash - of a path; never 0 */
+uint32_t event_contract_hash(const char *path);
 
 /* event_contract_env_size - bytes event_contract_env_build() may need for this environment */
 size_t event_contract_env_size(const struct contract *c, char *const *envp);
@@ -65,7 +89,12 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 struct contract_ctx {
 	int ring_fd;
 	uint64_t ring_ino;
+	char ring_socket[CONTRACT_SOCKET_LEN + 1];
 	uint32_t mask;
+	/* in the text given, not terminated; event_contract_env_hide() overwrites it */
+	const char *exe;
+	size_t exe_len; /* 0: not told */
+	uint32_t exe_of;
 	const char *own_parent; /* in the text given, "" if the caller had none */
 };
 

@@ -133,6 +133,7 @@ static bool claim_lane(void)
 	static pthread_key_t key;
 	struct ring_who who;
 	uint32_t none = 0;
+	int saved;
 
 	/* the lane would be the waiting parent's, and bear its child's name */
 	if (pl_thread.in_vfork)
@@ -147,26 +148,20 @@ static bool claim_lane(void)
 	 */
 	if (thread_id() == pl_process.image.pid)
 		return true;
+	saved = errno;
 	if (__atomic_compare_exchange_n(&key_state, &none, 1, false, __ATOMIC_ACQ_REL,
 					__ATOMIC_ACQUIRE))
 		__atomic_store_n(&key_state, pthread_key_create(&key, thread_ends) == 0 ? 2 : 3,
 				 __ATOMIC_RELEASE);
 	if (__atomic_load_n(&key_state, __ATOMIC_ACQUIRE) == 2)
 		(void)pthread_setspecific(key, &pl_thread);
+	errno = saved;
 	return true;
 }
 
 static bool has_lane(void)
 {
-	int saved;
-	bool done;
-
-	if (TT_LIKELY(pl_thread.writer.lane != NULL))
-		return true;
-	saved = errno;
-	done = claim_lane();
-	errno = saved;
-	return done;
+	return TT_LIKELY(pl_thread.writer.lane != NULL) || claim_lane();
 }
 
 void pl_thread_ready(void)
@@ -428,7 +423,9 @@ void pl_start_event(const struct pl_image *image, enum event_how how, const char
 	char cwd[EVENT_PATH_MAX / 4];
 	struct event ev = {
 		.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_START};
-	long n = tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
+	/* the recorder lets a spawned child begin where its parent is */
+	bool inherits_cwd = how == EVENT_HOW_SPAWN && pl_process.mode == PL_RING;
+	long n = inherits_cwd ? 0 : tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
 
 	ev.how = how;
 	ev.parent = image->parent;
@@ -460,7 +457,6 @@ void pl_exit_event(int status)
 	struct pl_image *image = pl_image_now();
 	struct event ev = {
 		.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_EXIT};
-	int saved = errno;
 
 	if (pl_process.mode == PL_OFF || __atomic_exchange_n(&image->ended, true, __ATOMIC_RELAXED))
 		return;
@@ -476,5 +472,4 @@ void pl_exit_event(int status)
 				    image == &pl_process.image ? NULL : &who,
 				    ring_ticks(pl_process.clock));
 	}
-	errno = saved;
 }

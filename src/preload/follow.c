@@ -24,41 +24,31 @@ static const char *path_variable(void)
 	return NULL;
 }
 
-/*
- * A script without "#!": the functions that search PATH hand it to /bin/sh when the kernel will not
- * have it.
- */
-static bool is_for_shell(const char *file)
-{
-	char head[4] = {0};
-	long fd = tt_sys4(SYS_openat, AT_FDCWD, file, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY,
-			  0),
-	     n;
-
-	if (fd < 0)
-		return false;
-	n = tt_sys4(SYS_pread64, fd, head, sizeof(head), 0);
-	(void)tt_sys1(SYS_close, fd);
-	return n >= 0 && memcmp(head, "#!", 2) != 0 && memcmp(head, "\177ELF", 4) != 0;
-}
-
-static bool can_follow(int dirfd, const char *file, bool search)
+/* @ret_file: the path that will be exec'd; @found: room for it, EVENT_PATH_MAX / 4 bytes */
+static bool can_follow(int dirfd, const char *file, bool search, char *found,
+		       struct tt_program *ret, const char **ret_file)
 {
 	const char *lib = pl_process.contract.value[CONTRACT_LD_PRELOAD];
-	char found[EVENT_PATH_MAX / 4];
 
 	if ((uintptr_t)file < 4096 || pl_process.inherit_only || !lib)
 		return false;
 	if (search && !strchr(file, '/')) {
-		if (!tt_program_search(file, path_variable(), found, sizeof(found)))
+		if (!tt_program_search(file, path_variable(), found, EVENT_PATH_MAX / 4))
 			return false;
 		file = found;
 	}
-	if (search && is_for_shell(file))
+	pl_program_look(dirfd, file, ret);
+	/*
+	 * A script without "#!": the functions that search PATH hand it to /bin/sh when the kernel
+	 * will not have it.
+	 */
+	if (search && ret->kind == TT_PROGRAM_OTHER) {
 		file = "/bin/sh";
+		pl_program_look(dirfd, file, ret);
+	}
+	*ret_file = file;
 	/* chroot, another mount namespace, a uid that may not read our folder */
-	return tt_program_loads(dirfd, file) &&
-	       tt_sys3(SYS_faccessat, AT_FDCWD, lib, 4 /* R_OK */) == 0;
+	return ret->loads && tt_sys3(SYS_faccessat, AT_FDCWD, lib, 4 /* R_OK */) == 0;
 }
 
 static void *scratch_map(size_t size)
@@ -80,9 +70,10 @@ void pl_scratch_free(void)
 	pl_thread.scratch = NULL;
 }
 
+/* It was ours a moment ago where it is lent; much may have happened until it is taken back. */
 static void set_inherited(bool inherited)
 {
-	if (pl_ring_is_ours())
+	if (inherited || pl_ring_is_ours())
 		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, inherited ? 0 : FD_CLOEXEC);
 }
 
@@ -141,14 +132,26 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 		    char *const *envp, const struct tt_uuid *parent, void *(*room)(size_t size))
 {
 	struct contract c = pl_process.contract;
+	char found[EVENT_PATH_MAX / 4];
+	struct tt_program program;
 	void *buf = f->buf;
 	size_t size;
 
 	envp = pl_shell_environ(envp);
 	f->envp = envp;
-	f->follows = f->mapped = false;
-	if (!can_follow(dirfd, file, search))
+	f->follows = f->mapped = f->lent = false;
+	/* the program may have closed it without asking libc: the recorder has another */
+	if (pl_process.mode == PL_RING && !pl_ring_is_ours())
+		c.ring_fd = -1;
+	if (pl_process.mode == PL_RING && c.ring_fd < 0 && !c.ring_socket[0])
 		return;
+	if (!can_follow(dirfd, file, search, found, &program, &file))
+		return;
+	/* a relative path may be meant from elsewhere: posix_spawn can change the folder */
+	if (file[0] == '/' && program.exe[0]) {
+		c.exe = program.exe;
+		c.exe_of = event_contract_hash(file);
+	}
 	pl_span_text(f->parent, parent);
 	c.value[CONTRACT_PARENT_SPAN] = f->parent;
 	size = event_contract_env_size(&c, envp);
@@ -163,7 +166,8 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 		return;
 	f->envp = event_contract_env_build(&c, envp, buf);
 	f->follows = f->envp != envp;
-	if (f->follows && pl_process.mode == PL_RING)
+	f->lent = f->follows && pl_process.mode == PL_RING && c.ring_fd >= 0;
+	if (f->lent)
 		lend_ring_fd();
 }
 
@@ -181,8 +185,9 @@ void pl_follow_prepare_shell(struct pl_follow *f, char *const *envp, const struc
 
 void pl_follow_done(struct pl_follow *f)
 {
-	if (f->follows && pl_process.mode == PL_RING)
+	if (f->lent)
 		take_ring_fd_back();
+	f->lent = false;
 	if (f->mapped)
 		pl_scratch_free();
 }

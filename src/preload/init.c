@@ -4,6 +4,7 @@
  */
 #include "preload/preload.h"
 
+#include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -104,12 +105,23 @@ static bool attach_ring(const struct contract_ctx *ctx)
 {
 	pl_process.ring_fd = ctx->ring_fd;
 	pl_process.ring_ino = ctx->ring_ino;
-	if (!pl_ring_is_ours() || ring_producer_attach(&pl_process.ring, ctx->ring_fd) < 0) {
-		pl_process.ring_fd = -1;
-		return false;
+	if (pl_ring_is_ours()) {
+		(void)tt_sys3(SYS_fcntl, ctx->ring_fd, F_SETFD, FD_CLOEXEC);
+	} else {
+		bool ours;
+
+		/* somebody closed it behind our back, and the number may be another file's now */
+		pl_process.ring_fd = ctx->ring_socket[0] ? pl_ring_fetch(ctx->ring_socket) : -1;
+		ours = pl_ring_is_ours();
+		if (!ours && pl_process.ring_fd >= 0)
+			(void)tt_sys1(SYS_close, pl_process.ring_fd);
+		if (!ours)
+			pl_process.ring_fd = -1;
 	}
-	(void)tt_sys3(SYS_fcntl, ctx->ring_fd, F_SETFD, FD_CLOEXEC);
-	return true;
+	if (pl_process.ring_fd >= 0 &&
+	    ring_producer_attach(&pl_process.ring, pl_process.ring_fd) < 0)
+		pl_process.ring_fd = -1;
+	return pl_process.ring_fd >= 0;
 }
 
 static void enter_direct_mode(void)
@@ -172,20 +184,65 @@ static size_t read_cmdline(char *buf, size_t cap)
 }
 
 /*
+ * The path that the kernel was told to run. It stands in the auxiliary vector, behind the
+ * environment as long as that lies where the kernel put it.
+ */
+static const char *exec_path(int argc, char *const *argv, char *const *envp)
+{
+	const Elf64_auxv_t *a;
+
+	if (envp != argv + argc + 1)
+		return NULL;
+	while (*envp)
+		envp++;
+	for (a = (const Elf64_auxv_t *)(envp + 1); a->a_type != AT_NULL; a++)
+		if (a->a_type == AT_EXECFN)
+			return (const char *)a->a_un.a_val;
+	return NULL;
+}
+
+/* What our predecessor told of our program file, if it is us he meant. */
+static struct event_text told_exe(const struct contract_ctx *ctx, const char *path)
+{
+	if (!ctx->exe_len || !path || event_contract_hash(path) != ctx->exe_of)
+		return (struct event_text){NULL, 0};
+	return (struct event_text){ctx->exe, ctx->exe_len};
+}
+
+/* As the kernel names a process at exec. */
+static void put_comm(const char *path, char comm[16])
+{
+	const char *base = strrchr(path, '/');
+
+	base = base ? base + 1 : path;
+	memcpy(comm, base, strnlen(base, 15));
+}
+
+/*
  * The image is up: say so. A previous image of this process, if we know of one, was replaced by
  * this.
  */
-static void announce(char *const *argv, bool replaces)
+static void announce(const char *path, char *const *argv, bool replaces,
+		     const struct event_text *told)
 {
 	char exe[EVENT_PATH_MAX / 2], args[EVENT_PATH_MAX / 2];
 	char comm[16] = "";
-	long n = tt_sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof(exe) - 1);
 	struct event_arg joined = {0};
 	struct pl_call c;
+	long n;
 
+	if (told->len && told->len < sizeof(exe)) {
+		n = (long)told->len;
+		memcpy(exe, told->data, told->len);
+	} else {
+		n = tt_sys4(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", exe, sizeof(exe) - 1);
+	}
 	if (n > 0)
 		exe[n] = '\0';
-	(void)tt_sys2(SYS_prctl, PR_GET_NAME, comm);
+	if (told->len)
+		put_comm(path, comm);
+	else
+		(void)tt_sys2(SYS_prctl, PR_GET_NAME, comm);
 	pl_arg_argv(&c, 0, argv, args, sizeof(args));
 	joined = c.args[0];
 	if (joined.absent)
@@ -248,10 +305,12 @@ static void choose_what_to_record(void)
 		pl_process.argument_max = h->argument_max;
 }
 
-static void set_up(char *const *argv, char **envp)
+/* @path: as exec_path() has it, @argv: NULL where nobody passed them to us */
+static void set_up(const char *path, char *const *argv, char **envp)
 {
 	const char *values[CONTRACT_NAMES];
 	struct contract_ctx ctx = {.ring_fd = -1};
+	struct event_text told;
 	struct event_span parent;
 	bool has_ctx;
 
@@ -269,19 +328,21 @@ static void set_up(char *const *argv, char **envp)
 		else if (strncmp(*e, "TELLTALE_REDACT=", 16) == 0)
 			event_redact_configure(*e + 16);
 	}
-	if (has_ctx && ctx.ring_fd >= 0)
+	if (has_ctx && (ctx.ring_fd >= 0 || ctx.ring_ino))
 		pl_process.mode = attach_ring(&ctx) ? PL_RING : PL_OFF;
 	else
 		enter_direct_mode();
 	choose_what_to_record();
 	pl_process.contract.ring_fd = pl_process.mode == PL_RING ? pl_process.ring_fd : -1;
 	pl_process.contract.ring_ino = pl_process.ring_ino;
+	memcpy(pl_process.contract.ring_socket, ctx.ring_socket, sizeof(ctx.ring_socket));
 	if (pl_process.mode == PL_RING)
 		pl_process.contract.value[CONTRACT_TRACE_LOG] = NULL;
 	__atomic_store_n(&pl_process.image.pid, (int32_t)tt_sys0(SYS_getpid), __ATOMIC_RELEASE);
 	if (pl_process.mode != PL_OFF) {
 		new_image(&parent);
-		announce(argv, has_ctx);
+		told = told_exe(&ctx, path);
+		announce(path, argv, has_ctx, &told);
 		(void)pthread_atfork(NULL, NULL, pl_fork_child);
 		(void)on_exit(at_exit, NULL);
 	}
@@ -301,7 +362,7 @@ void pl_init(void)
 
 	if (__atomic_load_n(&pl_process.image.pid, __ATOMIC_ACQUIRE))
 		return;
-	set_up(NULL, environ ? environ : no_env);
+	set_up(NULL, NULL, environ ? environ : no_env);
 	errno = saved;
 }
 
@@ -314,10 +375,7 @@ bool pl_is_recorded(enum event_family family)
 
 __attribute__((__constructor__)) static void constructor(int argc, char **argv, char **envp)
 {
-	int saved = errno;
-
-	(void)argc;
+	/* errno is left alone: nobody has called anything yet, and asking for it costs a look-up */
 	if (!pl_process.image.pid)
-		set_up(argv, envp);
-	errno = saved;
+		set_up(exec_path(argc, argv, envp), argv, envp);
 }

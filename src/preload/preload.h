@@ -22,6 +22,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/program.h"
 #include "base/sys.h"
 #include "event/contract.h"
 #include "event/event.h"
@@ -274,6 +275,15 @@ bool pl_log_is_ours(void);
  */
 bool pl_ring_is_ours(void);
 
+/*
+ * pl_ring_fetch - ask the recorder for the ring where no fd of it was inherited: contract.h, the
+ * ring's socket
+ * Returns an fd with a high number, CLOEXEC, whatever it is of; or -1: not to be had in
+ * PL_FETCH_MS.
+ */
+#define PL_FETCH_MS 100
+int pl_ring_fetch(const char *digits);
+
 /* pl_next - the next definition of a function after this library, by index in next.def */
 enum pl_fn {
 #define PL_FN(name) PL_FN_##name,
@@ -291,6 +301,7 @@ extern void *pl_next_table[PL_FN_COUNT];
 struct pl_follow {
 	char *const *envp; /* what to pass */
 	bool follows;      /* false: envp is the caller's own */
+	bool lent;         /* the ring fd is inherited until pl_follow_done() */
 	bool mapped;       /* scratch to be given back by pl_follow_done() */
 	char parent[PL_SPAN_TEXT_LEN + 1];
 	char buf[2304] __attribute__((__aligned__(8)));
@@ -311,6 +322,9 @@ void pl_follow_done(struct pl_follow *f);
  */
 void pl_follow_prepare_shell(struct pl_follow *f, char *const *envp, const struct tt_uuid *parent,
 			     void *(*room)(size_t size));
+
+/* pl_program_look - tt_program_look(), with a memory of the last ones */
+void pl_program_look(int dirfd, const char *file, struct tt_program *ret);
 
 /* pl_thread_ready - the thread's id and lane, before a vfork child asks for them in its place */
 void pl_thread_ready(void);

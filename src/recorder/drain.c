@@ -118,6 +118,20 @@ static struct recorder_process *process_of_exec(struct recorder_track *t, const 
 	return p;
 }
 
+/* The image of a spawned child may speak, and be gone, before its parent tells of the spawn. */
+static void note_early(struct recorder_track *t, const struct tt_uuid *parent)
+{
+	t->early[t->early_count++ % TT_ARRAY_SIZE(t->early)] = *parent;
+}
+
+static bool was_early(const struct recorder_track *t, const struct tt_uuid *id)
+{
+	for (size_t i = 0; i < TT_ARRAY_SIZE(t->early); i++)
+		if (tt_uuid_equal(&t->early[i], id))
+			return true;
+	return false;
+}
+
 static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 {
 	struct recorder_span *parent = recorder_span_find(&t->tree, &ev->parent.id), *s;
@@ -131,6 +145,10 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 		recorder_process_retire(&t->tree, p);
 	p = NULL;
 	if (ev->how == EVENT_HOW_EXEC) {
+		if (parent)
+			parent->heard = true;
+		else
+			note_early(t, &ev->parent.id);
 		p = process_of_exec(t, ev, parent);
 		if (p && p->span)
 			recorder_track_replace(t, p->span, ev->ts_ns);
@@ -150,6 +168,7 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 	s->preload = true;
 	t->spans_preload++;
 	s->ppid = ev->ppid;
+	s->heard = ev->how == EVENT_HOW_SPAWN && was_early(t, &s->id);
 	inherit(s, parent);
 	if (ev->comm.data)
 		(void)stpncpy(s->comm, ev->comm.data,

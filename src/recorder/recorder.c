@@ -4,7 +4,8 @@
  *
  *	signals  -> forwarded, or a child to look at          (signalfd)
  *	timer    -> a sample of the tree                      (timerfd)
- *	pidfds   -> a process ended: drain its lanes, end it
+ *	pidfds   -> a process ended: drain its lanes, end it. With a ring: looked at when that is
+ *	door     -> a process that lost the ring's fd gets another
  *	sandbox  -> the command stopped, went on, ended       (socket of its init)
  *	nothing  -> the ring is polled: waking us for each event would cost the command more
  */
@@ -291,20 +292,26 @@ static void on_deadlines(struct recorder_run_state *r)
 	}
 }
 
+/*
+ * Which processes died since the last pass: their pidfds are readable. Looked at when the ring is,
+ * in an epoll of their own that nobody sleeps on: to wake us at each exit would cost the command
+ * more than the rest of the record. Our own children are ended where they are reaped; the command
+ * has its own report.
+ */
+static void on_deaths(struct recorder_run_state *r)
+{
+	struct epoll_event e[64];
+	int n = r->track.ring ? epoll_wait(r->track.epoll_fd, e, TT_ARRAY_SIZE(e), 0) : 0;
+
+	/* ended by the drain that follows: until then none of them is freed */
+	for (int i = 0; i < n; i++)
+		recorder_track_dying(&r->track, e[i].data.ptr, r->child.pid);
+}
+
 static void on_pidfd(struct recorder_run_state *r, struct recorder_process *p)
 {
-	int status = 0;
-	bool known;
-
-	/*
-	 * readable: it is dead. Our own children are ended where they are reaped; the command has
-	 * its own report.
-	 */
-	(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, p->pidfd, NULL);
-	if (p->pid == r->child.pid)
-		return;
-	known = recorder_track_status(p, &status);
-	recorder_track_died(&r->track, p, known, status);
+	recorder_track_dying(&r->track, p, r->child.pid);
+	(void)recorder_track_drain(&r->track);
 }
 
 static void dispatch(struct recorder_run_state *r, const struct epoll_event *e)
@@ -315,6 +322,8 @@ static void dispatch(struct recorder_run_state *r, const struct epoll_event *e)
 		on_timer(r);
 	else if (e->data.ptr == &r->child.report_fd)
 		on_reports(r);
+	else if (e->data.ptr == &r->door.fd)
+		recorder_door_serve(&r->door, &r->track, r->ring_fd);
 	else
 		on_pidfd(r, e->data.ptr);
 }
@@ -337,6 +346,7 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 			return tt_fail(err, errno, "wait for events");
 		if (n > 0)
 			dispatch(r, &e);
+		on_deaths(r);
 		if (recorder_track_drain(&r->track))
 			idle = 0;
 		else
@@ -426,10 +436,13 @@ static void run_free(struct recorder_run_state *r)
 	recorder_sampler_done(&r->sampler);
 	(void)ring_consumer_free(r->track.ring);
 	recorder_output_free(r->out);
+	if (r->track.epoll_fd != r->epoll_fd)
+		tt_closep(&r->track.epoll_fd);
 	tt_closep(&r->epoll_fd);
 	tt_closep(&r->signal_fd);
 	tt_closep(&r->timer_fd);
 	tt_closep(&r->ring_fd);
+	recorder_door_close(&r->door);
 	tt_closep(&r->child.report_fd);
 	tt_closep(&r->child.io_fd);
 	free(r->env_buf);
@@ -449,8 +462,8 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 	if (!r)
 		return tt_fail(err, ENOMEM, "start a run");
 	r->opts = opts;
-	r->epoll_fd = r->signal_fd = r->timer_fd = r->ring_fd = r->child.report_fd =
-		r->child.io_fd = -1;
+	r->epoll_fd = r->track.epoll_fd = r->signal_fd = r->timer_fd = r->ring_fd = r->door.fd =
+		r->child.report_fd = r->child.io_fd = -1;
 	r->failure = SANDBOX_SETUP_FAILED;
 	recorder_run_identify(r);
 	r->started_ns = tt_clock_ns(CLOCK_REALTIME);

@@ -5,6 +5,7 @@
 
 #include <sys/resource.h>
 
+#include "recorder/door.h"
 #include "recorder/output.h"
 #include "recorder/recorder.h"
 #include "recorder/sampler.h"
@@ -32,6 +33,7 @@ struct recorder_run_state {
 	int epoll_fd, signal_fd, timer_fd;
 	struct rlimit limits[5]; /* as the caller left them: start.c */
 	int ring_fd;             /* the number the command gets */
+	struct recorder_door door;
 	enum run_phase phase;
 	uint64_t started_ns, ended_ns; /* CLOCK_REALTIME */
 	uint64_t started_mono_ns, ended_mono_ns;

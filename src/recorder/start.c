@@ -101,6 +101,7 @@ static char *const *make_env(struct recorder_run_state *r)
 	c.value[CONTRACT_PARENT_SPAN] = parent;
 	if (fstat(r->ring_fd, &st) == 0)
 		c.ring_ino = st.st_ino;
+	memcpy(c.ring_socket, r->door.digits, sizeof(c.ring_socket));
 	r->env_buf = malloc(event_contract_env_size(&c, environ));
 	return r->env_buf ? event_contract_env_build(&c, environ, r->env_buf) : environ;
 }
@@ -110,6 +111,19 @@ static int watch_fd(struct recorder_run_state *r, int *fd)
 	struct epoll_event e = {.events = EPOLLIN, .data = {.ptr = fd}};
 
 	return epoll_ctl(r->epoll_fd, EPOLL_CTL_ADD, *fd, &e);
+}
+
+/*
+ * Where the command gets a network namespace of its own, or none at all, it could not reach the
+ * socket, and the attempt would look like one to reach out.
+ */
+static void open_door(struct recorder_run_state *r)
+{
+	if (r->opts->policy->network != POLICY_NET_HOST)
+		return;
+	/* without it a lost fd stays lost, and the coverage says so */
+	if (recorder_door_open(&r->door) == 0 && watch_fd(r, &r->door.fd) < 0)
+		recorder_door_close(&r->door);
 }
 
 /* All signals that can be are held, and read from an fd: the loop decides what becomes of each. */
@@ -122,10 +136,11 @@ static int open_events(struct recorder_run_state *r, struct tt_err *err)
 	for (size_t i = 0; i < 5; i++)
 		(void)sigdelset(&all, (int[]){SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT}[i]);
 	(void)sigprocmask(SIG_BLOCK, &all, &r->mask);
-	r->epoll_fd = r->track.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	r->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	r->track.epoll_fd = r->opts->library ? epoll_create1(EPOLL_CLOEXEC) : r->epoll_fd;
 	r->signal_fd = signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK);
 	r->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (r->epoll_fd < 0 || r->signal_fd < 0 || r->timer_fd < 0 ||
+	if (r->epoll_fd < 0 || r->track.epoll_fd < 0 || r->signal_fd < 0 || r->timer_fd < 0 ||
 	    watch_fd(r, &r->signal_fd) < 0 || watch_fd(r, &r->timer_fd) < 0)
 		return tt_fail(err, errno, "set up the event loop");
 	return 0;
@@ -225,6 +240,8 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 			r->preload_reason =
 				"the command cannot load the library (static, another libc or "
 				"set-user-id), nor can what it starts";
+		else
+			open_door(r);
 	} else {
 		r->preload_reason = "switched off, or libtelltale.so was not found";
 	}

@@ -60,14 +60,15 @@ bool recorder_track_is_foreign(const struct recorder_track *t, pid_t pid)
 	return false;
 }
 
-/* Whether @pid hangs below the recorder: a pid that a workload names may be anybody's. */
-static bool is_ours(const struct recorder_track *t, pid_t pid)
+bool recorder_track_is_ours(const struct recorder_track *t, pid_t pid)
 {
 	for (int i = 0; i < ANCESTRY_MAX && pid > 1; i++) {
 		struct recorder_stat st;
 
 		if (pid == t->root)
 			return true;
+		if (recorder_track_is_foreign(t, pid))
+			return false;
 		if (recorder_stat_read(pid, &st) < 0)
 			return false;
 		pid = st.ppid;
@@ -138,7 +139,7 @@ struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t 
 	p = recorder_process_find(&t->tree, own_pid);
 	if (p)
 		return p;
-	verified = !t->own_pid_namespace && is_ours(t, own_pid);
+	verified = !t->own_pid_namespace && recorder_track_is_ours(t, own_pid);
 	if (verified)
 		pid = own_pid;
 	else if (!t->own_pid_namespace && kill(own_pid, 0) < 0 && errno == ESRCH &&
@@ -359,6 +360,12 @@ static struct recorder_span *exec_took_place(struct recorder_track *t, struct re
 	return s;
 }
 
+/* A spawned child always becomes another image: posix_spawn(3) has failed where it did not. */
+static bool is_unheard(const struct recorder_span *s)
+{
+	return s->how == EVENT_HOW_SPAWN && !s->heard && !s->gone;
+}
+
 void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid,
 			   const struct tt_uuid *span, const struct event_span *parent,
 			   const char *exe, uint64_t ts)
@@ -404,11 +411,25 @@ void recorder_track_end(struct recorder_track *t, struct recorder_process *p)
 
 	if (!p->status_known)
 		p->status_known = recorder_track_status(p, &p->status);
-	if (s && s->exec_path && !s->has_exit)
+	if (s && !s->has_exit && (s->exec_path || is_unheard(s)))
 		s = exec_took_place(t, s, NULL);
 	if (s)
 		end_span(t, s, p->status_known, p->status);
 	recorder_process_remove(&t->tree, p);
+}
+
+void recorder_track_dying(struct recorder_track *t, struct recorder_process *p, pid_t reaped_by_us)
+{
+	int status = 0;
+
+	(void)epoll_ctl(t->epoll_fd, EPOLL_CTL_DEL, p->pidfd, NULL);
+	if (p->pid == reaped_by_us)
+		return;
+	p->dead = true;
+	if (recorder_track_status(p, &status)) {
+		p->status_known = true;
+		p->status = status;
+	}
 }
 
 void recorder_track_died(struct recorder_track *t, struct recorder_process *p, bool status_known,
@@ -536,8 +557,15 @@ void recorder_track_finish(struct recorder_track *t)
 	recorder_track_end_gone(t, true);
 	/* spans without a process: spawned children that never spoke */
 	for (size_t i = 0; i < TT_ARRAY_SIZE(t->tree.spans); i++)
-		while (t->tree.spans[i])
-			end_span(t, t->tree.spans[i], false, 0);
+		while (t->tree.spans[i]) {
+			struct recorder_span *s = t->tree.spans[i], *image = s;
+
+			if (is_unheard(s))
+				image = exec_took_place(t, s, NULL);
+			if (image)
+				end_span(t, image, false, 0);
+			recorder_track_end_gone(t, true);
+		}
 	recorder_track_unheard(t, true);
 	recorder_output_flush(t->out);
 }

@@ -47,9 +47,12 @@ struct recorder_track {
 	size_t entry_count;
 	/* of an image that nobody spoke of, at the last look */
 	bool slot_suspect[RING_SLOTS];
-	uint64_t refused_seen;      /* refusals at the last look at the slots */
-	uint64_t looked_ns;         /* CLOCK_MONOTONIC of that */
-	uint64_t no_slot;           /* spans known to have found no slot */
+	uint64_t refused_seen; /* refusals at the last look at the slots */
+	uint64_t looked_ns;    /* CLOCK_MONOTONIC of that */
+	uint64_t no_slot;      /* spans known to have found no slot */
+	/* parents that images named before those had spoken of themselves, the last ones */
+	struct tt_uuid early[256];
+	size_t early_count;
 	struct recorder_span *gone; /* replaced images, to be ended after one more pass */
 	uint64_t pass;
 
@@ -74,6 +77,12 @@ void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid,
 /* recorder_track_drain - take what the ring holds. Returns the number of records taken. */
 size_t recorder_track_drain(struct recorder_track *t);
 
+/*
+ * recorder_track_dying - the pidfd says that @p is dead: the next drain ends it
+ * @reaped_by_us: a pid whose end is told otherwise, with recorder_track_died()
+ */
+void recorder_track_dying(struct recorder_track *t, struct recorder_process *p, pid_t reaped_by_us);
+
 /* recorder_track_died - a process is dead (pidfd, or our own waitid): drain it and end its span */
 void recorder_track_died(struct recorder_track *t, struct recorder_process *p, bool status_known,
 			 int status);
@@ -89,6 +98,12 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recor
 
 /* recorder_track_is_foreign - whether a child of ours is none of the run's */
 bool recorder_track_is_foreign(const struct recorder_track *t, pid_t pid);
+
+/*
+ * recorder_track_is_ours - whether @pid hangs below the recorder: a pid that a workload names may
+ * be anybody's
+ */
+bool recorder_track_is_ours(const struct recorder_track *t, pid_t pid);
 
 /* recorder_track_finish - the run is over: end every span that has no end yet */
 void recorder_track_finish(struct recorder_track *t);

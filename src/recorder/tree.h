@@ -28,6 +28,7 @@ struct recorder_span {
 	uint64_t gone_ts, gone_pass;
 	struct recorder_span *next_gone;
 	enum event_how how;
+	bool heard; /* EVENT_HOW_SPAWN: the image that the child became has spoken */
 	int32_t ppid;
 	char comm[16];
 	char *cwd, *exe;   /* NULL: not known */

@@ -71,6 +71,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!text)
 		return 0;
+	if (how & 64)
+		memcpy(c.ring_socket, "0123456789abcdef", sizeof(c.ring_socket));
+	c.exe = how & 128 ? "/usr/bin/;x" : NULL;
 	memcpy(text, data, size);
 	text[size] = '\0';
 	for (size_t at = 1; at < size && n < ENTRIES_MAX; at += strlen(text + at) + 1)

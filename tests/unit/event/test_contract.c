@@ -30,6 +30,9 @@ static const struct contract full = {
 		  [CONTRACT_POLICY] = ""},
 	.ring_fd = 1021,
 	.ring_ino = 123456,
+	.ring_socket = "0123456789abcdef",
+	.exe = "/a;;b",
+	.exe_of = 0xbeef,
 };
 static const struct contract direct = {
 	.value = {[CONTRACT_LD_PRELOAD] = LIB,
@@ -45,6 +48,9 @@ static const struct contract widest = {
 	.value = {[CONTRACT_LD_PRELOAD] = LIB, [CONTRACT_PARENT_SPAN] = SPAN},
 	.ring_fd = INT32_MAX,
 	.ring_ino = UINT64_MAX,
+	.ring_socket = "ffffffffffffffff",
+	.exe = "/bin/true",
+	.exe_of = UINT32_MAX,
 };
 static const struct contract *const contracts[] = {&full, &direct, &little, &widest};
 
@@ -90,6 +96,9 @@ static void round_trip(const struct contract *c, char *const *envp)
 	CHECK(event_contract_ctx_parse(find_value(next, CONTRACT_CTX), &ctx));
 	CHECK_INT(ctx.ring_fd, c->ring_fd);
 	CHECK(ctx.ring_ino == c->ring_ino);
+	CHECK_STR(ctx.ring_socket, c->ring_socket);
+	CHECK_INT(ctx.exe_len, c->exe ? strlen(c->exe) : 0);
+	CHECK(!c->exe || (memcmp(ctx.exe, c->exe, ctx.exe_len) == 0 && ctx.exe_of == c->exe_of));
 	if (c->value[CONTRACT_PARENT_SPAN])
 		CHECK_STR(find_value(next, CONTRACT_PARENT_SPAN), c->value[CONTRACT_PARENT_SPAN]);
 	if (c->value[CONTRACT_LD_PRELOAD])
@@ -179,7 +188,8 @@ static void what_is_built(void)
 	CHECK_STR(built[5], "SUBSTRATE_TRACE_LOG=/tmp/trace.jsonl");
 	CHECK_STR(built[6], "SUBSTRATE_WORLD_ID=w");
 	CHECK_STR(built[7], "SUBSTRATE_POLICY_ID=");
-	CHECK_STR(built[8], "TELLTALE_CTX=1;1021;123456;0x30056;theirs");
+	CHECK_STR(built[8],
+		  "TELLTALE_CTX=2;1021;123456;0123456789abcdef;0x30056;0xbeef;5;/a;;b;theirs");
 	/* the number of added entries is even: event_contract_env_hide() tells why */
 	CHECK(built[9] == built[8]);
 	CHECK(built[10] == NULL);
@@ -232,7 +242,7 @@ static void the_auxiliary_vector_is_still_found(void)
 
 static void nothing_to_build(void)
 {
-	char *const *nested = ENV("A=1", "TELLTALE_CTX=1;3;4;0x0;");
+	char *const *nested = ENV("A=1", "TELLTALE_CTX=2;3;4;;0x0;0x0;0;;");
 	void *buf = malloc(event_contract_env_size(&full, nested));
 	char *const *built;
 
@@ -262,17 +272,26 @@ static void reads(void)
 static void bad_ctx(void)
 {
 	static const char *const bad[] = {
-		"",                    /* empty */
-		"1",                   /* no end */
-		"2;3;4;0x0;",          /* another version */
-		"1;;4;0x0;",           /* no fd */
-		"1;-2;4;0x0;",         /* no such fd */
-		"1;2147483648;4;0x0;", /* past int */
-		"1;3;x;0x0;",          /* no inode */
-		"1;3;4;0;",            /* mask not in hex */
-		"1;3;4;0x;",           /* no mask */
-		"1;3;4;0x0",           /* no last separator */
-		"1;3;4;0xG;",
+		"",                            /* empty */
+		"1",                           /* no end */
+		"1;3;4;;0x0;0x0;0;;",          /* another version */
+		"2;;4;;0x0;0x0;0;;",           /* no fd */
+		"2;-2;4;;0x0;0x0;0;;",         /* no such fd */
+		"2;2147483648;4;;0x0;0x0;0;;", /* past int */
+		"2;3;x;;0x0;0x0;0;;",          /* no inode */
+		"2;3;4;;0;0x0;0;;",            /* mask not in hex */
+		"2;3;4;;0x;0x0;0;;",           /* no mask */
+		"2;3;4;;0x0",                  /* no last separator */
+		"2;3;4;;0xG;0x0;0;;",
+		"2;3;4;;0x0;0;0;;",    /* hash not in hex */
+		"2;3;4;;0x0;0x0;1;;",  /* a name that ends too soon */
+		"2;3;4;;0x0;0x0;0;/;", /* too late */
+		"2;3;4;;0x0;0x0;18446744073709551615;;",
+
+		"2;3;4;0x0;0x0;0;;",                   /* no socket */
+		"2;3;4;0123456789abcde;0x0;0x0;0;;",   /* a short one */
+		"2;3;4;0123456789abcdef0;0x0;0x0;0;;", /* a long one */
+		"2;3;4;0123456789ABCDEF;0x0;0x0;0;;",
 	};
 	struct contract_ctx ctx = {.ring_fd = 77};
 
@@ -280,10 +299,12 @@ static void bad_ctx(void)
 		CHECK(!event_contract_ctx_parse(bad[i], &ctx));
 		CHECK_INT(ctx.ring_fd, 77);
 	}
-	CHECK(event_contract_ctx_parse("1;-1;0;0xff;own;er", &ctx));
+	CHECK(event_contract_ctx_parse("2;-1;0;;0xff;0x1f;4;/;;x;own;er", &ctx));
 	CHECK_INT(ctx.ring_fd, -1);
 	CHECK_INT(ctx.mask, 0xff);
 	CHECK_STR(ctx.own_parent, "own;er");
+	CHECK_STR(ctx.ring_socket, "");
+	CHECK(ctx.exe_len == 4 && memcmp(ctx.exe, "/;;x", 4) == 0 && ctx.exe_of == 0x1f);
 }
 
 int main(void)
