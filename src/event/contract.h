@@ -47,6 +47,7 @@ struct contract {
 	const char *value[CONTRACT_NAMES];
 	int ring_fd;
 	uint64_t ring_ino;
+	bool other_root; /* what is started has another "/" than the first program of the run */
 };
 
 /* event_contract_env_size - bytes event_contract_env_build() may need for this environment */
@@ -66,6 +67,7 @@ struct contract_ctx {
 	int ring_fd;
 	uint64_t ring_ino;
 	uint32_t mask;
+	bool other_root;
 	const char *own_parent; /* in the text given, "" if the caller had none */
 };
 

@@ -205,6 +205,7 @@ static void at_exit(int status, void *arg)
 void pl_fork_child(void)
 {
 	struct event_span parent = {.id = pl_image_now()->span};
+	bool other_root = pl_image_now()->other_root;
 	int saved = errno;
 
 	if (pl_process.mode == PL_OFF)
@@ -223,6 +224,7 @@ void pl_fork_child(void)
 	memset(pl_thread.open, 0, sizeof(pl_thread.open));
 	pl_thread.depth = 0;
 	new_image(&parent);
+	pl_process.image.other_root = other_root;
 	pl_start_event(&pl_process.image, EVENT_HOW_FORK, NULL, NULL, 0, NULL);
 	errno = saved;
 }
@@ -281,6 +283,7 @@ static void set_up(char *const *argv, char **envp)
 	__atomic_store_n(&pl_process.image.pid, (int32_t)tt_sys0(SYS_getpid), __ATOMIC_RELEASE);
 	if (pl_process.mode != PL_OFF) {
 		new_image(&parent);
+		pl_process.image.other_root = has_ctx && ctx.other_root;
 		announce(argv, has_ctx);
 		(void)pthread_atfork(NULL, NULL, pl_fork_child);
 		(void)on_exit(at_exit, NULL);
