@@ -188,12 +188,11 @@ struct event {
 	struct event_text cwd;  /* what relative paths are relative to */
 	enum event_basis basis; /* how good @cwd and the dirfd paths are: EXACT or TRACKED */
 	/*
-	 * Where the process's "/" lies, after chroot(2): absolute, without a slash at its end; absent
-	 * if it is the one that the sensor started with. @cwd is seen from the latter, as are all
-	 * resolved paths.
+	 * Where the process's "/" lies, after chroot(2): absolute, no slash at its end. Absent: it
+	 * is the one that the run began with. @cwd and resolved paths are said from the latter.
 	 */
 	struct event_text root;
-	bool root_unknown; /* it has another "/", and nobody knows where: absolute paths are unresolved */
+	bool root_unknown; /* it has another, nobody knows where: absolute paths are unresolved */
 	/* see event_call_has_extra() */
 	struct event_text extra;
 

@@ -19,7 +19,7 @@ void event_put_open_flags(struct tt_out *o, int64_t flags);
 void event_put_at_flags(struct tt_out *o, int64_t flags, int is_unlink);
 void event_put_rename_flags(struct tt_out *o, int64_t flags);
 
-/* event_put_file_flags - those of mount, umount2, unshare, memfd_create, ...: letters of calls.def */
+/* event_put_file_flags - of mount, umount2, unshare, memfd_create: by the letter of calls.def */
 void event_put_file_flags(struct tt_out *o, char letter, int64_t flags);
 
 /* event_put_owner - a uid or gid; -1, which stands for "leave it", as such */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What makes names and objects: links, folders, nodes, temporary files, shared memory; and opendir. */
+/* What makes names and objects: links, folders, nodes, temporary files, shared memory; opendir. */
 #include "preload/preload.h"
 
 #include <dirent.h>

@@ -76,7 +76,7 @@ int pivot_root(const char *new_root, const char *put_old);
 		pl_arg_num(&c, 0, id);                \
 		pl_begin(&c);                         \
 		r = PL_NEXT(name)(id);                \
-		pl_end(&c, r, false);                 \
+		pl_end(&c, (type)r, false);           \
 		return r;                             \
 	}
 

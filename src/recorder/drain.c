@@ -128,8 +128,8 @@ static void inherit_root(struct recorder_span *s, const struct recorder_span *fr
 }
 
 /* A text that a process says from its own "/", as it is said from the recorder's. */
-static struct event_text below_root(const struct recorder_span *s, struct event_text text, char *buf,
-				    size_t cap)
+static struct event_text below_root(const struct recorder_span *s, struct event_text text,
+				    char *buf, size_t cap)
 {
 	struct tt_out o;
 

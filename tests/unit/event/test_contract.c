@@ -40,6 +40,7 @@ static const struct contract direct = {
 static const struct contract little = {
 	.value = {[CONTRACT_PARENT_SPAN] = "s"},
 	.ring_fd = 3,
+	.other_root = true,
 };
 static const struct contract widest = {
 	.value = {[CONTRACT_LD_PRELOAD] = LIB, [CONTRACT_PARENT_SPAN] = SPAN},
@@ -90,6 +91,7 @@ static void round_trip(const struct contract *c, char *const *envp)
 	CHECK(event_contract_ctx_parse(find_value(next, CONTRACT_CTX), &ctx));
 	CHECK_INT(ctx.ring_fd, c->ring_fd);
 	CHECK(ctx.ring_ino == c->ring_ino);
+	CHECK(ctx.other_root == c->other_root);
 	if (c->value[CONTRACT_PARENT_SPAN])
 		CHECK_STR(find_value(next, CONTRACT_PARENT_SPAN), c->value[CONTRACT_PARENT_SPAN]);
 	if (c->value[CONTRACT_LD_PRELOAD])
