@@ -128,7 +128,8 @@ bool event_put_path(const struct event *ev, int which, struct tt_out *o)
 	    (ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir)) {
 		if (ev->root_unknown)
 			return false;
-		tt_out_mem(o, ev->root.data, ev->root.len);
+		if (ev->root.len)
+			tt_out_mem(o, ev->root.data, ev->root.len);
 		if (!ev->root.len || ev->extra.len > 1)
 			tt_out_mem(o, ev->extra.data, ev->extra.len);
 		return true;

@@ -205,7 +205,6 @@ static void at_exit(int status, void *arg)
 void pl_fork_child(void)
 {
 	struct event_span parent = {.id = pl_image_now()->span};
-	bool other_root = pl_image_now()->other_root;
 	int saved = errno;
 
 	if (pl_process.mode == PL_OFF)
@@ -224,7 +223,6 @@ void pl_fork_child(void)
 	memset(pl_thread.open, 0, sizeof(pl_thread.open));
 	pl_thread.depth = 0;
 	new_image(&parent);
-	pl_process.image.other_root = other_root;
 	pl_start_event(&pl_process.image, EVENT_HOW_FORK, NULL, NULL, 0, NULL);
 	errno = saved;
 }

@@ -109,6 +109,7 @@ def main():
         tracked = mode == "recorder"
         _, _, got = run(mode, "pivot")
         expect(f"{mode}: pivot_root", got, {
+            "pivot_root . old": ("@/jail", "tracked" if tracked else None, "@/jail/old"),
             "open /one O_WRONLY|O_CREAT": at("jail/one") if tracked else NONE,
             "open two O_WRONLY|O_CREAT": at("jail/two") if tracked else NONE,
         })
@@ -123,6 +124,9 @@ def main():
             "open /roots-probe O_RDONLY": at("jail/roots-probe") if tracked else NONE,
             "open roots-probe O_RDONLY": at("jail/tmp/roots-probe") if tracked else NONE,
         })
+        dirs = [shown(e, base) for e in rec.calls("openat")]
+        tt.check(f"{mode}: what /proc says of a folder is not taken for more than it is",
+                 dirs in ([NONE], [at("jail/tmp/roots-probe")]), dirs)
         start = [e for e in rec.events if e["syscall"] == "start" and e.get("argv", [])[1:] == ["file"]]
         tt.same(f"{mode}: its start says so", [(e.get("path_basis"), e.get("cwd")) for e in start],
                 [("tracked", base + "/jail/tmp") if tracked else ("unresolved", "/tmp")])

@@ -93,9 +93,9 @@ static void pivot(void)
 	private_mounts();
 	MUST(mount("none", "jail", "tmpfs", 0, NULL));
 	MUST(mkdir("jail/old", 0700));
-	MUST(pivot_root("jail", "jail/old"));
+	MUST(chdir("jail"));
+	MUST(pivot_root(".", "old"));
 	touch("/one");
-	MUST(chdir("/"));
 	touch("two");
 }
 
@@ -124,6 +124,7 @@ int main(int argc, char **argv)
 		execv(argv[0], (char *[]){argv[0], (char *)"file", NULL});
 		must("execv", -1);
 	} else if (strcmp(what, "file") == 0) {
+		(void)!openat(MUST(open("/tmp", O_PATH)), "roots-probe", O_RDONLY);
 		(void)!open("/roots-probe", O_RDONLY);
 		(void)!open("roots-probe", O_RDONLY);
 	} else {
