@@ -83,7 +83,7 @@ static bool put_below_root(const struct event *ev, const struct event_text *base
 {
 	const char *path = arg->data;
 	size_t len = arg->len, at = 0, mark;
-	struct event_text in = {NULL, 0};
+	struct event_text in = {"", 0};
 
 	while (at < len && path[at] == '/')
 		at++;
