@@ -47,6 +47,9 @@ static bool find_base(const struct event *ev, int dir, struct event_text *ret)
 	if (dir >= 0 && ev->args[dir].num != AT_FDCWD) {
 		ret->data = ev->args[dir].data;
 		ret->len = ev->args[dir].len;
+	} else if (ev->extra.data &&
+		   (ev->call == EVENT_CALL_chroot || ev->call == EVENT_CALL_pivot_root)) {
+		*ret = ev->extra;
 	} else {
 		*ret = ev->cwd;
 	}

@@ -63,12 +63,14 @@ _Static_assert(EVENT_CALL_mkdtemp - EVENT_CALL_mkstemp == 8,
 /*
  * event_call_has_extra - whether the call yields something that is no argument: event.extra
  * getaddrinfo: socket addresses, a length byte in front of each. chdir, fchdir: the new cwd as
- * getcwd(3) has it. mkstemp and its kind: the template, filled in.
+ * getcwd(3) has it. chroot, pivot_root: the cwd before, where the sensor looked it up. mkstemp and
+ * its kind: the template, filled in.
  */
 static inline bool event_call_has_extra(enum event_call call)
 {
 	return call == EVENT_CALL_getaddrinfo || call == EVENT_CALL_chdir ||
-	       call == EVENT_CALL_fchdir || event_call_makes_name(call);
+	       call == EVENT_CALL_fchdir || call == EVENT_CALL_chroot ||
+	       call == EVENT_CALL_pivot_root || event_call_makes_name(call);
 }
 
 /*

@@ -91,35 +91,56 @@ DEFINE_THREE_IDS(setresgid, gid_t)
 DEFINE_FS_ID(setfsuid, uid_t)
 DEFINE_FS_ID(setfsgid, gid_t)
 
-/*
- * A root that moves takes the cwd along, at times: alone, a relative path is resolved before.
- */
-static void note_cwd(struct pl_call *c, char cwd[CWD_KEPT])
+/* What paths mean depends on these calls: they are recorded with the files, too. */
+static bool enter_root(struct pl_call *c, enum event_call call)
 {
-	long n;
+	if (pl_enter(c, call))
+		return true;
+	if (!(pl_process.families & 1u << EVENT_FAMILY_FILE))
+		return false;
+	c->call = (uint8_t)call;
+	c->argc = (uint8_t)event_call_argc(call);
+	c->rec = NULL;
+	c->flags = 0;
+	c->quiet = false;
+	return true;
+}
 
-	if (pl_process.mode != PL_DIRECT || pl_image_now()->other_root)
-		return;
-	n = tt_sys2(SYS_getcwd, cwd, CWD_KEPT);
-	if (n > 1 && cwd[0] == '/')
-		c->ev.cwd = (struct event_text){cwd, (size_t)n - 1};
+/*
+ * A root that moves takes the cwd along, at times: where nobody follows it, it is looked up before.
+ */
+static size_t look_up_cwd(struct pl_call *c, unsigned i, char cwd[CWD_KEPT])
+{
+	bool looks = pl_process.mode == PL_DIRECT && !pl_image_now()->other_root;
+	long n = looks ? tt_sys2(SYS_getcwd, cwd, CWD_KEPT) : 0;
+
+	pl_arg_room(c, i, looks ? CWD_KEPT : 0);
+	return n > 1 && cwd[0] == '/' ? (size_t)n - 1 : 0;
+}
+
+static int end_root(struct pl_call *c, unsigned i, const char *cwd, size_t len, int r)
+{
+	if (len)
+		pl_out(c, i, cwd, len);
+	pl_end(c, r, r < 0);
+	return r;
 }
 
 TT_PUBLIC int chroot(const char *path)
 {
 	char cwd[CWD_KEPT];
 	struct pl_call c;
+	size_t len;
 	int r;
 
-	if (!pl_enter(&c, EVENT_CALL_chroot))
+	if (!enter_root(&c, EVENT_CALL_chroot))
 		return PL_NEXT(chroot)(path);
 	pl_arg_text(&c, 0, path);
-	note_cwd(&c, cwd);
+	len = look_up_cwd(&c, 1, cwd);
 	pl_begin(&c);
-	r = PL_NEXT(chroot)(path);
+	r = end_root(&c, 1, cwd, len, PL_NEXT(chroot)(path));
 	if (r == 0 && strcmp(path, "/") != 0)
 		pl_image_now()->other_root = true;
-	pl_end(&c, r, r < 0);
 	return r;
 }
 
@@ -127,18 +148,18 @@ TT_PUBLIC int pivot_root(const char *new_root, const char *put_old)
 {
 	char cwd[CWD_KEPT];
 	struct pl_call c;
+	size_t len;
 	int r;
 
-	if (!pl_enter(&c, EVENT_CALL_pivot_root))
+	if (!enter_root(&c, EVENT_CALL_pivot_root))
 		return PL_NEXT(pivot_root)(new_root, put_old);
 	pl_arg_text(&c, 0, new_root);
 	pl_arg_text(&c, 1, put_old);
-	note_cwd(&c, cwd);
+	len = look_up_cwd(&c, 2, cwd);
 	pl_begin(&c);
-	r = PL_NEXT(pivot_root)(new_root, put_old);
+	r = end_root(&c, 2, cwd, len, PL_NEXT(pivot_root)(new_root, put_old));
 	if (r == 0)
 		pl_image_now()->other_root = true;
-	pl_end(&c, r, r < 0);
 	return r;
 }
 
@@ -147,16 +168,16 @@ TT_PUBLIC int setns(int fd, int type)
 	struct pl_call c;
 	int r;
 
-	if (!pl_enter(&c, EVENT_CALL_setns))
+	if (!enter_root(&c, EVENT_CALL_setns))
 		return PL_NEXT(setns)(fd, type);
 	pl_arg_fd(&c, 0, fd);
 	pl_arg_num(&c, 1, type);
 	pl_begin(&c);
 	r = PL_NEXT(setns)(fd, type);
+	pl_end(&c, r, r < 0);
 	/* type 0 takes any namespace, and one of mounts has its own root */
 	if (r == 0 && (!type || (type & CLONE_NEWNS)))
 		pl_image_now()->other_root = true;
-	pl_end(&c, r, r < 0);
 	return r;
 }
 

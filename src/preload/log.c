@@ -253,7 +253,7 @@ __attribute__((__noinline__)) static bool put_with_cwd(struct event *ev)
 	char cwd[EVENT_PATH_MAX / 4];
 	long n = tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
 
-	if (n > 1 && cwd[0] == '/' && !ev->cwd.data)
+	if (n > 1 && cwd[0] == '/')
 		ev->cwd = (struct event_text){cwd, (size_t)n - 1};
 	/*
 	 * only now can a relative path be judged: the number goes back, unless another thread took

@@ -391,7 +391,7 @@ void store_view_add_call(struct store_view *v, const json_t *line)
 	writes = c.family == EVENT_FAMILY_PRIV ||
 		 (c.family == EVENT_FAMILY_FILE && c.number != EVENT_CALL_chdir &&
 		  c.number != EVENT_CALL_fchdir &&
-		  (!event_call_opens((enum event_call)c.number) || opens_for_writing(&c)));
+		  (!event_opens((enum event_call)c.number) || opens_for_writing(&c)));
 	if (c.family == EVENT_FAMILY_NET) {
 		/* EINPROGRESS: the connection was begun */
 		if (c.failed && store_text_is(c.error, "EINPROGRESS"))
