@@ -68,6 +68,11 @@ def check_recorder(mode):
         "open eleven" + flags: at("jail/in/eleven"),
     })
     tt.none(f"{mode}: and no number is missing", tt.span_problems(rec.events))
+    document = tt.one(os.path.join(os.path.dirname(rec.path), "run_*.json"))
+    for words, wanted in (["show", document], "Identity, mounts and roots\n  chroot jail\n  chroot .\n"), \
+            (["events", "--kind", "priv", document], 'chroot("jail") = 0'):
+        text = subprocess.run([tt.TELLTALE, *words], capture_output=True, timeout=tt.SECONDS).stdout.decode()
+        tt.check(f"{mode}: telltale {words[0]} tells of it", wanted in text, text)
     # by the number of its fd it may be known where it lies
     dirs = [shown(e, base) for e in rec.calls("openat")]
     tt.check(f"{mode}: a folder opened before is not said from the wrong root", dirs in ([NONE], [at("jail/in/five")]),
