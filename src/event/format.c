@@ -298,7 +298,7 @@ static void put_id_key(struct line *l, const char *key, const struct event_text 
 		return;
 	put_key(l, key);
 	put_lit(l, "\"");
-	(void)tt_out_json(&l->o, t->data, t->len, 1);
+	(void)tt_out_json(&l->o, t->data, kept_len(l, t->data, t->len), 1);
 	put_lit(l, "\"");
 }
 
