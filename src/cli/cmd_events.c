@@ -19,7 +19,16 @@
 
 #define POLL_MS 500 /* how late a change is seen where inotify cannot tell */
 
-enum kind { KIND_MOST, KIND_ALL, KIND_EXEC, KIND_FILE, KIND_NET, KIND_PROCESS };
+enum kind {
+	KIND_MOST,
+	KIND_ALL,
+	KIND_EXEC,
+	KIND_FILE,
+	KIND_NET,
+	KIND_LOAD,
+	KIND_PRIV,
+	KIND_PROCESS,
+};
 
 struct events {
 	const struct store_run *run;
@@ -35,8 +44,9 @@ struct events {
 static bool parse_kind(const char *word, enum kind *ret)
 {
 	static const char *const names[] = {
-		[KIND_MOST] = "",     [KIND_ALL] = "all", [KIND_EXEC] = "exec",
-		[KIND_FILE] = "file", [KIND_NET] = "net", [KIND_PROCESS] = "process",
+		[KIND_MOST] = "",     [KIND_ALL] = "all",         [KIND_EXEC] = "exec",
+		[KIND_FILE] = "file", [KIND_NET] = "net",         [KIND_LOAD] = "load",
+		[KIND_PRIV] = "priv", [KIND_PROCESS] = "process",
 	};
 
 	for (size_t i = 1; i < TT_ARRAY_SIZE(names); i++)
@@ -66,9 +76,9 @@ static bool has_failed(const json_t *line, bool is_call)
 static bool is_wanted(const struct events *e, const json_t *line)
 {
 	static const int families[] = {
-		[KIND_EXEC] = EVENT_FAMILY_EXEC,
-		[KIND_FILE] = EVENT_FAMILY_FILE,
-		[KIND_NET] = EVENT_FAMILY_NET,
+		[KIND_EXEC] = EVENT_FAMILY_EXEC, [KIND_FILE] = EVENT_FAMILY_FILE,
+		[KIND_NET] = EVENT_FAMILY_NET,   [KIND_LOAD] = EVENT_FAMILY_LOAD,
+		[KIND_PRIV] = EVENT_FAMILY_PRIV,
 	};
 	struct store_text type = store_get_text(line, "event_type");
 	bool is_call = store_text_is(type, "syscall");
@@ -88,6 +98,8 @@ static bool is_wanted(const struct events *e, const json_t *line)
 	case KIND_EXEC:
 	case KIND_FILE:
 	case KIND_NET:
+	case KIND_LOAD:
+	case KIND_PRIV:
 		break;
 	}
 	return is_call && store_call_find(store_get_text(line, "syscall"), &call) &&
@@ -99,7 +111,8 @@ static void put_call(struct cli_line *l, const json_t *line)
 	const json_t *args = json_object_get(line, "args"),
 		     *answers = json_object_get(line, "answers");
 	struct store_text call = store_get_text(line, "syscall"),
-			  error = store_get_text(line, "error");
+			  error = store_get_text(line, "error"),
+			  path = store_get_text(line, "path");
 	int number;
 	const char *layout = store_call_find(call, &number)
 				     ? event_call_info((enum event_call)number)->layout
@@ -142,6 +155,10 @@ static void put_call(struct cli_line *l, const json_t *line)
 		cli_line_fmt(l, "%s", i ? ", " : cli_uni(" → ", " -> "));
 		if (answer.data)
 			cli_line_text(l, answer.data, answer.len);
+	}
+	if (*layout && event_call_makes_name((enum event_call)number) && path.data && !error.data) {
+		cli_line_str(l, cli_uni(" → ", " -> "));
+		cli_line_text(l, path.data, path.len);
 	}
 	cli_line_color(l, CLI_DIM);
 	if (json_is_true(json_object_get(line, "truncated")))
@@ -422,9 +439,10 @@ int cli_cmd_events(int argc, char **argv)
 		e.failed |= c == 258;
 		e.follow |= c == 'f';
 		if (c == 'k' && !parse_kind(optarg, &e.kind))
-			return cli_usage(argv[0],
-					 "unknown kind '%s': exec, file, net, process or all",
-					 optarg);
+			return cli_usage(
+				argv[0],
+				"unknown kind '%s': exec, file, net, load, priv, process or all",
+				optarg);
 	}
 	if (status >= 0)
 		return cli_end(status);

@@ -30,6 +30,7 @@ void cli_report_head(const struct cli_report *r);
 void cli_report_programs(const struct cli_report *r);
 void cli_report_files(const struct cli_report *r);
 void cli_report_network(const struct cli_report *r);
+void cli_report_acts(const struct cli_report *r);
 void cli_report_failures(const struct cli_report *r);
 void cli_report_known(const struct cli_report *r);
 

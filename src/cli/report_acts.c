@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The readable report: files, network, failures. */
+/* The readable report: files, network, acts on the system, failures. */
 #include "cli/report.h"
 
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #define WRITTEN_MAX 8
 #define FOLDERS_MAX 5
 #define NETWORK_MAX 8
+#define ACTS_MAX    6
 #define ERRORS_MAX  6
 #define MADE        (STORE_FILE_WRITTEN | STORE_FILE_MADE | STORE_FILE_ARRIVED)
 
@@ -116,6 +117,12 @@ static uint32_t rank_of(const struct cli_report *r, uint32_t i, unsigned mask)
 	return 1 + 2 * depth + ((f->what & MADE) == STORE_FILE_MADE);
 }
 
+/* Who makes a file or takes it away may change its mode, too: nothing to tell once more. */
+static bool is_told(const struct store_file *f, unsigned mask)
+{
+	return mask == STORE_FILE_CHANGED && (f->what & (MADE | STORE_FILE_DELETED));
+}
+
 /* The files that have some of @mask set, the most interesting first: an array to free, or NULL. */
 static struct ranked *rank_files(const struct cli_report *r, unsigned mask, size_t *ret_count)
 {
@@ -125,7 +132,7 @@ static struct ranked *rank_files(const struct cli_report *r, unsigned mask, size
 	if (!list)
 		return NULL;
 	for (uint32_t i = 0; i < r->view->file_names.count; i++)
-		if (r->view->files[i].what & mask)
+		if ((r->view->files[i].what & mask) && !is_told(&r->view->files[i], mask))
 			list[(*ret_count)++] = (struct ranked){i, rank_of(r, i, mask)};
 	qsort(list, *ret_count, sizeof(*list), by_rank);
 	return list;
@@ -284,6 +291,7 @@ void cli_report_files(const struct cli_report *r)
 	put_made(r);
 	put_inline(r, "Renamed", STORE_FILE_RENAMED);
 	put_inline(r, "Deleted", STORE_FILE_DELETED);
+	put_inline(r, "Changed mode, owner or times of", STORE_FILE_CHANGED);
 	put_read(r);
 }
 
@@ -369,6 +377,29 @@ void cli_report_network(const struct cli_report *r)
 				shown++;
 			}
 	put_more(r, count - shown);
+}
+
+void cli_report_acts(const struct cli_report *r)
+{
+	const struct store_view *v = r->view;
+	uint32_t count = v->act_names.count;
+	uint32_t limit = r->all || count <= ACTS_MAX + 1 ? count : ACTS_MAX;
+	struct cli_line l;
+
+	if (!count)
+		return;
+	cli_report_heading(&l, r, "Identity, mounts and roots");
+	cli_line_end(&l);
+	for (uint32_t i = 0; i < limit; i++) {
+		cli_line_begin(&l, r->width);
+		cli_line_str(&l, "  ");
+		cli_line_text(&l, v->acts[i].call.data, v->acts[i].call.len);
+		cli_line_str(&l, " ");
+		cli_line_text(&l, v->acts[i].what.data, v->acts[i].what.len);
+		put_times(&l, v->acts[i].count);
+		cli_line_end(&l);
+	}
+	put_more(r, count - limit);
 }
 
 /* What the network part has shown, and searches that went on elsewhere, are not told again. */

@@ -26,7 +26,7 @@ static void put(json_t *object, const char *key, json_t *value)
 static json_t *flag_names(unsigned what)
 {
 	static const char *const names[] = {"read",    "written", "made", "deleted",
-					    "renamed", "arrived", "gone"};
+					    "renamed", "arrived", "gone", "changed"};
 	json_t *array = json_array();
 
 	for (unsigned bit = 0; bit < TT_ARRAY_SIZE(names); bit++)
@@ -83,6 +83,21 @@ static json_t *hosts_json(const struct store_view *v)
 		put(host, "error", json_incref(h->error));
 		put(host, "answers", json_incref(h->answers));
 		(void)json_array_append_new(array, host);
+	}
+	return array;
+}
+
+static json_t *acts_json(const struct store_view *v)
+{
+	json_t *array = json_array();
+
+	for (uint32_t i = 0; i < v->act_names.count; i++) {
+		json_t *act = json_object();
+
+		put(act, "syscall", text_json(v->acts[i].call));
+		put(act, "args", text_json(v->acts[i].what));
+		put(act, "count", json_integer((json_int_t)v->acts[i].count));
+		(void)json_array_append_new(array, act);
 	}
 	return array;
 }
@@ -187,6 +202,7 @@ json_t *cli_report_json(const struct cli_report *r)
 	put(doc, "programs", programs_json(v));
 	put(doc, "files", files_json(v));
 	put(doc, "hosts", hosts_json(v));
+	put(doc, "acts", acts_json(v));
 	put(doc, "failures", errors_json(v));
 	return doc;
 }

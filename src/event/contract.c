@@ -11,6 +11,7 @@
 #define ENTRIES_MORE (CONTRACT_NAMES + 2)
 
 #define MASK_ADDED(name) (1u << (name))
+#define MASK_OTHER_ROOT  (1u << 15)
 #define MASK_PREFIXED    (1u << 16) /* LD_PRELOAD: ours stands in front of the caller's */
 #define MASK_REPLACED    (1u << 17) /* the parent span: the caller's own is in the ctx */
 
@@ -176,7 +177,7 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 {
 	const char *own[CONTRACT_NAMES] = {NULL};
 	size_t at[CONTRACT_NAMES] = {0}, before, n, text = text_size(c, envp, &n);
-	uint32_t mask = 0;
+	uint32_t mask = c->other_root ? MASK_OTHER_ROOT : 0;
 	enum contract_name name;
 	char **vec = buf;
 	struct tt_out o;
@@ -321,6 +322,7 @@ bool event_contract_ctx_parse(const char *text, struct contract_ctx *ret)
 	ret->ring_ino = ino;
 	memcpy(ret->ring_socket, socket, sizeof(socket));
 	ret->mask = (uint32_t)mask;
+	ret->other_root = mask & MASK_OTHER_ROOT;
 	ret->own_parent = text;
 	return true;
 }

@@ -68,6 +68,7 @@ struct contract {
 	 */
 	const char *exe;
 	uint32_t exe_of; /* event_contract_hash() of that path */
+	bool other_root; /* what is started has another "/" than the first program of the run */
 };
 
 /* event_contract_hash - of a path; never 0 */
@@ -95,6 +96,7 @@ struct contract_ctx {
 	const char *exe;
 	size_t exe_len; /* 0: not told */
 	uint32_t exe_of;
+	bool other_root;
 	const char *own_parent; /* in the text given, "" if the caller had none */
 };
 

@@ -41,47 +41,129 @@ static int find_path_arg(const struct event *ev, int which, int *ret_dir)
 /* The directory a relative path starts from; false if nobody knows it. */
 static bool find_base(const struct event *ev, int dir, struct event_text *ret)
 {
+	/* what the sensor was told of folders is said from the new "/" */
+	if (ev->root_unknown)
+		return false;
 	if (dir >= 0 && ev->args[dir].num != AT_FDCWD) {
 		ret->data = ev->args[dir].data;
 		ret->len = ev->args[dir].len;
+	} else if (ev->extra.data &&
+		   (ev->call == EVENT_CALL_chroot || ev->call == EVENT_CALL_pivot_root)) {
+		*ret = ev->extra;
 	} else {
 		*ret = ev->cwd;
 	}
 	return ret->data && ret->len && ret->data[0] == '/';
 }
 
+/* Whether ".." takes the text of a path above where it starts: a process's "/" holds it there. */
+static bool climbs(const char *path, size_t len)
+{
+	const char *end = path + len;
+	size_t depth = 0;
+
+	while (path < end) {
+		const char *slash = memchr(path, '/', (size_t)(end - path));
+		size_t n = (size_t)((slash ? slash : end) - path);
+
+		if (n == 2 && path[0] == '.' && path[1] == '.') {
+			if (!depth--)
+				return true;
+		} else if (n && !(n == 1 && path[0] == '.')) {
+			depth++;
+		}
+		path += n + 1;
+	}
+	return false;
+}
+
+/*
+ * A path of a process with another root. Its "/.." is "/": what climbs at the front stops there,
+ * what climbs further back cannot be said in text.
+ */
+static bool put_below_root(const struct event *ev, const struct event_text *base,
+			   const struct event_arg *arg, struct tt_out *o)
+{
+	const char *path = arg->data;
+	size_t len = arg->len, at = 0, mark;
+	struct event_text in = {"", 0};
+
+	while (at < len && path[at] == '/')
+		at++;
+	if (!at) {
+		if (base->len < ev->root.len || memcmp(base->data, ev->root.data, ev->root.len) ||
+		    (base->len > ev->root.len && base->data[ev->root.len] != '/')) {
+			/* it stands outside of its root and gets about freely */
+			event_path_join(o, base->data, base->len, path, len);
+			return true;
+		}
+		in = (struct event_text){base->data + ev->root.len, base->len - ev->root.len};
+	}
+	path += at;
+	len -= at;
+	/* at the front ".." leads to the parent of @in, in the end to "/" */
+	mark = 0;
+	while (mark + 2 <= len && path[mark] == '.' && path[mark + 1] == '.' &&
+	       (mark + 2 == len || path[mark + 2] == '/')) {
+		mark += 2;
+		while (mark < len && path[mark] == '/')
+			mark++;
+	}
+	if (climbs(path + mark, len - mark))
+		return false;
+	tt_out_mem(o, ev->root.data, ev->root.len);
+	mark = o->len;
+	event_path_join(o, in.data, in.len, path, len);
+	if (o->len == mark + 1 && !tt_out_is_full(o))
+		o->len = mark; /* "/" itself */
+	return true;
+}
+
 bool event_put_path(const struct event *ev, int which, struct tt_out *o)
 {
 	struct event_text base = {NULL, 0};
-	const struct event_arg *arg;
+	struct event_arg arg;
 	int dir = -1, i;
 
 	if (ev->type != EVENT_SYSCALL)
 		return false;
 	if (!which && ev->extra.data &&
 	    (ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir)) {
-		tt_out_mem(o, ev->extra.data, ev->extra.len);
+		if (ev->root_unknown)
+			return false;
+		if (ev->root.len)
+			tt_out_mem(o, ev->root.data, ev->root.len);
+		if (!ev->root.len || ev->extra.len > 1)
+			tt_out_mem(o, ev->extra.data, ev->extra.len);
 		return true;
 	}
 	i = find_path_arg(ev, which, &dir);
 	if (i < 0) {
 		/* fexecve: the path of the fd itself, where the sensor looked it up */
-		arg = &ev->args[0];
-		if (which || calls[ev->call].layout[0] != 'f' || !arg->data)
+		arg = ev->args[0];
+		if (which || calls[ev->call].layout[0] != 'f' || !arg.data || ev->root_unknown)
 			return false;
-		tt_out_mem(o, arg->data, arg->len);
+		tt_out_mem(o, arg.data, arg.len);
 		return true;
 	}
-	arg = &ev->args[i];
-	if (arg->absent || !arg->data)
+	arg = ev->args[i];
+	if (event_call_makes_name(ev->call) && ev->extra.data) {
+		arg.data = ev->extra.data;
+		arg.len = ev->extra.len;
+	}
+	if (arg.absent || !arg.data)
 		return false;
-	if (!arg->len || ((const char *)arg->data)[0] != '/') {
-		if (!arg->len && dir < 0)
+	if (!arg.len || ((const char *)arg.data)[0] != '/') {
+		if (!arg.len && dir < 0)
 			return false; /* "" names nothing; with a dirfd it can name the fd itself */
 		if (!find_base(ev, dir, &base))
 			return false;
+	} else if (ev->root_unknown) {
+		return false;
 	}
-	event_path_join(o, base.data, base.len, arg->data, arg->len);
+	if (ev->root.len)
+		return put_below_root(ev, &base, &arg, o);
+	event_path_join(o, base.data, base.len, arg.data, arg.len);
 	return true;
 }
 
@@ -143,6 +225,10 @@ bool event_is_quiet(const struct event *ev)
 		return false;
 	arg = &ev->args[i];
 	path = arg->data;
+	if (ev->root_unknown)
+		return false;
+	if (ev->root.len)
+		return joined_is_quiet(ev);
 	if (arg->len && path[0] == '/')
 		return path_is_quiet(ev, path, arg->len);
 	if (!find_base(ev, dir, &base))

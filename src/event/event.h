@@ -52,15 +52,25 @@ _Static_assert(sizeof(struct event_call_info) == 32, "no pointers: the table nee
 /* event_call_info - the row of a call. @call must be below EVENT_CALL_COUNT. */
 const struct event_call_info *event_call_info(enum event_call call);
 
+/* event_call_makes_name - mkstemp and its kind: the path is the template, filled in */
+static inline bool event_call_makes_name(enum event_call call)
+{
+	return call >= EVENT_CALL_mkstemp && call <= EVENT_CALL_mkdtemp;
+}
+_Static_assert(EVENT_CALL_mkdtemp - EVENT_CALL_mkstemp == 8,
+	       "the calls with templates stand together in calls.def");
+
 /*
  * event_call_has_extra - whether the call yields something that is no argument: event.extra
  * getaddrinfo: socket addresses, a length byte in front of each. chdir, fchdir: the new cwd as
- * getcwd(3) has it.
+ * getcwd(3) has it. chroot, pivot_root: the cwd before, where the sensor looked it up. mkstemp and
+ * its kind: the template, filled in.
  */
 static inline bool event_call_has_extra(enum event_call call)
 {
 	return call == EVENT_CALL_getaddrinfo || call == EVENT_CALL_chdir ||
-	       call == EVENT_CALL_fchdir;
+	       call == EVENT_CALL_fchdir || call == EVENT_CALL_chroot ||
+	       call == EVENT_CALL_pivot_root || event_call_makes_name(call);
 }
 
 /*
@@ -148,12 +158,13 @@ struct event_span {
 
 struct event_arg {
 	/*
-	 * p q x s F: bytes; v: strings, each with its NUL; a: struct sockaddr; d f: path of the fd
+	 * p q x s F: bytes; v: strings, each with its NUL; a: struct sockaddr; t V: two struct
+	 * timespec, timeval; d f: path of the fd
 	 */
 	const void *data;
 	size_t len;  /* bytes at @data */
 	int64_t num; /* every other letter */
-	bool absent; /* the caller passed NULL; m: the mode was not used */
+	bool absent; /* the caller passed NULL; m u: it was not used */
 	bool cut;    /* @data was longer */
 };
 
@@ -178,7 +189,13 @@ struct event {
 	bool in_flight;         /* the process died inside this call */
 	struct event_text cwd;  /* what relative paths are relative to */
 	enum event_basis basis; /* how good @cwd and the dirfd paths are: EXACT or TRACKED */
-	/* getaddrinfo: the answers; chdir, fchdir: the new cwd. See event_call_has_extra() */
+	/*
+	 * Where the process's "/" lies, after chroot(2): absolute, no slash at its end. Absent: it
+	 * is the one that the run began with. @cwd and resolved paths are said from the latter.
+	 */
+	struct event_text root;
+	bool root_unknown; /* it has another, nobody knows where: absolute paths are unresolved */
+	/* see event_call_has_extra() */
 	struct event_text extra;
 
 	/* EVENT_PROCESS */
@@ -227,7 +244,8 @@ bool event_is_quiet(const struct event *ev);
 /* event_opens - whether it is one of the calls that the default filter judges */
 static inline bool event_opens(enum event_call call)
 {
-	return call >= EVENT_CALL_open && call <= EVENT_CALL_freopen64;
+	return (call >= EVENT_CALL_open && call <= EVENT_CALL_freopen64) ||
+	       call == EVENT_CALL_opendir;
 }
 
 /* event_writes - whether an open-like call asked for write access or could create or cut a file */

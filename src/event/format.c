@@ -179,6 +179,23 @@ static void put_arg(struct line *l, const struct event *ev, unsigned i, char let
 	case 'A':
 		event_put_at_flags(&l->o, arg->num, ev->call == EVENT_CALL_unlinkat);
 		return;
+	case 'O':
+	case 'B':
+	case 'E':
+	case 'M':
+	case 'U':
+	case 'N':
+		event_put_file_flags(&l->o, letter, arg->num);
+		return;
+	case 'g':
+		event_put_owner(&l->o, arg->num);
+		return;
+	case 'k':
+		event_put_device(&l->o, (uint64_t)arg->num);
+		return;
+	case 'n':
+		event_put_typed_mode(&l->o, (uint64_t)arg->num);
+		return;
 	case 'R':
 		event_put_rename_flags(&l->o, arg->num);
 		return;
@@ -194,10 +211,17 @@ static void put_arg(struct line *l, const struct event *ev, unsigned i, char let
 		valid = put_argv(l, arg->data, arg->len, 2, NULL);
 	else if (letter == 'a')
 		valid = put_addr_json(l, arg, NULL);
+	else if (letter == 't' || letter == 'V')
+		event_put_times(&l->o, arg->data, arg->len, letter == 't');
 	else
 		valid = put_redacted(l, arg->data, arg->len, 1, NULL);
 	if (!valid)
 		l->bad |= 1u << i;
+}
+
+static bool is_left_out(const struct event_arg *arg, char letter)
+{
+	return arg->absent && (letter == 'm' || letter == 'u');
 }
 
 static void put_args(struct line *l, const struct event *ev)
@@ -206,7 +230,7 @@ static void put_args(struct line *l, const struct event *ev)
 	bool first = true;
 
 	for (unsigned i = 0; layout[i]; i++) {
-		if (layout[i] == 'm' && ev->args[i].absent)
+		if (is_left_out(&ev->args[i], layout[i]))
 			continue;
 		put_lit(l, first ? "\"" : ", \"");
 		put_arg(l, ev, i, layout[i]);
@@ -228,7 +252,7 @@ static void put_args_raw(struct line *l, const struct event *ev)
 		const struct event_arg *arg = &ev->args[i];
 		struct tt_b64 b64 = {{0}, 0};
 
-		if (layout[i] == 'm' && arg->absent)
+		if (is_left_out(arg, layout[i]))
 			continue;
 		if (!first)
 			put_lit(l, ", ");
@@ -274,7 +298,7 @@ static void put_id_key(struct line *l, const char *key, const struct event_text 
 		return;
 	put_key(l, key);
 	put_lit(l, "\"");
-	(void)tt_out_json(&l->o, t->data, t->len, 1);
+	(void)tt_out_json(&l->o, t->data, kept_len(l, t->data, t->len), 1);
 	put_lit(l, "\"");
 }
 
@@ -411,15 +435,17 @@ static void put_path_key(struct line *l, const struct event *ev, int which, cons
 	put_text_key(l, key, &text);
 }
 
+/* What the path means depends on where the process stands, or on what its "/" is. */
 static bool is_relative(const struct event *ev, unsigned i, char letter)
 {
 	const struct event_arg *arg = &ev->args[i];
+	bool moved = ev->root.len || ev->root_unknown;
 
 	if (!arg->data || (letter != 'p' && letter != 'q' && letter != 'x'))
 		return false;
 	if (!arg->len)
 		return letter != 'x';
-	return *(const char *)arg->data != '/' &&
+	return (moved || *(const char *)arg->data != '/') &&
 	       (letter != 'x' || memchr(arg->data, '/', arg->len));
 }
 
@@ -431,6 +457,9 @@ static void put_paths(struct line *l, const struct event *ev)
 
 	for (unsigned i = 0; layout[i]; i++)
 		relative |= is_relative(ev, i, layout[i]);
+	/* "fd:4" stands for itself, but the cwd it leads to is said from "/" */
+	if (ev->call == EVENT_CALL_fchdir)
+		relative |= ev->extra.data && (ev->root.len || ev->root_unknown);
 	before = l->o.len;
 	put_path_key(l, ev, 0, "path");
 	resolved = l->o.len != before;
@@ -493,6 +522,8 @@ static void put_process(struct line *l, const struct event *ev)
 			(void)put_argv(l, ev->argv.data, ev->argv.len, 1, NULL);
 		}
 		put_text_key(l, "cwd", &ev->cwd);
+		if (ev->root_unknown || ev->root.len)
+			put_str_key(l, "path_basis", ev->root_unknown ? "unresolved" : "tracked");
 	} else if (ev->act == EVENT_ACT_EXIT) {
 		put_key(l, "exit_code");
 		if (ev->exit_code >= 0)

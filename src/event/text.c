@@ -10,16 +10,7 @@
 #include <sys/un.h>
 
 #include "base/compiler.h"
-
-struct flag {
-	int64_t bit;
-	char name[22];
-};
-
-#define FLAG(name)          \
-	{                   \
-		name, #name \
-	}
+#include "event/flags.h"
 
 static void put_bits(struct tt_out *o, int64_t left, bool begun, const struct flag *flags, size_t n)
 {
@@ -40,6 +31,11 @@ static void put_bits(struct tt_out *o, int64_t left, bool begun, const struct fl
 		else
 			tt_out_char(o, '0');
 	}
+}
+
+void event_put_flags(struct tt_out *o, int64_t left, bool begun, const struct flag *flags, size_t n)
+{
+	put_bits(o, left, begun, flags, n);
 }
 
 /* Compound flags before their parts: O_TMPFILE holds O_DIRECTORY, O_SYNC holds O_DSYNC. */
@@ -79,6 +75,11 @@ void event_put_open_flags(struct tt_out *o, int64_t flags)
 	if (flags & ~(int64_t)O_ACCMODE)
 		put_bits(o, flags & ~(int64_t)O_ACCMODE, true, open_flags,
 			 TT_ARRAY_SIZE(open_flags));
+}
+
+void event_put_more_open_flags(struct tt_out *o, int64_t flags)
+{
+	put_bits(o, flags, false, open_flags, TT_ARRAY_SIZE(open_flags));
 }
 
 void event_put_at_flags(struct tt_out *o, int64_t flags, int is_unlink)

@@ -18,6 +18,24 @@ const char *event_signal_name(int num);
 void event_put_open_flags(struct tt_out *o, int64_t flags);
 void event_put_at_flags(struct tt_out *o, int64_t flags, int is_unlink);
 void event_put_rename_flags(struct tt_out *o, int64_t flags);
+
+/* event_put_file_flags - of mount, umount2, unshare, memfd_create: by the letter of calls.def */
+void event_put_file_flags(struct tt_out *o, char letter, int64_t flags);
+
+/* event_put_owner - a uid or gid; -1, which stands for "leave it", as such */
+void event_put_owner(struct tt_out *o, int64_t id);
+
+/* event_put_device - "8:1" */
+void event_put_device(struct tt_out *o, uint64_t dev);
+
+/* event_put_typed_mode - "S_IFIFO|0600" */
+void event_put_typed_mode(struct tt_out *o, uint64_t mode);
+
+/*
+ * event_put_times - "1756907714.921517011, UTIME_NOW": access, then modification
+ * @two: two struct timespec, or struct timeval, any alignment; what is shorter is said to be
+ */
+void event_put_times(struct tt_out *o, const void *two, size_t len, int is_timespec);
 void event_put_accept_flags(struct tt_out *o, int64_t flags);
 
 /*

@@ -277,6 +277,8 @@ static void fill_event(struct event *ev, const struct pl_call *c)
 	ev->source = EVENT_FROM_PRELOAD;
 	ev->call = (enum event_call)c->call;
 	memcpy(ev->args, c->args, c->argc * sizeof(c->args[0]));
+	/* where "/" is another one, names alone do not tell what is noise */
+	ev->root_unknown = pl_image_now()->other_root;
 }
 
 /*
@@ -429,6 +431,7 @@ void pl_start_event(const struct pl_image *image, enum event_how how, const char
 
 	ev.how = how;
 	ev.parent = image->parent;
+	ev.root_unknown = image->other_root;
 	if (exe)
 		ev.exe = (struct event_text){exe, strlen(exe)};
 	if (argv)

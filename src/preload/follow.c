@@ -154,6 +154,7 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 	}
 	pl_span_text(f->parent, parent);
 	c.value[CONTRACT_PARENT_SPAN] = f->parent;
+	c.other_root = pl_image_now()->other_root;
 	size = event_contract_env_size(&c, envp);
 	if (room) {
 		buf = room(size);

@@ -99,6 +99,7 @@ static void vfork_child(void)
 	image->ppid = pl_process.image.pid;
 	image->next_seq = 0;
 	image->ended = false;
+	image->other_root = pl_process.image.other_root;
 	image->slot = pl_process.mode == PL_RING
 			      ? ring_slot_claim(&pl_process.ring, image->pid, &image->span)
 			      : NULL;

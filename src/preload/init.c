@@ -341,6 +341,7 @@ static void set_up(const char *path, char *const *argv, char **envp)
 	__atomic_store_n(&pl_process.image.pid, (int32_t)tt_sys0(SYS_getpid), __ATOMIC_RELEASE);
 	if (pl_process.mode != PL_OFF) {
 		new_image(&parent);
+		pl_process.image.other_root = has_ctx && ctx.other_root;
 		told = told_exe(&ctx, path);
 		announce(path, argv, has_ctx, &told);
 		(void)pthread_atfork(NULL, NULL, pl_fork_child);

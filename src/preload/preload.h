@@ -40,7 +40,8 @@ struct pl_image {
 	struct ring_slot *slot; /* PL_RING: where events are counted, or NULL */
 	uint64_t next_seq;      /* PL_DIRECT */
 	int32_t pid, ppid;
-	bool ended; /* the exit event is out */
+	bool ended;      /* the exit event is out */
+	bool other_root; /* chroot and the like: "/" is not what it was when the run began */
 };
 
 /*

@@ -5,6 +5,7 @@
  * out in order; a call that was in flight during the pass follows in the next one.
  */
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -132,10 +133,34 @@ static bool was_early(const struct recorder_track *t, const struct tt_uuid *id)
 	return false;
 }
 
+/* The "/" of a process goes on to its children, and to what it executes. */
+static void inherit_root(struct recorder_span *s, const struct recorder_span *from)
+{
+	s->root_unknown = from->root_unknown;
+	if (from->root)
+		recorder_text_set(&s->root, from->root, strlen(from->root));
+}
+
+/* A text that a process says from its own "/", as it is said from the recorder's. */
+static struct event_text below_root(const struct recorder_span *s, struct event_text text,
+				    char *buf, size_t cap)
+{
+	struct tt_out o;
+
+	if (!s->root || !text.data)
+		return text;
+	tt_out_init(&o, buf, cap);
+	tt_out_str(&o, s->root);
+	if (text.len > 1)
+		tt_out_mem(&o, text.data, text.len);
+	return tt_out_is_full(&o) ? (struct event_text){NULL, 0} : (struct event_text){buf, o.len};
+}
+
 static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 {
-	struct recorder_span *parent = recorder_span_find(&t->tree, &ev->parent.id), *s;
+	struct recorder_span *parent = recorder_span_find(&t->tree, &ev->parent.id), *s, *was;
 	struct recorder_process *p = NULL;
+	char exe[EVENT_PATH_MAX], cwd[EVENT_PATH_MAX];
 
 	t->children_ignored |= (flags & RING_FLAG_NOCLDWAIT) != 0;
 	if (recorder_span_find(&t->tree, &ev->span.id))
@@ -144,6 +169,7 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 	if (is_reused(p, ev, parent))
 		recorder_process_retire(&t->tree, p);
 	p = NULL;
+	was = parent;
 	if (ev->how == EVENT_HOW_EXEC) {
 		if (parent)
 			parent->heard = true;
@@ -170,13 +196,19 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 	s->ppid = ev->ppid;
 	s->heard = ev->how == EVENT_HOW_SPAWN && was_early(t, &s->id);
 	inherit(s, parent);
+	if (was)
+		inherit_root(s, was);
+	ev->root = (struct event_text){s->root, s->root ? strlen(s->root) : 0};
+	ev->root_unknown = s->root_unknown;
+	ev->exe = below_root(s, ev->exe, exe, sizeof(exe));
+	ev->cwd = below_root(s, ev->cwd, cwd, sizeof(cwd));
 	if (ev->comm.data)
 		(void)stpncpy(s->comm, ev->comm.data,
 			      ev->comm.len < sizeof(s->comm) ? ev->comm.len : sizeof(s->comm) - 1);
 	if (ev->exe.data)
 		recorder_text_set(&s->exe, ev->exe.data, ev->exe.len);
-	if (ev->cwd.data)
-		recorder_text_set(&s->cwd, ev->cwd.data, ev->cwd.len);
+	if (ev->cwd.data || s->root_unknown)
+		recorder_text_set(&s->cwd, s->root_unknown ? NULL : ev->cwd.data, ev->cwd.len);
 	if (t->ring)
 		s->slot = ring_slot_find(t->ring, &s->id);
 	t->events++;
@@ -211,6 +243,57 @@ static void note_exec(struct recorder_span *s, const struct event *ev, uint32_t 
 	s->exec_unfollowed = flags & RING_FLAG_UNFOLLOWED;
 }
 
+/* Its "/" is another one from here on: where that lies, as far as it can be told. */
+static void follow_root(struct recorder_span *s, const struct event *ev)
+{
+	char path[EVENT_PATH_MAX];
+	struct tt_out o;
+
+	if (!ev->has_result || ev->result != 0)
+		return;
+	if (ev->call == EVENT_CALL_setns) {
+		/* type 0 may be a mount namespace, too: it has a root and a cwd of its own */
+		if (ev->args[1].num && !(ev->args[1].num & CLONE_NEWNS))
+			return;
+		o.len = 0;
+	} else {
+		tt_out_init(&o, path, sizeof(path));
+		if (!event_put_path(ev, 0, &o) || tt_out_is_full(&o))
+			o.len = 0;
+	}
+	s->root_unknown = !o.len;
+	/* who stood in the old root stands in the new one */
+	if (ev->call == EVENT_CALL_pivot_root && s->cwd && strcmp(s->cwd, s->root ?: "/") == 0)
+		recorder_text_set(&s->cwd, path, o.len);
+	recorder_text_set(&s->root, o.len > 1 ? path : NULL, o.len);
+	if (s->root_unknown)
+		recorder_text_set(&s->cwd, NULL, 0);
+}
+
+/* What was looked up in /proc is said from a "/" that may not be the one the folder lies below. */
+static void forget_looked_up(struct event *ev)
+{
+	const char *layout = event_call_info(ev->call)->layout;
+
+	for (unsigned i = 0; layout[i]; i++)
+		if (layout[i] == 'd' || layout[i] == 'f')
+			ev->args[i].data = NULL;
+}
+
+static void follow_cwd(struct recorder_span *s, const struct event *ev)
+{
+	char path[EVENT_PATH_MAX];
+	struct tt_out o;
+
+	if (!ev->has_result || ev->result != 0)
+		return;
+	tt_out_init(&o, path, sizeof(path));
+	if (!ev->extra.data || !event_put_path(ev, 0, &o) || tt_out_is_full(&o))
+		recorder_text_set(&s->cwd, NULL, 0);
+	else
+		recorder_text_set(&s->cwd, path, o.len);
+}
+
 static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 {
 	struct recorder_span *s = span_of(t, ev);
@@ -221,6 +304,12 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 	if (s->cwd) {
 		ev->cwd = (struct event_text){s->cwd, strlen(s->cwd)};
 		ev->basis = EVENT_BASIS_TRACKED;
+	}
+	if (s->root || s->root_unknown) {
+		ev->root = (struct event_text){s->root, s->root ? strlen(s->root) : 0};
+		ev->root_unknown = s->root_unknown;
+		ev->basis = EVENT_BASIS_TRACKED;
+		forget_looked_up(ev);
 	}
 	if (is_exec(ev->call))
 		note_exec(s, ev, flags);
@@ -233,9 +322,11 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 	ev->ppid = ev->ppid ? ev->ppid : s->ppid;
 	t->events++;
 	recorder_track_put(t, ev, s);
-	if ((ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir) && ev->has_result &&
-	    ev->result == 0)
-		recorder_text_set(&s->cwd, ev->extra.data, ev->extra.len);
+	if (ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir)
+		follow_cwd(s, ev);
+	else if (ev->call == EVENT_CALL_chroot || ev->call == EVENT_CALL_pivot_root ||
+		 ev->call == EVENT_CALL_setns)
+		follow_root(s, ev);
 }
 
 static void on_record(struct recorder_track *t, const struct recorder_entry *e)

@@ -76,6 +76,7 @@ void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s)
 	*at = s->next;
 	free(s->parent_text);
 	free(s->cwd);
+	free(s->root);
 	free(s->exe);
 	free(s->exec_path);
 	free(s);

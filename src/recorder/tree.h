@@ -32,6 +32,8 @@ struct recorder_span {
 	int32_t ppid;
 	char comm[16];
 	char *cwd, *exe;   /* NULL: not known */
+	char *root;        /* its "/", after chroot(2); NULL: as it began */
+	bool root_unknown; /* ... and nobody can say what it is now */
 	bool preload;      /* the library speaks for it */
 	int slot;          /* in the ring, or -1 */
 	uint64_t next_seq; /* of the lines written */

@@ -36,11 +36,13 @@ void store_view_free(struct store_view *v)
 	free(v->files);
 	free(v->hosts);
 	free(v->errors);
+	free(v->acts);
 	free(v->gaps);
 	store_names_done(&v->span_names);
 	store_names_done(&v->file_names);
 	store_names_done(&v->host_names);
 	store_names_done(&v->error_names);
+	store_names_done(&v->act_names);
 	free(v);
 }
 
@@ -346,6 +348,7 @@ int store_view_load(struct store_view **ret, const struct store_run *run, struct
 	store_names_init(&v->file_names, STORE_MAX_FILES);
 	store_names_init(&v->host_names, STORE_MAX_HOSTS);
 	store_names_init(&v->error_names, STORE_MAX_ERRORS);
+	store_names_init(&v->act_names, STORE_MAX_ACTS);
 	if (run->has_json) {
 		r = store_run_load(run, &v->doc, &problem);
 		if (r < 0) {

@@ -21,6 +21,7 @@
 #define STORE_MAX_FILES  200000
 #define STORE_MAX_HOSTS  50000
 #define STORE_MAX_ERRORS 50000
+#define STORE_MAX_ACTS   10000
 #define STORE_MAX_GAPS   1000
 
 enum store_how {
@@ -63,6 +64,7 @@ enum {
 	STORE_FILE_RENAMED = 1 << 4, /* away from this name */
 	STORE_FILE_ARRIVED = 1 << 5, /* to this name */
 	STORE_FILE_GONE = 1 << 6,    /* deleted or renamed away, and not made again since */
+	STORE_FILE_CHANGED = 1 << 7, /* its mode, owner, times or attributes */
 };
 
 struct store_file {
@@ -97,6 +99,12 @@ struct store_error {
 	bool is_net;
 };
 
+/* Calls that worked and concern identity, mounts and roots: same call, same arguments. */
+struct store_act {
+	struct store_text call, what; /* "mount", "none /mnt tmpfs" */
+	uint64_t count;
+};
+
 struct store_gap {
 	json_t *sensor, *reason; /* NULL: not said */
 	uint64_t events;         /* known to be lost */
@@ -117,12 +125,13 @@ struct store_view {
 	uint64_t not_found;  /* reads and program searches that found no file */
 	uint64_t other_dirs; /* chdir and the like: counted, not shown */
 
-	/* span, file, host and error i have the name i of their set */
-	struct store_names span_names, file_names, host_names, error_names;
+	/* span, file, host, error and act i have the name i of their set */
+	struct store_names span_names, file_names, host_names, error_names, act_names;
 	struct store_span *spans;
 	struct store_file *files;
 	struct store_host *hosts;
 	struct store_error *errors;
+	struct store_act *acts;
 	struct store_gap *gaps;
 	size_t gap_count;
 	uint64_t

@@ -116,8 +116,8 @@ static void add_open(struct store_view *v, const struct call *c, bool writes)
 
 static void add_made(struct store_view *v, const struct call *c)
 {
-	/* link(old, new): the new name is the second path; mkdir and symlink have one */
-	bool is_link = c->number == EVENT_CALL_link;
+	/* link(old, new): the new name is the second path; the others have one */
+	bool is_link = c->number == EVENT_CALL_link || c->number == EVENT_CALL_linkat;
 	uint32_t n;
 	struct store_file *f = file_of(v, c, is_link ? "path2" : "path", is_link ? 'q' : 'p', &n);
 
@@ -125,6 +125,15 @@ static void add_made(struct store_view *v, const struct call *c)
 		return;
 	f->what |= STORE_FILE_MADE;
 	f->what &= ~(unsigned)STORE_FILE_GONE;
+}
+
+static void add_changed(struct store_view *v, const struct call *c)
+{
+	uint32_t n;
+	struct store_file *f = file_of(v, c, "path", 'p', &n);
+
+	if (f)
+		f->what |= STORE_FILE_CHANGED;
 }
 
 static void add_deleted(struct store_view *v, const struct call *c)
@@ -278,18 +287,71 @@ static void add_succeeded(struct store_view *v, const struct call *c, bool write
 		add_renamed(v, c);
 		break;
 	case EVENT_CALL_mkdir:
+	case EVENT_CALL_mkdirat:
+	case EVENT_CALL_mkdtemp:
 	case EVENT_CALL_link:
+	case EVENT_CALL_linkat:
 	case EVENT_CALL_symlink:
+	case EVENT_CALL_symlinkat:
+	case EVENT_CALL_mkfifo:
+	case EVENT_CALL_mkfifoat:
+	case EVENT_CALL_mknod:
+	case EVENT_CALL_mknodat:
 		add_made(v, c);
+		break;
+	case EVENT_CALL_chmod:
+	case EVENT_CALL_fchmodat:
+	case EVENT_CALL_chown:
+	case EVENT_CALL_lchown:
+	case EVENT_CALL_fchownat:
+	case EVENT_CALL_utimensat:
+	case EVENT_CALL_utimes:
+	case EVENT_CALL_setxattr:
+	case EVENT_CALL_lsetxattr:
+	case EVENT_CALL_removexattr:
+	case EVENT_CALL_lremovexattr:
+		add_changed(v, c);
 		break;
 	case EVENT_CALL_chdir:
 	case EVENT_CALL_fchdir:
 		v->other_dirs++;
 		break;
-	default: /* of this family only the calls that open are left */
+	default: /* calls that open, mkstemp and truncate; those without a path say nothing here */
 		add_open(v, c, writes);
 		break;
 	}
+}
+
+/* What was done: the call and its arguments. */
+static void add_act(struct store_view *v, const struct call *c)
+{
+	char what[KEY_MAX / 4], buf[KEY_MAX];
+	size_t len = 0, count = json_array_size(c->args);
+	void *items = v->acts;
+	bool is_new;
+	uint32_t i;
+
+	if (c->number == EVENT_CALL_mount && count > 4)
+		count = 4; /* the size of its data says nothing */
+	for (size_t at = 0; at < count; at++) {
+		struct store_text arg = store_text_of(json_array_get(c->args, at));
+		size_t room = sizeof(what) - 1 - len, n = arg.len < room ? arg.len : room;
+
+		if (at && room)
+			what[len++] = ' ';
+		n = n < sizeof(what) - 1 - len ? n : sizeof(what) - 1 - len;
+		if (arg.data)
+			memcpy(what + len, arg.data, n);
+		len += arg.data ? n : 0;
+	}
+	i = store_view_name(v, &v->act_names, &items, sizeof(*v->acts),
+			    compose(buf, (struct store_text[]){c->name, {what, len}}, 2), &is_new);
+	v->acts = items;
+	if (i == STORE_NONE)
+		return;
+	v->acts[i].call = part(v->act_names.items[i], 0);
+	v->acts[i].what = part(v->act_names.items[i], 1);
+	v->acts[i].count++;
 }
 
 static void add_net(struct store_view *v, const struct call *c)
@@ -326,10 +388,10 @@ void store_view_add_call(struct store_view *v, const json_t *line)
 		c.error = (struct store_text){"", 0};
 	if (c.in_flight)
 		return; /* nobody knows how it ended */
-	writes = c.family == EVENT_FAMILY_FILE && c.number != EVENT_CALL_chdir &&
-		 c.number != EVENT_CALL_fchdir &&
-		 (c.number < EVENT_CALL_open || c.number > EVENT_CALL_freopen64 ||
-		  opens_for_writing(&c));
+	writes = c.family == EVENT_FAMILY_PRIV ||
+		 (c.family == EVENT_FAMILY_FILE && c.number != EVENT_CALL_chdir &&
+		  c.number != EVENT_CALL_fchdir &&
+		  (!event_opens((enum event_call)c.number) || opens_for_writing(&c)));
 	if (c.family == EVENT_FAMILY_NET) {
 		/* EINPROGRESS: the connection was begun */
 		if (c.failed && store_text_is(c.error, "EINPROGRESS"))
@@ -340,4 +402,6 @@ void store_view_add_call(struct store_view *v, const json_t *line)
 		add_failure(v, &c, writes);
 	else if (c.family == EVENT_FAMILY_FILE)
 		add_succeeded(v, &c, writes);
+	else if (c.family == EVENT_FAMILY_PRIV)
+		add_act(v, &c);
 }

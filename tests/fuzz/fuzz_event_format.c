@@ -111,6 +111,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ev.extra = take_text(&s, &own[n++]);
 	ev.parent.text = take_text(&s, &own[n++]);
 	ev.exe = take_text(&s, &own[n++]);
+	if (bits & 0x40)
+		ev.root = ev.exe;
+	ev.root_unknown = bits & 0x80;
 	ev.argv = take_text(&s, &own[n++]);
 	ev.comm = take_text(&s, &own[n++]);
 	ev.reason = ev.program = take_text(&s, &own[n++]);

@@ -345,10 +345,13 @@ static void without_rights(void)
 	touch("private");
 	pid = CALL(fork());
 	if (pid == 0) {
-		if (geteuid() == 0)
-			must(setresuid(NOBODY, NOBODY, NOBODY) == 0, "setresuid");
-		else
-			must(fchmodat(AT_FDCWD, "private", 0, 0) == 0, "chmod private");
+		if (geteuid() == 0) {
+			must(CALL(setresuid(NOBODY, NOBODY, NOBODY)) == 0, "setresuid");
+			want("setresuid", 0, ALSO(NULL), "65534", "65534", "65534", NULL);
+		} else {
+			must(CALL(chmod("private", 0)) == 0, "chmod private");
+			want("chmod", 0, ALSO(join("private")), "private", "0", NULL);
+		}
 		fd = CALL(open("private", O_RDONLY));
 		want("open", fd, ALSO(join("private"), .error = EACCES), "private", "O_RDONLY",
 		     NULL);
@@ -375,6 +378,8 @@ int main(int argc, char **argv)
 	names();
 	folders();
 	without_rights();
+	files();
+	privileges();
 	network();
 	programs();
 	return 0;

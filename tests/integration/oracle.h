@@ -64,6 +64,8 @@ const char *join(const char *rel);
 const char *num(const char *prefix, long n);
 void must(bool good, const char *what);
 void programs(void);
+void files(void);
+void privileges(void);
 void network(void);
 
 #endif

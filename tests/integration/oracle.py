@@ -7,8 +7,9 @@ import re
 
 import tt
 
-# May be different from run to run: who ran, and which port the kernel gave.
+# May be different from run to run: who ran, which port the kernel gave, what mkstemp made of a template.
 PORT = re.compile(r'(127\.0\.0\.1|\[::1\]):\d+')
+NAME = re.compile(r'(?<=[/"])([tm])[A-Za-z0-9]{6}(?=(\.c)?")')
 SHOWN = ("syscall", "args", "result", "error", "path", "path2", "addr")
 
 
@@ -37,7 +38,7 @@ def anonymous(lines):
         line = dict(line, pid=pids[line["pid"]])
         if line["syscall"] in ("fork", "vfork"):
             line["result"] = "pid"
-        text.append(PORT.sub(r"\1:PORT", json.dumps(line)))
+        text.append(NAME.sub(r"\1NAME", PORT.sub(r"\1:PORT", json.dumps(line))))
     return text
 
 

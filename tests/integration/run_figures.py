@@ -161,6 +161,12 @@ def schemas():
     record(["sleep", "5"], options=["--timeout", "0.1s"])
     record(["sh", "-c", "echo hi"], options=["--no-preload"])
     record([PROBE, "threads", "4", "10", "/etc/passwd"])
+    empty = os.path.join(tt.scratch(0o777), "here")
+    os.mkdir(empty)
+    record([tt.program("oracle"), "calls"], cwd=empty)
+    os.mkdir(os.path.join(empty, "jail"))
+    os.mkdir(os.path.join(empty, "jail", "in"))
+    record([tt.program("roots_probe"), "chroot"], cwd=empty)
     record([sys.executable, "-c", "import socket, os\ntry: socket.create_connection(('127.0.0.1', 9))\nexcept OSError: pass\n"
             "os.rename('x', 'y')"], env=tt.clean_env(SUBSTRATE_PARENT_SPAN="p", SUBSTRATE_WORLD_ID="w",
                                                      TRACEPARENT="00-" + "a" * 32 + "-" + "b" * 16 + "-01"))

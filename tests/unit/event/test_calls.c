@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
 
 #include "event/event.h"
 #include "tap.h"
@@ -29,10 +31,19 @@
 	{                                          \
 		.data = &peer, .len = sizeof(peer) \
 	}
+#define TIMES(two)                                \
+	{                                         \
+		.data = (two), .len = sizeof(two) \
+	}
+#define PATH_F    ", \"path\": \"/f\""
 #define ARGV_TEXT "\"[\\\"cat\\\", \\\"/tmp/x\\\"]\""
 
 static const struct sockaddr_in peer = {
 	.sin_family = AF_INET, .sin_port = 0x0900, .sin_addr = {0x010200c0}}; /* 192.0.2.1:9 */
+
+static const struct timespec times[2] = {{1756907714, 7}, {0, UTIME_OMIT}};
+static const struct timespec odd_times[2] = {{0, UTIME_NOW}, {-1, 1000000000}};
+static const struct timeval vals[2] = {{5, 12}, {0, 999999}};
 
 static const struct row {
 	enum event_call call;
@@ -102,6 +113,90 @@ static const struct row {
 	ROW(symlink, "\"../t\", \"/l\"", ", \"path\": \"/l\"", T("../t"), T("/l")),
 	ROW(chdir, "\"..\"", ", \"path\": \"/\", \"path_basis\": \"tracked\"", T("..")),
 	ROW(fchdir, "\"fd:9\"", ", \"path\": \"/nine\"", DIRFD),
+	ROW(linkat, "\"fd:9\", \"\", \"AT_FDCWD\", \"b\", \"AT_EMPTY_PATH\"",
+	    ", \"path\": \"/nine\", \"path2\": \"/cwd/b\", \"path_basis\": \"tracked\"", DIRFD,
+	    T(""), CWD, T("b"), N(AT_EMPTY_PATH)),
+	ROW(symlinkat, "\"../t\", \"fd:9\", \"l\"",
+	    ", \"path\": \"/nine/l\", \"path_basis\": \"tracked\"", T("../t"), DIRFD, T("l")),
+	ROW(mkdirat, "\"AT_FDCWD\", \"/d\", \"0700\"", ", \"path\": \"/d\"", CWD, T("/d"), N(0700)),
+	ROW(truncate, "\"/f\", \"0\"", PATH_F, T("/f"), N(0)),
+	ROW(truncate64, "\"/f\", \"-1\"", PATH_F, T("/f"), N(-1)),
+	ROW(ftruncate, "\"fd:3\", \"4096\"", "", N(3), N(4096)),
+	ROW(ftruncate64, "\"fd:3\", \"4294967296\"", "", N(3), N(4294967296)),
+	ROW(chmod, "\"/f\", \"04755\"", PATH_F, T("/f"), N(04755)),
+	ROW(fchmod, "\"fd:3\", \"0\"", "", N(3), N(0)),
+	ROW(fchmodat, "\"AT_FDCWD\", \"/f\", \"0600\", \"AT_SYMLINK_NOFOLLOW\"", PATH_F, CWD,
+	    T("/f"), N(0600), N(AT_SYMLINK_NOFOLLOW)),
+	ROW(chown, "\"/f\", \"0\", \"-1\"", PATH_F, T("/f"), N(0), N(-1)),
+	ROW(lchown, "\"/f\", \"-1\", \"65534\"", PATH_F, T("/f"), N(UINT32_MAX), N(65534)),
+	ROW(fchown, "\"fd:3\", \"4294967294\", \"1\"", "", N(3), N(-2), N(1)),
+	ROW(fchownat, "\"fd:9\", \"f\", \"1\", \"2\", \"0\"",
+	    ", \"path\": \"/nine/f\", \"path_basis\": \"tracked\"", DIRFD, T("f"), N(1), N(2),
+	    N(0)),
+	ROW(mkstemp, "\"/tmp/xXXXXXX\"", ", \"path\": \"/tmp/xabcdef\"", T("/tmp/xXXXXXX")),
+	ROW(mkstemp64, "\"xXXXXXX\"", ", \"path\": \"/tmp/xabcdef\", \"path_basis\": \"tracked\"",
+	    T("xXXXXXX")),
+	ROW(mkostemp, "\"/xXXXXXX\", \"O_APPEND|O_CLOEXEC\"", ", \"path\": \"/tmp/xabcdef\"",
+	    T("/xXXXXXX"), N(O_APPEND | O_CLOEXEC)),
+	ROW(mkostemp64, "\"/xXXXXXX\", \"0\"", ", \"path\": \"/tmp/xabcdef\"", T("/xXXXXXX"), N(0)),
+	ROW(mkstemps, "\"/xXXXXXX.c\", \"2\"", ", \"path\": \"/tmp/xabcdef\"", T("/xXXXXXX.c"),
+	    N(2)),
+	ROW(mkstemps64, "\"/xXXXXXX\", \"0\"", ", \"path\": \"/tmp/xabcdef\"", T("/xXXXXXX"), N(0)),
+	ROW(mkostemps, "\"/xXXXXXX.c\", \"2\", \"O_CLOEXEC\"", ", \"path\": \"/tmp/xabcdef\"",
+	    T("/xXXXXXX.c"), N(2), N(O_CLOEXEC)),
+	ROW(mkostemps64, "\"/xXXXXXX\", \"-1\", \"0x3\"", ", \"path\": \"/tmp/xabcdef\"",
+	    T("/xXXXXXX"), N(-1), N(3)),
+	ROW(mkdtemp, "\"NULL\"", "", NOTHING),
+	ROW(opendir, "\".\"", ", \"path\": \"/cwd\", \"path_basis\": \"tracked\"", T(".")),
+	ROW(shm_open, "\"/obj\", \"O_RDWR|O_CREAT\", \"0600\"", "", T("/obj"), N(O_RDWR | O_CREAT),
+	    N(0600)),
+	ROW(shm_unlink, "\"/obj\"", "", T("/obj")),
+	ROW(tmpfile, "", "", N(0)),
+	ROW(tmpfile64, "", "", N(0)),
+	ROW(sem_open, "\"/obj\", \"O_RDONLY\"", "", T("/obj"), N(0), NOTHING, NOTHING),
+	ROW(sem_unlink, "\"/obj\"", "", T("/obj")),
+	ROW(mkfifo, "\"/f\", \"0644\"", PATH_F, T("/f"), N(0644)),
+	ROW(mkfifoat, "\"fd:-1\", \"/f\", \"0644\"", PATH_F, N(-1), T("/f"), N(0644)),
+	ROW(mknod, "\"/f\", \"S_IFCHR|0666\", \"1:3\"", PATH_F, T("/f"), N(S_IFCHR | 0666),
+	    N(0x103)),
+	ROW(mknodat, "\"AT_FDCWD\", \"/f\", \"0600\", \"0:0\"", PATH_F, CWD, T("/f"), N(0600),
+	    N(0)),
+	ROW(utimensat, "\"AT_FDCWD\", \"/f\", \"1756907714.000000007, UTIME_OMIT\", \"0\"", PATH_F,
+	    CWD, T("/f"), TIMES(times), N(0)),
+	ROW(futimens, "\"fd:3\", \"UTIME_NOW, -1.1000000000\"", "", N(3), TIMES(odd_times)),
+	ROW(utimes, "\"/f\", \"5.000012, 0.999999\"", PATH_F, T("/f"), TIMES(vals)),
+	ROW(setxattr, "\"/f\", \"user.a\", \"12\", \"XATTR_CREATE\"", PATH_F, T("/f"), T("user.a"),
+	    N(12), N(1)),
+	ROW(lsetxattr, "\"/f\", \"user.a\", \"0\", \"0\"", PATH_F, T("/f"), T("user.a"), N(0),
+	    N(0)),
+	ROW(fsetxattr, "\"fd:3\", \"user.a\", \"18446744073709551615\", \"XATTR_REPLACE|0x4\"", "",
+	    N(3), T("user.a"), N(-1), N(6)),
+	ROW(removexattr, "\"/f\", \"user.a\"", PATH_F, T("/f"), T("user.a")),
+	ROW(lremovexattr, "\"/f\", \"NULL\"", PATH_F, T("/f"), NOTHING),
+	ROW(fremovexattr, "\"fd:3\", \"user.a\"", "", N(3), T("user.a")),
+	ROW(memfd_create, "\"code\", \"MFD_CLOEXEC|MFD_EXEC\"", "", T("code"), N(17)),
+	ROW(chroot, "\"jail\"", ", \"path\": \"/cwd/jail\", \"path_basis\": \"tracked\"",
+	    T("jail")),
+	ROW(pivot_root, "\"/f\", \"/f/old\"", PATH_F ", \"path2\": \"/f/old\"", T("/f"),
+	    T("/f/old")),
+	ROW(mount, "\"none\", \"/f\", \"tmpfs\", \"MS_NOSUID|MS_REC\", \"9\"", PATH_F, T("none"),
+	    T("/f"), T("tmpfs"), N(16386), N(9)),
+	ROW(umount, "\"/f\"", PATH_F, T("/f")),
+	ROW(umount2, "\"/f\", \"MNT_DETACH|UMOUNT_NOFOLLOW\"", PATH_F, T("/f"), N(10)),
+	ROW(unshare, "\"CLONE_NEWTIME|CLONE_NEWNS\"", "", N(0x20080)),
+	ROW(setns, "\"fd:3\", \"0\"", "", N(3), N(0)),
+	ROW(setuid, "\"65534\"", "", N(65534)),
+	ROW(seteuid, "\"-1\"", "", N(-1)),
+	ROW(setreuid, "\"-1\", \"0\"", "", N(-1), N(0)),
+	ROW(setresuid, "\"1\", \"2\", \"-1\"", "", N(1), N(2), N(-1)),
+	ROW(setgid, "\"1\"", "", N(1)),
+	ROW(setegid, "\"1\"", "", N(1)),
+	ROW(setregid, "\"1\", \"2\"", "", N(1), N(2)),
+	ROW(setresgid, "\"1\", \"2\", \"3\"", "", N(1), N(2), N(3)),
+	ROW(setgroups, "\"0\"", "", N(0)),
+	ROW(initgroups, "\"nobody\", \"65534\"", "", T("nobody"), N(65534)),
+	ROW(setfsuid, "\"-1\"", "", N(-1)),
+	ROW(setfsgid, "\"7\"", "", N(7)),
 	ROW(connect, "\"fd:4\", \"192.0.2.1:9\"", ", \"addr\": \"192.0.2.1:9\"", N(4), ADDR),
 	ROW(bind, "\"fd:4\", \"NULL\"", "", N(4), NOTHING),
 	ROW(accept, "\"fd:3\", \"192.0.2.1:9\"", ", \"addr\": \"192.0.2.1:9\"", N(3), ADDR),
@@ -140,6 +235,8 @@ static struct event event_of(const struct row *row)
 	}
 	memcpy(ev.args, row->args, sizeof(ev.args));
 	memset(ev.span.id.b, 0x11, sizeof(ev.span.id.b));
+	if (event_call_makes_name(row->call) && !row->args[0].absent)
+		ev.extra = (struct event_text){"/tmp/xabcdef", 12};
 	if (row->call == EVENT_CALL_getaddrinfo)
 		ev.extra = (struct event_text){answers, sizeof(answers)};
 	return ev;

@@ -43,6 +43,7 @@ static const struct contract direct = {
 static const struct contract little = {
 	.value = {[CONTRACT_PARENT_SPAN] = "s"},
 	.ring_fd = 3,
+	.other_root = true,
 };
 static const struct contract widest = {
 	.value = {[CONTRACT_LD_PRELOAD] = LIB, [CONTRACT_PARENT_SPAN] = SPAN},
@@ -99,6 +100,7 @@ static void round_trip(const struct contract *c, char *const *envp)
 	CHECK_STR(ctx.ring_socket, c->ring_socket);
 	CHECK_INT(ctx.exe_len, c->exe ? strlen(c->exe) : 0);
 	CHECK(!c->exe || (memcmp(ctx.exe, c->exe, ctx.exe_len) == 0 && ctx.exe_of == c->exe_of));
+	CHECK(ctx.other_root == c->other_root);
 	if (c->value[CONTRACT_PARENT_SPAN])
 		CHECK_STR(find_value(next, CONTRACT_PARENT_SPAN), c->value[CONTRACT_PARENT_SPAN]);
 	if (c->value[CONTRACT_LD_PRELOAD])

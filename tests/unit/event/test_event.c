@@ -22,12 +22,13 @@ static void table(void)
 
 		CHECK(info->name[0] && info->name[sizeof(info->name) - 1] == '\0');
 		CHECK(strlen(info->layout) < EVENT_ARGS_MAX);
-		CHECK_INT(strspn(info->layout, "pqxdfsvFomARKa"), strlen(info->layout));
+		CHECK_INT(strspn(info->layout, "pqxdfsvFomARKaiuOgnkBtVEMUN"),
+			  strlen(info->layout));
 		CHECK(info->family < EVENT_FAMILY_COUNT);
 	}
 	CHECK_STR(event_call_info(EVENT_CALL_execve)->name, "execve");
 	CHECK_STR(event_call_info(EVENT_CALL_getaddrinfo)->name, "getaddrinfo");
-	CHECK_INT(EVENT_CALL_COUNT, 46);
+	CHECK_INT(EVENT_CALL_COUNT, 109);
 }
 
 static const char *path_of(const struct event *ev, int which)
@@ -85,6 +86,76 @@ static void paths(void)
 	ev = (struct event){.call = EVENT_CALL_fchdir, .args = {NUMBER(4)}, .extra = {"/real", 5}};
 	CHECK_STR(path_of(&ev, 0), "/real");
 	ev.type = EVENT_PROCESS;
+	CHECK_STR(path_of(&ev, 0), "(none)");
+}
+
+/* What a process with another "/" names, seen from where the recorder stands. */
+static const char *rooted(const char *root, const char *cwd, const char *path)
+{
+	struct event ev = {.call = EVENT_CALL_unlink,
+			   .args = {{.data = path, .len = strlen(path)}},
+			   .cwd = {cwd, cwd ? strlen(cwd) : 0},
+			   .root = {root, strlen(root)}};
+
+	return path_of(&ev, 0);
+}
+
+static void roots(void)
+{
+	struct event ev = {.call = EVENT_CALL_openat,
+			   .args = {{.num = 7, .data = "/seven", .len = 6}, TEXT("a")},
+			   .cwd = {"/cwd", 4},
+			   .root_unknown = true};
+
+	CHECK_STR(rooted("/j", NULL, "/a/b"), "/j/a/b");
+	CHECK_STR(rooted("/j", NULL, "/"), "/j");
+	CHECK_STR(rooted("/j", NULL, "//.."), "/j");
+	CHECK_STR(rooted("/j", NULL, "/../../a/./b"), "/j/a/b");
+	CHECK_STR(rooted("/j", NULL, "/a/../b"), "/j/a/../b");
+	CHECK_STR(rooted("/j", NULL, "/a/../../b"), "(none)");
+	CHECK_STR(rooted("/j", NULL, "a"), "(none)");
+	CHECK_STR(rooted("/j", "/j", "a"), "/j/a");
+	CHECK_STR(rooted("/j", "/j", "."), "/j");
+	CHECK_STR(rooted("/j", "/j", "../../a"), "/j/a");
+	CHECK_STR(rooted("/j", "/j/k/l", "../a"), "/j/k/a");
+	CHECK_STR(rooted("/j", "/j/k/l", "../../../../a"), "/j/a");
+	CHECK_STR(rooted("/j", "/j/k", "a/../../b"), "(none)");
+	/* outside of it: ".." is what it always was */
+	CHECK_STR(rooted("/j/k", "/j", "../a"), "/a");
+	CHECK_STR(rooted("/j", "/jar", "../a"), "/a");
+	CHECK_STR(path_of(&ev, 0), "(none)");
+	ev.args[1] = (struct event_arg)TEXT("/a");
+	CHECK_STR(path_of(&ev, 0), "(none)");
+	ev = (struct event){.call = EVENT_CALL_chdir,
+			    .args = {TEXT("l")},
+			    .root = {"/j", 2},
+			    .extra = {"/", 1}};
+	CHECK_STR(path_of(&ev, 0), "/j");
+	ev.extra = (struct event_text){"/real", 5};
+	CHECK_STR(path_of(&ev, 0), "/j/real");
+	ev.root_unknown = true;
+	CHECK_STR(path_of(&ev, 0), "(none)");
+	ev = (struct event){.call = EVENT_CALL_open, .args = {TEXT("/proc/stat"), NUMBER(0)}};
+	CHECK(event_is_quiet(&ev));
+	ev.root = (struct event_text){"/j", 2};
+	CHECK(!event_is_quiet(&ev));
+	ev.root = (struct event_text){"/dev", 4};
+	CHECK(event_is_quiet(&ev));
+	ev.root_unknown = true;
+	CHECK(!event_is_quiet(&ev));
+}
+
+static void templates(void)
+{
+	struct event ev = {
+		.call = EVENT_CALL_mkstemp, .args = {TEXT("tXXXXXX")}, .cwd = {"/cwd", 4}};
+
+	CHECK_STR(path_of(&ev, 0), "/cwd/tXXXXXX"); /* it failed */
+	ev.extra = (struct event_text){"tabcdef", 7};
+	CHECK_STR(path_of(&ev, 0), "/cwd/tabcdef");
+	ev.root = (struct event_text){"/cwd", 4};
+	CHECK_STR(path_of(&ev, 0), "/cwd/tabcdef");
+	ev.cwd.data = NULL;
 	CHECK_STR(path_of(&ev, 0), "(none)");
 }
 
@@ -205,6 +276,8 @@ int main(void)
 {
 	TAP_RUN(table);
 	TAP_RUN(paths);
+	TAP_RUN(roots);
+	TAP_RUN(templates);
 	TAP_RUN(writes);
 	TAP_RUN(noise);
 	return tap_done();

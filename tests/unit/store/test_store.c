@@ -405,6 +405,47 @@ static void test_view_files(void)
 	store_view_free(v);
 }
 
+static void test_view_acts(void)
+{
+	/* clang-format off */
+	static const char text[] =
+		CALL(1, "s", "mkstemp", "\"tXXXXXX\"", PATH("/d/t123456"))
+		CALL(2, "s", "linkat", "\"AT_FDCWD\", \"a\", \"AT_FDCWD\", \"b\", \"0\"",
+		     PATH("/d/a") ", \"path2\": \"/d/b\"")
+		CALL(3, "s", "chmod", "\"a\", \"0600\"", PATH("/d/a"))
+		CALL(4, "s", "fchmod", "\"fd:3\", \"0600\"", "")
+		CALL(5, "s", "opendir", "\"d\"", PATH("/d"))
+		CALL(5, "s", "opendir", "\"n\"", PATH("/n") ", \"error\": \"ENOENT\"")
+		CALL(6, "s", "truncate", "\"c\", \"5\"", PATH("/d/c"))
+		CALL(6, "s", "mknodat", "\"AT_FDCWD\", \"p\", \"S_IFIFO|0600\", \"0:0\"",
+		     PATH("/d/p"))
+		CALL(7, "s", "mount", "\"none\", \"/m\", \"tmpfs\", \"0\", \"17\"", PATH("/m"))
+		CALL(8, "s", "setuid", "\"65534\"", "")
+		CALL(9, "s", "setuid", "\"65534\"", "")
+		CALL(9, "s", "chroot", "\"/j\"", PATH("/j") ", \"error\": \"EPERM\"")
+		CALL(9, "s", "shm_open", "\"/o\", \"O_RDWR|O_CREAT\", \"0600\"", "");
+	/* clang-format on */
+	struct store_view *v = view_of(text);
+
+	CHECK_INT(what_of(v, "/d/t123456"), STORE_FILE_WRITTEN);
+	CHECK_INT(what_of(v, "/d/b"), STORE_FILE_MADE);
+	CHECK_INT(what_of(v, "/d/a"), STORE_FILE_CHANGED);
+	CHECK_INT(what_of(v, "/d"), STORE_FILE_READ);
+	CHECK_INT(what_of(v, "/d/c"), STORE_FILE_WRITTEN);
+	CHECK_INT(what_of(v, "/d/p"), STORE_FILE_MADE);
+	CHECK_INT(v->file_names.count, 6);
+	CHECK_INT(v->not_found, 1);
+	CHECK_INT(v->error_names.count, 2);
+	CHECK_INT(v->act_names.count, 2);
+	if (v->act_names.count == 2) {
+		CHECK_STR(v->acts[0].call.data, "mount");
+		CHECK_STR(v->acts[0].what.data, "none /m tmpfs 0");
+		CHECK_STR(v->acts[1].what.data, "65534");
+		CHECK_INT(v->acts[1].count, 2);
+	}
+	store_view_free(v);
+}
+
 static void test_view_hosts(void)
 {
 	struct store_view *v = view_of(
@@ -533,6 +574,7 @@ int main(void)
 	TAP_RUN(test_runs);
 	TAP_RUN(test_run_load);
 	TAP_RUN(test_view_files);
+	TAP_RUN(test_view_acts);
 	TAP_RUN(test_view_hosts);
 	TAP_RUN(test_view_gaps);
 	TAP_RUN(test_tree);
