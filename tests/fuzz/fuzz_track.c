@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "recorder/track.h"
-#include "ring/producer.h"
+#include "ring/put.h"
 
 #define LANES_USED  3
 #define PENDING_MAX 8
@@ -75,24 +75,31 @@ static struct tt_uuid span_of(uint8_t b)
 	return id;
 }
 
-static struct event base_event(void)
-{
-	struct event ev = {.source = EVENT_FROM_PRELOAD};
+/* Whose a record is, and when it was made. */
+struct subject {
+	struct ring_who who;
+	const struct ring_who *named; /* NULL: the lane's owner */
+	uint64_t ticks;
+};
 
-	ev.span.id = span_of(byte());
-	ev.pid = pid_of(byte());
-	ev.ppid = pid_of(byte());
-	ev.tid = ev.pid;
-	ev.ts_ns = byte();
-	return ev;
+static void take_subject(struct subject *s)
+{
+	s->who.span = span_of(byte());
+	s->who.pid = pid_of(byte());
+	s->who.ppid = pid_of(byte());
+	s->who.tid = s->who.pid;
+	s->ticks = byte();
+	s->named = s->ticks & 128 ? NULL : &s->who;
 }
 
 static void act_start(struct ring_writer *w)
 {
-	struct event ev = base_event();
-	uint8_t parent = byte();
+	struct event ev = {.type = EVENT_PROCESS};
+	struct subject s = {.named = NULL};
+	uint8_t parent;
 
-	ev.type = EVENT_PROCESS;
+	take_subject(&s);
+	parent = byte();
 	ev.act = EVENT_ACT_START;
 	ev.how = (enum event_how)(byte() % (EVENT_HOW_EXEC + 2));
 	if (parent & 128)
@@ -103,43 +110,42 @@ static void act_start(struct ring_writer *w)
 	ev.argv = text();
 	ev.cwd = text();
 	ev.comm = text();
-	(void)ring_start_put(w, &ev, byte());
+	(void)ring_start_put(w, &ev, s.named, s.ticks, byte());
 	if (parent & 64)
-		(void)ring_slot_claim(&producer, ev.pid, &ev.span.id);
+		(void)ring_slot_claim(&producer, s.who.pid, &s.who.span);
 }
 
 static void act_exit(struct ring_writer *w)
 {
-	struct event ev = base_event();
+	struct subject s = {.named = NULL};
 
-	ev.type = EVENT_PROCESS;
-	ev.act = EVENT_ACT_EXIT;
-	ev.exit_code = byte();
-	(void)ring_exit_put(w, &ev);
+	take_subject(&s);
+	(void)ring_exit_put(w, byte(), s.named, s.ticks);
 }
 
 static void act_call(struct ring_writer *w)
 {
-	struct event ev = base_event();
+	struct event_arg args[EVENT_ARGS_MAX] = {{.data = NULL}};
+	struct subject s = {.named = NULL};
 	struct ring_record *r, **keep;
+	enum event_call call;
 	unsigned argc;
 	uint8_t how;
 
-	ev.type = EVENT_SYSCALL;
-	ev.call = (enum event_call)(byte() % EVENT_CALL_COUNT);
-	argc = (unsigned)strlen(event_call_info(ev.call)->layout);
-	argc += event_call_has_extra(ev.call);
+	take_subject(&s);
+	call = (enum event_call)(byte() % EVENT_CALL_COUNT);
+	argc = (unsigned)strlen(event_call_info(call)->layout);
+	argc += event_call_has_extra(call);
 	for (unsigned i = 0; i < argc; i++) {
 		struct event_text t = text();
 
-		ev.args[i].data = t.len ? t.data : NULL;
-		ev.args[i].len = t.len;
-		ev.args[i].absent = !t.len;
-		ev.args[i].num = (int8_t)byte();
+		args[i].data = t.len ? t.data : NULL;
+		args[i].len = t.len;
+		args[i].absent = !t.len;
+		args[i].num = (int8_t)byte();
 	}
 	how = byte();
-	ev.seq = how;
-	r = ring_call_begin(w, &ev);
+	r = ring_call_begin(w, call, args, argc, s.named, s.ticks);
 	if (!r)
 		return;
 	keep = &pending[how % PENDING_MAX];
@@ -181,13 +187,14 @@ static void act_scribble(struct ring_writer *w)
 
 static void act_lane(struct ring_writer *w)
 {
-	int32_t pid = pid_of(byte());
+	struct ring_who who = {.pid = pid_of(byte())};
 
+	who.span = span_of((uint8_t)who.pid);
 	/* what is in flight in it stays so: nobody may write there once the lane is closed */
 	memset(pending, 0, sizeof(pending));
 	if (w->lane)
 		ring_lane_close(w);
-	else if (ring_lane_claim(&producer, w, ring_consumer_fd(track.ring), pid, pid) < 0)
+	else if (ring_lane_claim(&producer, w, ring_consumer_fd(track.ring), &who) < 0)
 		abort();
 }
 
@@ -282,12 +289,14 @@ static void set_up(void)
 {
 	static const struct event_span none;
 	struct tt_uuid span = span_of(7);
+	struct ring_who owner = {.span = span_of(1), .pid = getpid(), .tid = getpid()};
 	struct ring_consumer *ring = NULL;
 
 	memset(&track, 0, sizeof(track));
 	memset(writers, 0, sizeof(writers));
 	memset(pending, 0, sizeof(pending));
-	if (recorder_track_init(&track) < 0 || ring_consumer_new(&ring) < 0 ||
+	if (recorder_track_init(&track) < 0 ||
+	    ring_consumer_new(&(struct ring_options){0}, &ring) < 0 ||
 	    ring_producer_attach(&producer, ring_consumer_fd(ring)) < 0)
 		abort();
 	track.ring = ring;
@@ -296,8 +305,7 @@ static void set_up(void)
 	track.root = getpid();
 	track.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	for (int i = 0; i < LANES_USED; i++)
-		if (ring_lane_claim(&producer, &writers[i], ring_consumer_fd(ring), getpid(),
-				    getpid()) < 0)
+		if (ring_lane_claim(&producer, &writers[i], ring_consumer_fd(ring), &owner) < 0)
 			abort();
 	track.own_pid_namespace = byte() & 1;
 	recorder_track_launch(&track, getpid(), getpid(), &span, &none, NULL, 1);
