@@ -47,7 +47,7 @@ static bool can_follow(int dirfd, const char *file, bool search)
 	const char *lib = pl_process.contract.value[CONTRACT_LD_PRELOAD];
 	char found[EVENT_PATH_MAX / 4];
 
-	if ((uintptr_t)file < 4096 || pl_process.inherit_only || !lib)
+	if (pl_process.inherit_only || !lib || !pl_can_read_text(file))
 		return false;
 	if (search && !strchr(file, '/')) {
 		if (!tt_program_search(file, path_variable(), found, sizeof(found)))
@@ -147,7 +147,8 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 	envp = pl_shell_environ(envp);
 	f->envp = envp;
 	f->follows = f->mapped = false;
-	if (!can_follow(dirfd, file, search))
+	/* what cannot be read is the kernel's to refuse */
+	if (!can_follow(dirfd, file, search) || (envp && !pl_can_read_texts(envp)))
 		return;
 	pl_span_text(f->parent, parent);
 	c.value[CONTRACT_PARENT_SPAN] = f->parent;
