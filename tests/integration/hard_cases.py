@@ -124,7 +124,9 @@ def nested():
             out, complaints = hard.without_own_fds(rec.stdout)
             tt.none(f"{mode}: {name} inside: as without any",
                     hard.differences(plain.stdout, out, "stdout") + complaints)
-            tt.none(f"{mode}: {name} inside: spans", tt.span_problems(rec.events))
+            # alone, the library does not see the launcher's clone, a system call of its own
+            if mode == "recorder":
+                tt.none(f"{mode}: {name} inside: spans", tt.span_problems(rec.events))
 
 
 SECRETS = """
