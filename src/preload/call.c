@@ -25,7 +25,7 @@ void pl_arg_dirfd(struct pl_call *c, unsigned i, int fd, const char *path, char 
 	long n;
 
 	pl_arg_num(c, i, fd);
-	if (fd == AT_FDCWD || (uintptr_t)path < 4096 || path[0] == '/')
+	if (fd == AT_FDCWD || !pl_can_read(path, 1) || path[0] == '/')
 		return;
 	tt_out_init(&o, link, sizeof(link));
 	tt_out_str(&o, "/proc/self/fd/");
@@ -43,22 +43,27 @@ void pl_arg_argv(struct pl_call *c, unsigned i, char *const *argv, char *buf, si
 	struct event_arg *arg = &c->args[i];
 	size_t at = 0;
 
-	*arg = (struct event_arg){.absent = (uintptr_t)argv < 4096};
+	*arg = (struct event_arg){.absent = !pl_can_read(argv, sizeof(*argv))};
 	if (arg->absent)
 		return;
 	arg->data = buf;
 	for (; *argv; argv++) {
 		size_t room = cap - at, n;
+		bool ends;
 
 		if (room < 2) {
 			arg->cut = true;
 			break;
 		}
-		n = strnlen(*argv, room - 1);
-		arg->cut |= n == room - 1;
+		n = pl_text_len(*argv, room - 1, &ends);
+		arg->cut |= !ends;
 		memcpy(buf + at, *argv, n);
 		buf[at + n] = '\0';
 		at += n + 1;
+		if (!pl_can_read(argv + 1, sizeof(*argv))) {
+			arg->cut = true;
+			break;
+		}
 	}
 	arg->len = at;
 }

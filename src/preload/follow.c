@@ -30,7 +30,7 @@ static bool can_follow(int dirfd, const char *file, bool search, char *found,
 {
 	const char *lib = pl_process.contract.value[CONTRACT_LD_PRELOAD];
 
-	if ((uintptr_t)file < 4096 || pl_process.inherit_only || !lib)
+	if (pl_process.inherit_only || !lib || !pl_can_read_text(file))
 		return false;
 	if (search && !strchr(file, '/')) {
 		if (!tt_program_search(file, path_variable(), found, EVENT_PATH_MAX / 4))
@@ -145,7 +145,9 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 		c.ring_fd = -1;
 	if (pl_process.mode == PL_RING && c.ring_fd < 0 && !c.ring_socket[0])
 		return;
-	if (!can_follow(dirfd, file, search, found, &program, &file))
+	/* what cannot be read is the kernel's to refuse */
+	if (!can_follow(dirfd, file, search, found, &program, &file) ||
+	    (envp && !pl_can_read_texts(envp)))
 		return;
 	/* a relative path may be meant from elsewhere: posix_spawn can change the folder */
 	if (file[0] == '/' && program.exe[0]) {

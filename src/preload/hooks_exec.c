@@ -68,7 +68,7 @@ static const char *named_file(const struct exec *x, char *buf, size_t cap, int *
 
 	*ret_dirfd = x->call == EVENT_CALL_execveat ? x->dirfd : AT_FDCWD;
 	if (x->call != EVENT_CALL_fexecve &&
-	    !(x->call == EVENT_CALL_execveat && (uintptr_t)x->file >= 4096 && !*x->file))
+	    !(x->call == EVENT_CALL_execveat && pl_can_read(x->file, 1) && !*x->file))
 		return x->file;
 	tt_out_init(&o, buf, cap);
 	tt_out_str(&o, "/proc/self/fd/");

@@ -36,7 +36,7 @@ static void put_peer(struct pl_call *c, const struct sockaddr *addr, const sockl
 
 static socklen_t room_given(const struct sockaddr *addr, const socklen_t *len)
 {
-	return addr && (uintptr_t)len >= 4096 ? *len : 0;
+	return addr && pl_can_read(len, sizeof(*len)) ? *len : 0;
 }
 
 TT_PUBLIC int accept(int fd, struct sockaddr *restrict addr, socklen_t *restrict len)

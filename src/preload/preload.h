@@ -147,32 +147,55 @@ TT_INLINE bool pl_enter(struct pl_call *c, enum event_call call)
 	return true;
 }
 
-TT_INLINE void pl_arg_text(struct pl_call *c, unsigned i,
-								  const char *text)
+/*
+ * Memory of the program, which may not be there: nothing else reads behind a pointer before libc
+ * has. pl_text_len - as strnlen, up to the first byte that cannot be read; *@ret_ends: at a NUL.
+ * pl_can_read_texts - of a NULL-terminated vector of strings.
+ */
+bool pl_can_read(const void *p, size_t len);
+size_t pl_text_len(const char *s, size_t max, bool *ret_ends);
+bool pl_can_read_text(const char *s);
+bool pl_can_read_texts(char *const *list);
+
+#define PL_PAGE       4096u /* never more than the real one */
+#define PL_PAGES_SEEN 128u  /* a power of two */
+/* numbers of pages that could be read, each at its place by its lowest bits */
+extern uintptr_t pl_pages_seen[PL_PAGES_SEEN];
+
+static inline bool pl_was_seen(uintptr_t page)
+{
+	return TT_LIKELY(page && __atomic_load_n(&pl_pages_seen[page % PL_PAGES_SEEN],
+						 __ATOMIC_RELAXED) == page);
+}
+
+/* pl_arg_text_checked - pl_arg_text() for text of several pages, or of one not seen yet */
+void pl_arg_text_checked(struct event_arg *arg, const char *text, size_t max);
+
+TT_INLINE void pl_arg_text(struct pl_call *c, unsigned i, const char *text)
 {
 	struct event_arg *arg = &c->args[i];
-	size_t max = pl_process.argument_max;
+	size_t max = pl_process.argument_max, here = PL_PAGE - (uintptr_t)text % PL_PAGE, len;
 
-	arg->num = 0;
-	/* what cannot be a pointer is left for the real function to refuse (EFAULT) */
-	arg->absent = (uintptr_t)text < 4096;
-	arg->data = arg->absent ? NULL : text;
-	arg->len = arg->absent ? 0 : strnlen(text, max);
-	arg->cut = arg->len == max;
+	if (here > max)
+		here = max;
+	/* most strings lie within one page that was seen before */
+	len = pl_was_seen((uintptr_t)text / PL_PAGE) ? strnlen(text, here) : here;
+	if (TT_UNLIKELY(len == here))
+		pl_arg_text_checked(arg, text, max);
+	else
+		*arg = (struct event_arg){.data = text, .len = len};
 	/* opens below /proc, /sys and /dev may be left out: pl_begin() has a closer look */
 	if (event_opens((enum event_call)c->call) && arg->len > 4 && text[0] == '/' &&
 	    (text[1] == 'p' || text[1] == 's' || text[1] == 'd'))
 		c->quiet = true;
 }
 
-TT_INLINE void pl_arg_num(struct pl_call *c, unsigned i,
-								 int64_t num)
+TT_INLINE void pl_arg_num(struct pl_call *c, unsigned i, int64_t num)
 {
 	c->args[i] = (struct event_arg){.num = num};
 }
 
-TT_INLINE void pl_arg_mode(struct pl_call *c, unsigned i,
-								  int flags, unsigned mode)
+TT_INLINE void pl_arg_mode(struct pl_call *c, unsigned i, int flags, unsigned mode)
 {
 	c->args[i] = (struct event_arg){
 		.num = mode,
@@ -180,18 +203,17 @@ TT_INLINE void pl_arg_mode(struct pl_call *c, unsigned i,
 	};
 }
 
-TT_INLINE void pl_arg_addr(struct pl_call *c, unsigned i,
-								  const void *sa, size_t len)
+TT_INLINE void pl_arg_addr(struct pl_call *c, unsigned i, const void *sa, size_t len)
 {
-	bool absent = (uintptr_t)sa < 4096, fits = !absent && len <= EVENT_ADDR_MAX;
+	bool absent = !sa || (len <= EVENT_ADDR_MAX && !pl_can_read(sa, len));
+	bool fits = !absent && len <= EVENT_ADDR_MAX;
 
 	c->args[i] = (struct event_arg){
 		.data = fits ? sa : NULL, .len = fits ? len : 0, .absent = absent};
 }
 
 /* pl_arg_room - an output argument of up to @len bytes, filled by pl_out() after the call */
-TT_INLINE void pl_arg_room(struct pl_call *c, unsigned i,
-								  size_t len)
+TT_INLINE void pl_arg_room(struct pl_call *c, unsigned i, size_t len)
 {
 	c->args[i] = (struct event_arg){.len = len, .absent = true};
 }
