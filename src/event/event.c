@@ -128,8 +128,8 @@ bool event_is_quiet(const struct event *ev)
 		return false;
 	arg = &ev->args[i];
 	path = arg->data;
-	if (!arg->len && dir < 0)
-		return false;
+	if ((!arg->len && dir < 0) || arg->len >= EVENT_PATH_MAX)
+		return false; /* names nothing: refused by the kernel */
 	if ((!arg->len || path[0] != '/') && !find_base(ev, dir, &base))
 		return false;
 	return event_path_is_noise(base.data, base.len, path, arg->len, event_writes(ev));

@@ -165,7 +165,7 @@ bool event_path_is_quiet(const char *path, size_t len)
 	struct joined j = {.base = path, .base_len = len, .rest = path};
 
 	join(&j);
-	return is_quiet(&j);
+	return len && path[0] == '/' && is_quiet(&j);
 }
 
 bool event_path_is_sink(const char *path, size_t len)
@@ -173,7 +173,7 @@ bool event_path_is_sink(const char *path, size_t len)
 	struct joined j = {.base = path, .base_len = len, .rest = path};
 
 	join(&j);
-	return is_sink(&j);
+	return len && path[0] == '/' && is_sink(&j);
 }
 
 bool event_path_is_noise(const char *base, size_t base_len, const char *path, size_t len,
