@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "base/out.h"
 #include "event/glob.h"
 
@@ -33,6 +34,7 @@ static const char keys[KEY_COUNT][13] = {
 	"line_max", "redact", "sample",  "log_max", "log_keep",
 };
 static const char families[EVENT_FAMILY_IO][5] = {"exec", "file", "net", "proc", "priv", "load"};
+static const char too_long[] = "longer than 16384 bytes";
 static const char io_modes[][7] = {"counts", "events", "off"};
 
 /* A piece of the file. */
@@ -124,8 +126,7 @@ static const char *take_families(struct event_config *c, struct piece value)
 	}
 	if (!mask)
 		return "families are exec, file, net, proc, priv, load";
-	/* what moves bytes has a switch of its own: io */
-	c->families = mask | 1u << EVENT_FAMILY_IO;
+	c->families = mask;
 	return NULL;
 }
 
@@ -226,11 +227,27 @@ static const char *take_value(struct event_config *c, enum key key, const struct
 	return "unknown key";
 }
 
+/* The key, or KEY_COUNT. */
+static enum key find_key(const struct piece *name)
+{
+	unsigned i = 0;
+
+	while (i < KEY_COUNT && !piece_is(name, keys[i]))
+		i++;
+	return (enum key)i;
+}
+
+const char *event_config_set(struct event_config *c, const char *key, const char *value)
+{
+	struct piece name = {key, strlen(key)}, text = {value, strlen(value)};
+
+	return take_value(c, find_key(&name), &text);
+}
+
 static const char *take_line(struct event_config *c, const struct piece *line)
 {
 	const char *equals = memchr(line->at, '=', line->len);
 	struct piece key, value;
-	unsigned i = 0;
 
 	if (!line->len || line->at[0] == '#')
 		return NULL;
@@ -240,15 +257,13 @@ static const char *take_line(struct event_config *c, const struct piece *line)
 		return "no '=': lines are 'key = value', or comments that begin with '#'";
 	key = trim(line->at, (size_t)(equals - line->at));
 	value = trim(equals + 1, line->len - (size_t)(equals + 1 - line->at));
-	while (i < KEY_COUNT && !piece_is(&key, keys[i]))
-		i++;
-	return take_value(c, (enum key)i, &value);
+	return take_value(c, find_key(&key), &value);
 }
 
 int event_config_parse(struct event_config *c, const char *text, size_t len,
 		       struct event_config_error *ret)
 {
-	const char *wrong = len > EVENT_CONFIG_BYTES_MAX ? "longer than 16384 bytes" : NULL;
+	const char *wrong = len > EVENT_CONFIG_BYTES_MAX ? too_long : NULL;
 	unsigned number = 0;
 
 	memset(c, 0, sizeof(*c));
@@ -265,6 +280,39 @@ int event_config_parse(struct event_config *c, const char *text, size_t len,
 	memset(c, 0, sizeof(*c));
 	ret->line = number;
 	ret->text = wrong;
+	return -EINVAL;
+}
+
+static const char *unreadable(long error)
+{
+	switch (error) {
+	case -ENOENT:
+	case -ENOTDIR:
+		return "no such file";
+	case -EACCES:
+	case -EPERM:
+		return "may not be read";
+	case -EFBIG:
+		return too_long;
+	case -EISDIR:
+	case -EINVAL:
+	case -ENXIO:
+		return "no regular file";
+	default:
+		return "cannot be read";
+	}
+}
+
+int event_config_load(struct event_config *c, const char *path, char *buf, size_t cap,
+		      struct event_config_error *ret)
+{
+	long n = tt_file_read(path, buf, cap < EVENT_CONFIG_BYTES_MAX ? cap : EVENT_CONFIG_BYTES_MAX);
+
+	if (n >= 0)
+		return event_config_parse(c, buf, (size_t)n, ret);
+	memset(c, 0, sizeof(*c));
+	ret->line = 0;
+	ret->text = unreadable(n);
 	return -EINVAL;
 }
 
@@ -300,7 +348,7 @@ bool event_config_selects(const struct event_config *c, const struct event *ev, 
 	if (ev->type != EVENT_SYSCALL)
 		return true;
 	family = event_call_info(ev->call)->family;
-	if (!event_config_family(c, family))
+	if (!(event_config_families(c) >> family & 1))
 		return false;
 	if (!c->rule_count || family == EVENT_FAMILY_EXEC)
 		return true;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The configuration file (TELLTALE_CONFIG, telltale-preload(5)) as data. Library and recorder read
- * it by the same rules. Pure text: nothing allocates or does I/O; everything is signal-safe.
+ * it by the same rules. Nothing allocates; everything is signal-safe. event_config_load() does I/O.
  *
  *	# a comment
  *	families = exec,file,net
@@ -33,7 +33,7 @@ struct event_config_rule {
 
 /* All zero: the defaults. */
 struct event_config {
-	uint32_t families;     /* bit per enum event_family; 0: all of them */
+	uint32_t families;     /* bit per enum event_family, but for IO; 0: all of them */
 	uint32_t argument_max; /* bytes kept of an argument; 0: as the line has room */
 	uint32_t line_max;     /* bytes of a line; 0: EVENT_LINE_MAX */
 	uint32_t io_mode;      /* enum event_io_mode */
@@ -61,6 +61,18 @@ int event_config_parse(struct event_config *c, const char *text, size_t len,
 		       struct event_config_error *ret);
 
 /*
+ * event_config_set - one key, as if it stood in a file. NULL, or what is wrong: static text
+ */
+const char *event_config_set(struct event_config *c, const char *key, const char *value);
+
+/*
+ * event_config_load - read a file; as event_config_parse
+ * @buf: more than EVENT_CONFIG_BYTES_MAX bytes to work in
+ */
+int event_config_load(struct event_config *c, const char *path, char *buf, size_t cap,
+		      struct event_config_error *ret);
+
+/*
  * event_config_message - what a `notice` says: "FILE:LINE: what is wrong"
  * @buf: EVENT_CONFIG_MESSAGE_MAX bytes. Returns the length; there is no NUL.
  */
@@ -69,10 +81,16 @@ size_t event_config_message(char *buf, const char *path, const struct event_conf
 /* event_config_size - "4096", "64K", "10M", "2G"; false for anything else and for what overflows */
 bool event_config_size(const char *text, size_t len, uint64_t *ret);
 
-/* event_config_family - whether calls of the family are recorded */
-static inline bool event_config_family(const struct event_config *c, unsigned family)
+/*
+ * event_config_families - which families are recorded: a bit for each. What moves bytes has a
+ * switch of its own, io.
+ */
+static inline uint32_t event_config_families(const struct event_config *c)
 {
-	return !c->families || (c->families >> family & 1);
+	uint32_t all = (1u << EVENT_FAMILY_IO) - 1;
+
+	return (c->families ? c->families : all) |
+	       (uint32_t)(c->io_mode == EVENT_IO_EVENTS) << EVENT_FAMILY_IO;
 }
 
 /*

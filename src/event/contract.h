@@ -27,6 +27,9 @@ enum contract_name {
 	CONTRACT_WORLD,
 	CONTRACT_AGENT,
 	CONTRACT_POLICY,
+	CONTRACT_CONFIG,
+	CONTRACT_LOG_MAX,
+	CONTRACT_LOG_KEEP,
 	CONTRACT_CTX,
 	CONTRACT_NAMES,
 };
@@ -65,7 +68,7 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 struct contract_ctx {
 	int ring_fd;
 	uint64_t ring_ino;
-	uint32_t mask;
+	uint64_t mask;
 	const char *own_parent; /* in the text given, "" if the caller had none */
 };
 
