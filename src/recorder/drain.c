@@ -27,6 +27,7 @@ int recorder_track_init(struct recorder_track *t)
 	t->gaps[RECORDER_GAP_KILLED].reason = "killed";
 	t->gaps[RECORDER_GAP_SCRIBBLED].reason = "scribbled";
 	t->gaps[RECORDER_GAP_NO_ROOM].reason = "no_room";
+	t->gaps[RECORDER_GAP_SAMPLED].reason = "sampled";
 	/*
 	 * mapped, not malloc'd: whatever malloc does with it, the child would inherit it as its
 	 * peak
@@ -209,11 +210,14 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 		recorder_track_no_room(t, s);
 	if (event_is_quiet(ev))
 		return;
+	if (!recorder_track_wants(t, s, ev))
+		goto cwd;
 	ev->seq = s->next_seq++;
 	ev->has_seq = true;
 	ev->ppid = ev->ppid ? ev->ppid : s->ppid;
 	t->events++;
 	recorder_track_put(t, ev, s);
+cwd:
 	if ((ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir) && ev->has_result &&
 	    ev->result == 0)
 		recorder_text_set(&s->cwd, ev->extra.data, ev->extra.len);

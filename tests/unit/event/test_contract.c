@@ -27,7 +27,10 @@ static const struct contract full = {
 		  [CONTRACT_PARENT_SPAN] = SPAN,
 		  [CONTRACT_WORLD] = "w",
 		  [CONTRACT_AGENT] = "a",
-		  [CONTRACT_POLICY] = ""},
+		  [CONTRACT_POLICY] = "",
+		  [CONTRACT_CONFIG] = "/etc/telltale.conf",
+		  [CONTRACT_LOG_MAX] = "1M",
+		  [CONTRACT_LOG_KEEP] = "5"},
 	.ring_fd = 1021,
 	.ring_ino = 123456,
 };
@@ -135,6 +138,9 @@ static void round_trips(void)
 		ENV("LD_PRELOADX=1", "LD_PRELOAD", "SUBSTRATE_PARENT_SPANS=1", "TELLTALE_CTXX=1",
 		    "=", "", "S", "T", "L"),
 		ENV("TELLTALE_REDACT=off", "SUBSTRATE_SESSION_ID_=x"),
+		/* relative names, made absolute on the way */
+		ENV("TELLTALE_CONFIG=telltale.conf", "SUBSTRATE_TRACE_LOG=trace.jsonl"),
+		ENV("TELLTALE_CONFIG=conf", "TELLTALE_LOG_MAX=", "TELLTALE_LOG_KEEP=9"),
 	};
 
 	memset(longer + strlen(longer), 'p', sizeof(longer) - strlen(longer) - 1);
