@@ -90,8 +90,11 @@ static size_t next_place(const struct places *p, size_t at)
 	return EVENT_GLOB_MAX + 1;
 }
 
-/* The places that stars which stand for nothing lead on to: all of them further on. */
-static void pass_stars(struct places *p, const char *glob, size_t len)
+/*
+ * The places that stars which stand for nothing lead on to: all of them further on. Behind a slash
+ * of the path "**" and the slash that follows it may both stand for nothing.
+ */
+static void pass_stars(struct places *p, const char *glob, size_t len, bool behind_slash)
 {
 	for (size_t at = next_place(p, 0); at < len; at = next_place(p, at + 1)) {
 		if (glob[at] != '*')
@@ -101,7 +104,7 @@ static void pass_stars(struct places *p, const char *glob, size_t len)
 			continue;
 		}
 		add(p, at + 2);
-		if (at > 0 && glob[at - 1] == '/' && at + 2 < len && glob[at + 2] == '/')
+		if (behind_slash && at > 0 && glob[at - 1] == '/' && at + 2 < len && glob[at + 2] == '/')
 			add(p, at + 3);
 	}
 }
@@ -143,7 +146,7 @@ bool event_glob_match(const char *glob, size_t glob_len, const char *path, size_
 	if (glob_len > EVENT_GLOB_MAX)
 		return false;
 	add(&now, 0);
-	pass_stars(&now, glob, glob_len);
+	pass_stars(&now, glob, glob_len, false);
 	for (size_t i = 0; i < len; i++) {
 		size_t at = next_place(&now, 0);
 
@@ -152,7 +155,7 @@ bool event_glob_match(const char *glob, size_t glob_len, const char *path, size_
 		memset(&next, 0, sizeof(next));
 		for (; at < glob_len; at = next_place(&now, at + 1))
 			step(&next, glob, glob_len, at, path[i]);
-		pass_stars(&next, glob, glob_len);
+		pass_stars(&next, glob, glob_len, path[i] == '/');
 		now = next;
 	}
 	return has(&now, glob_len);
