@@ -170,10 +170,8 @@ static bool is_selected(struct pl_work *w)
 		n = tt_sys2(SYS_getcwd, w->cwd, sizeof(w->cwd));
 		if (n > 1 && w->cwd[0] == '/')
 			w->ev.cwd = (struct event_text){w->cwd, (size_t)n - 1};
-		if (event_is_quiet(&w->ev))
-			return false;
 	}
-	return event_config_selects(&pl_config, &w->ev, w->path);
+	return !event_is_quiet(&w->ev) && event_config_selects(&pl_config, &w->ev, w->path);
 }
 
 static bool is_sampled_out(const struct event *ev)
