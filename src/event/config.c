@@ -136,8 +136,7 @@ static const char *take_rule(struct event_config *c, const struct piece *value, 
 
 	if (!event_glob_is_valid(value->at, value->len))
 		return "a path glob begins with / or **, and has at most 255 bytes";
-	if (c->rule_count == EVENT_CONFIG_RULES_MAX ||
-	    value->len > sizeof(c->text) - c->text_len)
+	if (c->rule_count == EVENT_CONFIG_RULES_MAX || value->len > sizeof(c->text) - c->text_len)
 		return "too many include and exclude lines";
 	rule->at = (uint16_t)c->text_len;
 	rule->len = (uint16_t)value->len;
@@ -306,7 +305,8 @@ static const char *unreadable(long error)
 int event_config_load(struct event_config *c, const char *path, char *buf, size_t cap,
 		      struct event_config_error *ret)
 {
-	long n = tt_file_read(path, buf, cap < EVENT_CONFIG_BYTES_MAX ? cap : EVENT_CONFIG_BYTES_MAX);
+	long n = tt_file_read(path, buf,
+			      cap < EVENT_CONFIG_BYTES_MAX ? cap : EVENT_CONFIG_BYTES_MAX);
 
 	if (n >= 0)
 		return event_config_parse(c, buf, (size_t)n, ret);

@@ -89,8 +89,8 @@ static inline uint32_t event_config_families(const struct event_config *c)
 {
 	uint32_t all = (1u << EVENT_FAMILY_IO) - 1;
 
-	return (c->families ? c->families : all) |
-	       (uint32_t)(c->io_mode == EVENT_IO_EVENTS) << EVENT_FAMILY_IO;
+	return (c->families ? c->families : all) | (uint32_t)(c->io_mode == EVENT_IO_EVENTS)
+							   << EVENT_FAMILY_IO;
 }
 
 /*

@@ -15,9 +15,9 @@
 #define MASK_REPLACED    (1u << 17) /* the parent span: the caller's own is in the ctx */
 
 /* a relative log or configuration was made absolute: bytes put in front of it */
-#define MASK_LOG_SHIFT    18
-#define MASK_CONFIG_SHIFT 32
-#define MASK_CUT(mask, shift) ((mask) >> (shift) & 0x3fff)
+#define MASK_LOG_SHIFT        18
+#define MASK_CONFIG_SHIFT     32
+#define MASK_CUT(mask, shift) ((mask) >> (shift)&0x3fff)
 
 #define CTX_ROOM 64 /* numbers and separators of TELLTALE_CTX */
 
@@ -294,8 +294,8 @@ static void cut_front(char *value, size_t n)
 
 void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 {
-	char **to = envp, **from, **parent = NULL, *preload = NULL, *log = NULL,
-	     *config = NULL, *colon;
+	char **to = envp, **from, **parent = NULL, *preload = NULL, *log = NULL, *config = NULL,
+	     *colon;
 
 	for (from = envp; *from; from++) {
 		enum contract_name name;

@@ -320,7 +320,8 @@ static void put_span(struct line *l, const struct event_span *s)
 }
 
 /* Tables of fixed-size text: no pointers, no relocations. */
-static const char type_names[][8] = {"syscall", "process", "denied", "sample", "gap", "run", "notice"};
+static const char type_names[][8] = {"syscall", "process", "denied", "sample",
+				     "gap",     "run",     "notice"};
 static const char act_names[][9] = {"start", "exit", "replaced"};
 static const char how_names[][7] = {"launch", "fork", "vfork", "spawn", "exec"};
 static const char components[][10] = {"telemetry", "recorder", "recorder"};

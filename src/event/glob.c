@@ -104,7 +104,8 @@ static void pass_stars(struct places *p, const char *glob, size_t len, bool behi
 			continue;
 		}
 		add(p, at + 2);
-		if (behind_slash && at > 0 && glob[at - 1] == '/' && at + 2 < len && glob[at + 2] == '/')
+		if (behind_slash && at > 0 && glob[at - 1] == '/' && at + 2 < len &&
+		    glob[at + 2] == '/')
 			add(p, at + 3);
 	}
 }

@@ -156,8 +156,7 @@ static bool is_sink(const struct joined *j)
 			return is_quiet(j);
 	/* /dev/tty1, /dev/ttyS0; no terminal's name fills the head */
 	return j->head_len > 8 && j->head_len < sizeof(j->head) &&
-	       memcmp(j->head, "/dev/tty", 8) == 0 &&
-	       !memchr(j->head + 8, '/', j->head_len - 8);
+	       memcmp(j->head, "/dev/tty", 8) == 0 && !memchr(j->head + 8, '/', j->head_len - 8);
 }
 
 bool event_path_is_quiet(const char *path, size_t len)

@@ -15,7 +15,7 @@
 #define SAMPLED_MAX 256 /* calls left out by sampling, until a gap says so */
 
 /* Signals that a write can bring upon the thread: they are the program's to get, not our lines'. */
-#define BIT(sig) (1ull << ((sig) - 1))
+#define BIT(sig) (1ull << ((sig)-1))
 #define OF_WRITE (BIT(SIGPIPE) | BIT(SIGXFSZ) | BIT(SIGTTOU))
 
 static uint64_t lost;    /* events not written since the last gap line */

@@ -242,8 +242,7 @@ static void choose_what_to_record(void)
 	pl_process.families = FAMILIES_DEFAULT;
 	if (pl_process.mode != PL_RING) {
 		/* programs are followed, recorded or not: pl_log_line() judges */
-		pl_process.families =
-			event_config_families(&pl_config) | 1u << EVENT_FAMILY_EXEC;
+		pl_process.families = event_config_families(&pl_config) | 1u << EVENT_FAMILY_EXEC;
 		return;
 	}
 	pl_process.clock = h->clock;

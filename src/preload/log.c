@@ -125,8 +125,7 @@ static void adopt(int fd, const struct stat *st)
 
 static bool is_ours(int fd, struct stat *ret)
 {
-	return fd >= 0 && tt_sys2(SYS_fstat, fd, ret) == 0 &&
-	       is_file(ret, pl_log.dev, pl_log.ino);
+	return fd >= 0 && tt_sys2(SYS_fstat, fd, ret) == 0 && is_file(ret, pl_log.dev, pl_log.ino);
 }
 
 bool pl_log_is_ours(void)
@@ -181,8 +180,7 @@ int pl_log_ready(struct pl_log_file *ret)
 	ret->st = named;
 	ret->close = true;
 	/* a vfork child has fds of its own and its parent's memory; a second thread is too late */
-	if (!pl_thread.in_vfork &&
-	    !__atomic_exchange_n(&pl_log.opening, 1, __ATOMIC_ACQUIRE)) {
+	if (!pl_thread.in_vfork && !__atomic_exchange_n(&pl_log.opening, 1, __ATOMIC_ACQUIRE)) {
 		exchange(ret);
 		__atomic_store_n(&pl_log.opening, 0, __ATOMIC_RELEASE);
 	}
@@ -253,8 +251,8 @@ static void keep_folder(void)
 	const char *slash = strrchr(pl_log.path, '/');
 	size_t len = slash ? (size_t)(slash - pl_log.path) : 1;
 
-	pl_log.folder = (char *)(slash ? pl_keep(len ? pl_log.path : "/", len ? len : 1)
-				       : pl_keep(".", 1));
+	pl_log.folder =
+		(char *)(slash ? pl_keep(len ? pl_log.path : "/", len ? len : 1) : pl_keep(".", 1));
 }
 
 void pl_log_open(const char *path, uint64_t mark)

@@ -53,8 +53,7 @@ struct pl_work *pl_work_take(void)
 	struct pl_work *w = pl_thread.work, *none = NULL;
 
 	if (!pl_thread.in_vfork) {
-		if (TT_LIKELY(w != NULL) &&
-		    !__atomic_exchange_n(&w->busy, true, __ATOMIC_ACQUIRE))
+		if (TT_LIKELY(w != NULL) && !__atomic_exchange_n(&w->busy, true, __ATOMIC_ACQUIRE))
 			return w;
 		if (!w) {
 			w = map_one();

@@ -21,7 +21,7 @@ struct recorder_run_state {
 	struct event_config config;
 	char config_message[EVENT_CONFIG_MESSAGE_MAX]; /* what is wrong with its file */
 	size_t config_message_len;                     /* 0: nothing */
-	struct tt_uuid span; /* the launched process before its exec */
+	struct tt_uuid span;                           /* the launched process before its exec */
 	struct event_span parent;
 	char parent_text[128];
 	struct recorder_output *out;

@@ -33,7 +33,7 @@ enum {
 struct recorder_track {
 	struct recorder_tree tree;
 	struct recorder_output *out;
-	struct ring_consumer *ring; /* NULL: no preload sensor */
+	struct ring_consumer *ring;        /* NULL: no preload sensor */
 	const struct event_config *config; /* NULL: the defaults */
 	struct event_ids ids;
 	int epoll_fd;

@@ -84,9 +84,9 @@ static const struct {
 	const char *name;
 	void (*call)(void);
 } calls[] = {
-	{"nothing", do_nothing}, {"open", do_open},       {"relative", do_relative},
-	{"openat", do_openat},   {"long", do_long},       {"unlink", do_unlink},
-	{"rename", do_rename},   {"mkdir", do_mkdir},     {"connect", do_connect},
+	{"nothing", do_nothing}, {"open", do_open},   {"relative", do_relative},
+	{"openat", do_openat},   {"long", do_long},   {"unlink", do_unlink},
+	{"rename", do_rename},   {"mkdir", do_mkdir}, {"connect", do_connect},
 	{"chdir", do_chdir},
 };
 

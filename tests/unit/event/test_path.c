@@ -156,9 +156,23 @@ static void noise(void)
 	static const char *const bases[] = {"/",         "/proc", "/proc/self/root", "/dev",
 					    "/dev/pts/", "/sys",  "/home/x",         "/d"};
 	static const char *const rests[] = {
-		"..",           "../dev/null",  "self/status", "../../proc/x", "root/../x", "null",
-		"./tty1",       "../../../etc", "shm/x",       "ev/null",      "",          "fd/3",
-		"/proc/self/x", "//dev/./tty",  "/etc/passwd", "../tty/x",     "tty/../../etc",
+		"..",
+		"../dev/null",
+		"self/status",
+		"../../proc/x",
+		"root/../x",
+		"null",
+		"./tty1",
+		"../../../etc",
+		"shm/x",
+		"ev/null",
+		"",
+		"fd/3",
+		"/proc/self/x",
+		"//dev/./tty",
+		"/etc/passwd",
+		"../tty/x",
+		"tty/../../etc",
 		"ttyaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/x"};
 	unsigned quiet_ones = 0, sink_ones = 0;
 
@@ -173,7 +187,8 @@ static void noise(void)
 			event_path_join(&o, b, strlen(b), r, strlen(r));
 			q = event_path_is_noise(b, strlen(b), r, strlen(r), false);
 			s = event_path_is_noise(b, strlen(b), r, strlen(r), true);
-			if (q != event_path_is_quiet(buf, o.len) || s != event_path_is_sink(buf, o.len))
+			if (q != event_path_is_quiet(buf, o.len) ||
+			    s != event_path_is_sink(buf, o.len))
 				CHECK_STR(r, b);
 			quiet_ones += q;
 			sink_ones += s;
