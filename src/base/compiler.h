@@ -12,13 +12,13 @@
 #define TT_UNUSED             __attribute__((__unused__))
 #define TT_PUBLIC             __attribute__((__visibility__("default")))
 /* The few functions that every recorded call runs through: side by side, so that they share pages. */
-#define TT_HOT                __attribute__((__hot__))
-#define TT_COLD               __attribute__((__cold__, __noinline__))
-#define TT_INLINE             __attribute__((__always_inline__)) static inline
-#define TT_NORETURN           __attribute__((__noreturn__))
-#define TT_LIKELY(x)          __builtin_expect(!!(x), 1)
-#define TT_UNLIKELY(x)        __builtin_expect(!!(x), 0)
-#define TT_ARRAY_SIZE(a)      (sizeof(a) / sizeof((a)[0]))
+#define TT_HOT           __attribute__((__hot__))
+#define TT_COLD          __attribute__((__cold__, __noinline__))
+#define TT_INLINE        __attribute__((__always_inline__)) static inline
+#define TT_NORETURN      __attribute__((__noreturn__))
+#define TT_LIKELY(x)     __builtin_expect(!!(x), 1)
+#define TT_UNLIKELY(x)   __builtin_expect(!!(x), 0)
+#define TT_ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* TT_CLEANUP - run fn(&variable) when the variable leaves its scope. */
 #define TT_CLEANUP(fn) __attribute__((__cleanup__(fn)))

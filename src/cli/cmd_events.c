@@ -86,6 +86,8 @@ static bool is_wanted(const struct events *e, const json_t *line)
 
 	if (store_text_is(type, "gap"))
 		return true; /* no silent loss */
+	if (store_text_is(type, "notice"))
+		return !e->failed;
 	if (e->failed && !has_failed(line, is_call))
 		return false;
 	switch (e->kind) {
@@ -225,6 +227,15 @@ static void put_gap(struct cli_line *l, const json_t *line)
 	}
 }
 
+static void put_notice(struct cli_line *l, const json_t *line)
+{
+	struct store_text message = store_get_text(line, "message");
+
+	cli_line_color(l, CLI_WARN);
+	cli_line_str(l, "NOTICE ");
+	cli_line_text(l, message.data, message.len);
+}
+
 static void put_run(struct cli_line *l, const json_t *line)
 {
 	struct store_text phase = store_get_text(line, "phase"),
@@ -269,6 +280,8 @@ static void put_readable(struct events *e, const struct store_item *item)
 		put_gap(&l, line);
 	} else if (store_text_is(type, "run")) {
 		put_run(&l, line);
+	} else if (store_text_is(type, "notice")) {
+		put_notice(&l, line);
 	} else if (store_text_is(type, "sample")) {
 		cli_line_fmt(&l,
 			     "sample cpu %.1f %%, memory %lld KiB, processes %lld, "

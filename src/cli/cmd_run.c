@@ -118,6 +118,9 @@ static int take_option(int c, struct run_words *w)
 		return w->opts.wait_when_full || strcmp(optarg, "count") == 0
 			       ? 0
 			       : usage("--on-full is count or block, not", optarg);
+	case 'c':
+		w->opts.config = optarg;
+		return 0;
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -138,6 +141,7 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"timeout", required_argument, NULL, 't'},
 		{"orphans", required_argument, NULL, 'O'},
 		{"on-full", required_argument, NULL, 'F'},
+		{"config", required_argument, NULL, 'c'},
 		{"no-preload", no_argument, NULL, 'N'},
 		{"quiet", no_argument, NULL, 'q'},
 		{0},
@@ -195,7 +199,8 @@ int cli_cmd_run(int argc, char **argv)
 		.profile = "OFF",
 		.opts = {.version = cli_version,
 			 .orphans = RECORDER_ORPHANS_WAIT,
-			 .orphan_grace_ms = ORPHAN_GRACE_MS},
+			 .orphan_grace_ms = ORPHAN_GRACE_MS,
+			 .config = getenv("TELLTALE_CONFIG")},
 	};
 	struct recorder_outcome out;
 	char *library = NULL;

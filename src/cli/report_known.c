@@ -113,6 +113,7 @@ static void put_gaps(const struct cli_report *r)
 		{"no_room",
 		 "no room: in the ring for more threads, or for our variables at an exec"},
 		{"unreadable", "damaged lines in the trace"},
+		{"sampled", "left out by sampling, as the configuration has it"},
 	};
 	const struct store_view *v = r->view;
 	char a[CLI_FIGURE_MAX];

@@ -22,6 +22,7 @@ const struct cli_verb cli_verbs[] = {
 		"      --timeout 5s      end the command after that time (ms s m h)\n"
 		"      --orphans HOW     what outlives the command: wait[:TIME] (default wait:2s, then\n"
 		"                        TERM, 2 s later KILL) or leave (unrecorded)\n"
+		"      --config FILE     what is recorded: telltale-preload(5)\n"
 		"      --on-full HOW     events faster than they can be stored: count (lose and count\n"
 		"                        them, the default) or block (the command waits)\n"
 		"      --no-preload      run without the library: processes and figures only\n"

@@ -15,7 +15,10 @@
 #define MASK_PREFIXED    (1u << 16) /* LD_PRELOAD: ours stands in front of the caller's */
 #define MASK_REPLACED    (1u << 17) /* the parent span: the caller's own is in the ctx */
 
-#define MASK_LOG_SHIFT 18 /* a relative log was made absolute: bytes put in front of it */
+/* a relative log or configuration was made absolute: bytes put in front of it */
+#define MASK_LOG_SHIFT        18
+#define MASK_CONFIG_SHIFT     32
+#define MASK_CUT(mask, shift) ((mask) >> (shift)&0x3fff)
 
 #define CTX_ROOM 128 /* numbers and separators of TELLTALE_CTX */
 
@@ -23,7 +26,9 @@ static const char names[CONTRACT_NAMES][24] = {
 	"LD_PRELOAD",          "SUBSTRATE_SESSION_ID",
 	"SUBSTRATE_TRACE_LOG", "SUBSTRATE_PARENT_SPAN",
 	"SUBSTRATE_WORLD_ID",  "SUBSTRATE_AGENT_ID",
-	"SUBSTRATE_POLICY_ID", "TELLTALE_CTX",
+	"SUBSTRATE_POLICY_ID", "TELLTALE_CONFIG",
+	"TELLTALE_LOG_MAX",    "TELLTALE_LOG_KEEP",
+	"TELLTALE_CTX",
 };
 
 const char *event_contract_name_text(enum contract_name name)
@@ -32,7 +37,7 @@ const char *event_contract_name_text(enum contract_name name)
 }
 
 /* How long each name is, known to the compiler: every exec looks at every variable. */
-static const uint8_t name_len[CONTRACT_NAMES] = {10, 20, 19, 21, 18, 18, 19, 12};
+static const uint8_t name_len[CONTRACT_NAMES] = {10, 20, 19, 21, 18, 18, 19, 15, 16, 17, 12};
 _Static_assert(sizeof("SUBSTRATE_PARENT_SPAN") - 1 == 21 && sizeof("TELLTALE_CTX") - 1 == 12,
 	       "as above");
 
@@ -55,7 +60,8 @@ static const char *match(const char *entry, enum contract_name *ret)
 	} else if (entry[0] == 'L' && entry[1] == 'D') {
 		from = to = CONTRACT_LD_PRELOAD;
 	} else if (entry[0] == 'T' && entry[1] == 'E') {
-		from = to = CONTRACT_CTX;
+		from = CONTRACT_CONFIG;
+		to = CONTRACT_CTX;
 	} else {
 		return NULL;
 	}
@@ -147,16 +153,21 @@ static char *put_entry(struct tt_out *o, enum contract_name name, const char *va
 	return at;
 }
 
-static char *put_ctx(struct tt_out *o, const struct contract *c, uint32_t mask,
+static char *put_ctx(struct tt_out *o, const struct contract *c, uint64_t mask,
 		     const char *own_parent)
 {
 	char *at = o->buf + o->len;
 
 	tt_out_str(o, names[CONTRACT_CTX]);
 	tt_out_str(o, "=2;");
-	tt_out_i64(o, c->ring_fd);
-	tt_out_char(o, ';');
-	tt_out_u64(o, c->ring_ino);
+	if (c->ring_fd < 0 && !c->ring_ino) {
+		tt_out_str(o, "log;");
+		tt_out_u64(o, c->log_mark);
+	} else {
+		tt_out_i64(o, c->ring_fd);
+		tt_out_char(o, ';');
+		tt_out_u64(o, c->ring_ino);
+	}
 	tt_out_char(o, ';');
 	tt_out_str(o, c->ring_socket);
 	tt_out_char(o, ';');
@@ -177,7 +188,7 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 {
 	const char *own[CONTRACT_NAMES] = {NULL};
 	size_t at[CONTRACT_NAMES] = {0}, before, n, text = text_size(c, envp, &n);
-	uint32_t mask = c->other_root ? MASK_OTHER_ROOT : 0;
+	uint64_t mask = c->other_root ? MASK_OTHER_ROOT : 0;
 	enum contract_name name;
 	char **vec = buf;
 	struct tt_out o;
@@ -206,9 +217,11 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 		} else if (i == CONTRACT_LD_PRELOAD && !lists(own[i], value)) {
 			vec[at[i]] = put_entry(&o, CONTRACT_LD_PRELOAD, value, own[i]);
 			mask |= MASK_PREFIXED;
-		} else if (i == CONTRACT_TRACE_LOG && is_tail(own[i], value)) {
-			vec[at[i]] = put_entry(&o, CONTRACT_TRACE_LOG, value, NULL);
-			mask |= (uint32_t)(strlen(value) - strlen(own[i])) << MASK_LOG_SHIFT;
+		} else if ((i == CONTRACT_TRACE_LOG || i == CONTRACT_CONFIG) &&
+			   is_tail(own[i], value)) {
+			vec[at[i]] = put_entry(&o, (enum contract_name)i, value, NULL);
+			mask |= (uint64_t)(strlen(value) - strlen(own[i]))
+				<< (i == CONTRACT_CONFIG ? MASK_CONFIG_SHIFT : MASK_LOG_SHIFT);
 		} else if (i == CONTRACT_PARENT_SPAN) {
 			vec[at[i]] = put_entry(&o, CONTRACT_PARENT_SPAN, value, NULL);
 			mask |= MASK_REPLACED;
@@ -299,14 +312,15 @@ bool event_contract_ctx_parse(const char *text, struct contract_ctx *ret)
 {
 	char socket[CONTRACT_SOCKET_LEN + 1];
 	uint64_t fd = 0, ino, mask, exe_of, exe_len;
-	bool lost;
+	bool lost, log;
 
 	if (strncmp(text, "2;", 2) != 0)
 		return false;
 	text += 2;
 	lost = strncmp(text, "-1;", 3) == 0;
-	if (lost)
-		text += 3;
+	log = strncmp(text, "log;", 4) == 0;
+	if (lost || log)
+		text += lost ? 3 : 4;
 	else if (!take_number(&text, 10, &fd) || fd > INT32_MAX)
 		return false;
 	if (!take_number(&text, 10, &ino) || !take_socket(&text, socket) ||
@@ -318,10 +332,11 @@ bool event_contract_ctx_parse(const char *text, struct contract_ctx *ret)
 	ret->exe_len = exe_len;
 	ret->exe_of = (uint32_t)exe_of;
 	text += exe_len + 1;
-	ret->ring_fd = lost ? -1 : (int)fd;
-	ret->ring_ino = ino;
+	ret->ring_fd = lost || log ? -1 : (int)fd;
+	ret->ring_ino = log ? 0 : ino;
+	ret->log_mark = log ? ino : 0;
 	memcpy(ret->ring_socket, socket, sizeof(socket));
-	ret->mask = (uint32_t)mask;
+	ret->mask = mask;
 	ret->other_root = mask & MASK_OTHER_ROOT;
 	ret->own_parent = text;
 	return true;
@@ -342,10 +357,16 @@ static char *restore_parent(const struct contract_ctx *ctx)
 	return at;
 }
 
+static void cut_front(char *value, size_t n)
+{
+	if (value && n && n < strlen(value))
+		memmove(value, value + n, strlen(value + n) + 1);
+}
+
 void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 {
-	char **to = envp, **from, **parent = NULL, *preload = NULL, *log = NULL, *colon;
-	size_t cut = ctx->mask >> MASK_LOG_SHIFT;
+	char **to = envp, **from, **parent = NULL, *preload = NULL, *log = NULL, *config = NULL,
+	     *colon;
 
 	for (from = envp; *from; from++) {
 		enum contract_name name;
@@ -357,6 +378,8 @@ void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 			preload = value;
 		if (value && name == CONTRACT_TRACE_LOG && !log)
 			log = value;
+		if (value && name == CONTRACT_CONFIG && !config)
+			config = value;
 		if (value && name == CONTRACT_PARENT_SPAN && !parent)
 			parent = to;
 		*to++ = *from;
@@ -378,8 +401,8 @@ void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 	colon = preload && (ctx->mask & MASK_PREFIXED) ? strchr(preload, ':') : NULL;
 	if (colon)
 		memmove(preload, colon + 1, strlen(colon));
-	if (log && cut && cut < strlen(log))
-		memmove(log, log + cut, strlen(log + cut) + 1);
+	cut_front(log, MASK_CUT(ctx->mask, MASK_LOG_SHIFT));
+	cut_front(config, MASK_CUT(ctx->mask, MASK_CONFIG_SHIFT));
 	if (parent && (ctx->mask & MASK_REPLACED))
 		*parent = restore_parent(ctx);
 }

@@ -10,6 +10,8 @@
  *   TELLTALE_CTX=2;<ring fd or -1>;<ring inode, 0: no ring>;<ring socket, or nothing>;<mask, hex>;
  *   <hash of the path exec'd, hex>;<length of the next>;<what /proc/PID/exe will show, or nothing>;
  *   <the caller's own SUBSTRATE_PARENT_SPAN>
+ *
+ * Without a recorder "log" and a mark of where the log lies stand in place of fd and inode.
  */
 #ifndef TT_EVENT_CONTRACT_H
 #define TT_EVENT_CONTRACT_H
@@ -28,6 +30,9 @@ enum contract_name {
 	CONTRACT_WORLD,
 	CONTRACT_AGENT,
 	CONTRACT_POLICY,
+	CONTRACT_CONFIG,
+	CONTRACT_LOG_MAX,
+	CONTRACT_LOG_KEEP,
 	CONTRACT_CTX,
 	CONTRACT_NAMES,
 };
@@ -59,8 +64,9 @@ size_t event_contract_socket_name(char name[CONTRACT_SOCKET_NAME_MAX],
 /* Values to pass on; NULL: nothing to pass. CONTRACT_CTX is not read. */
 struct contract {
 	const char *value[CONTRACT_NAMES];
-	int ring_fd;
+	int ring_fd; /* -1: lost; with @ring_ino 0 there is no recorder */
 	uint64_t ring_ino;
+	uint64_t log_mark;                         /* without a recorder: where the log lay */
 	char ring_socket[CONTRACT_SOCKET_LEN + 1]; /* "": none can be reached */
 	/*
 	 * What the path that is exec'd leads to: the next image is spared a look into /proc, which
@@ -91,7 +97,8 @@ struct contract_ctx {
 	int ring_fd;
 	uint64_t ring_ino;
 	char ring_socket[CONTRACT_SOCKET_LEN + 1];
-	uint32_t mask;
+	uint64_t log_mark;
+	uint64_t mask;
 	/* in the text given, not terminated; event_contract_env_hide() overwrites it */
 	const char *exe;
 	size_t exe_len; /* 0: not told */

@@ -196,19 +196,16 @@ bool event_writes(const struct event *ev)
 _Static_assert(EVENT_CALL_freopen64 - EVENT_CALL_open == 13,
 	       "the opening calls stand together in calls.def");
 
-static bool path_is_quiet(const struct event *ev, const char *path, size_t len)
-{
-	return event_writes(ev) ? event_path_is_sink(path, len) : event_path_is_quiet(path, len);
-}
-
-/* Kept apart for its stack: most calls are judged without joining a path. */
-__attribute__((__noinline__)) static bool joined_is_quiet(const struct event *ev)
+/* Only the recorder knows other roots; kept apart for its stack. */
+__attribute__((__noinline__)) static bool is_quiet_below_root(const struct event *ev)
 {
 	char buf[EVENT_PATH_MAX + 256];
 	struct tt_out o;
 
 	tt_out_init(&o, buf, sizeof(buf));
-	return event_put_path(ev, 0, &o) && !tt_out_is_full(&o) && path_is_quiet(ev, buf, o.len);
+	if (!event_put_path(ev, 0, &o) || tt_out_is_full(&o))
+		return false;
+	return event_path_is_noise(NULL, 0, buf, o.len, event_writes(ev));
 }
 
 bool event_is_quiet(const struct event *ev)
@@ -221,24 +218,17 @@ bool event_is_quiet(const struct event *ev)
 	if (ev->type != EVENT_SYSCALL || !event_opens(ev->call))
 		return false;
 	i = find_path_arg(ev, 0, &dir);
-	if (i < 0 || !ev->args[i].data)
+	if (i < 0 || ev->args[i].absent || !ev->args[i].data)
 		return false;
 	arg = &ev->args[i];
 	path = arg->data;
 	if (ev->root_unknown)
 		return false;
 	if (ev->root.len)
-		return joined_is_quiet(ev);
-	if (arg->len && path[0] == '/')
-		return path_is_quiet(ev, path, arg->len);
-	if (!find_base(ev, dir, &base))
+		return is_quiet_below_root(ev);
+	if ((!arg->len && dir < 0) || arg->len >= EVENT_PATH_MAX)
+		return false; /* names nothing: refused by the kernel */
+	if ((!arg->len || path[0] != '/') && !find_base(ev, dir, &base))
 		return false;
-	if (arg->len >= 2 && path[0] == '.' && path[1] == '.')
-		return joined_is_quiet(ev);
-	/* only what starts in one of the three trees can end there without climbing */
-	if (base.len == 1 || (base.len >= 5 && memcmp(base.data, "/proc", 5) == 0) ||
-	    (base.len >= 4 &&
-	     (memcmp(base.data, "/sys", 4) == 0 || memcmp(base.data, "/dev", 4) == 0)))
-		return joined_is_quiet(ev);
-	return false;
+	return event_path_is_noise(base.data, base.len, path, arg->len, event_writes(ev));
 }

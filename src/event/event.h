@@ -105,6 +105,15 @@ static inline unsigned event_call_argc(enum event_call call)
 	return 0;
 }
 
+/*
+ * event_call_moves - whether the call can change the cwd: a recorder that follows relative paths
+ * needs it
+ */
+static inline bool event_call_moves(enum event_call call)
+{
+	return call == EVENT_CALL_chdir || call == EVENT_CALL_fchdir;
+}
+
 enum event_type {
 	EVENT_SYSCALL,
 	EVENT_PROCESS,
@@ -112,6 +121,7 @@ enum event_type {
 	EVENT_SAMPLE,
 	EVENT_GAP,
 	EVENT_RUN,
+	EVENT_NOTICE,
 };
 
 enum event_source {                      /* component, sensor and standing go together */
@@ -205,8 +215,8 @@ struct event {
 	int exit_code;               /* -1: unknown */
 	int signal;                  /* 0: none */
 
-	/* EVENT_GAP */
-	struct event_text reason;
+	/* EVENT_GAP, EVENT_NOTICE */
+	struct event_text reason, message;
 	uint64_t gap_count, gap_from, gap_to;
 	bool gap_count_known, gap_at_least, gap_has_range;
 
@@ -227,6 +237,12 @@ struct event {
  * argument ("truncated"). Returns the length, or -ENOBUFS if a smaller buffer does not do.
  */
 int event_format(const struct event *ev, char *buf, size_t cap) TT_MUST_CHECK;
+
+/*
+ * event_format_configure - bytes kept of each argument, and of a line; 0: as many as there is room
+ * for. Call before threads start.
+ */
+void event_format_configure(uint32_t argument_max, uint32_t line_max);
 
 /*
  * event_put_path - the absolute path that the call names, as `path` (@which 0) or `path2` (1)

@@ -344,7 +344,8 @@ static void put_span(struct line *l, const struct event_span *s)
 }
 
 /* Tables of fixed-size text: no pointers, no relocations. */
-static const char type_names[][8] = {"syscall", "process", "denied", "sample", "gap", "run"};
+static const char type_names[][8] = {"syscall", "process", "denied", "sample",
+				     "gap",     "run",     "notice"};
 static const char act_names[][9] = {"start", "exit", "replaced"};
 static const char how_names[][7] = {"launch", "fork", "vfork", "spawn", "exec"};
 static const char components[][10] = {"telemetry", "recorder", "recorder"};
@@ -614,7 +615,8 @@ static void put_tail(struct line *l, const struct event *ev)
 		break;
 	case EVENT_GAP:
 		/* which sensor lost them, not who says so */
-		put_str_key(l, "sensor", "preload");
+		if (ev->source != EVENT_FROM_PRELOAD)
+			put_str_key(l, "sensor", "preload");
 		put_gap(l, ev);
 		break;
 	case EVENT_SAMPLE:
@@ -622,6 +624,10 @@ static void put_tail(struct line *l, const struct event *ev)
 		break;
 	case EVENT_RUN:
 		put_run(l, ev);
+		break;
+	case EVENT_NOTICE:
+		put_id_key(l, "reason", &ev->reason);
+		put_text_key(l, "message", &ev->message);
 		break;
 	case EVENT_SYSCALL:
 	case EVENT_DENIED:
@@ -632,16 +638,24 @@ static void put_tail(struct line *l, const struct event *ev)
 	put_lit(l, "}\n");
 }
 
+static uint32_t argument_limit, line_limit;
+
+void event_format_configure(uint32_t argument_max, uint32_t line_max)
+{
+	argument_limit = argument_max;
+	line_limit = line_max;
+}
+
 int event_format(const struct event *ev, char *buf, size_t cap)
 {
-	struct line l = {.limit = EVENT_LINE_MAX};
-	size_t line_cap;
+	struct line l = {.limit = argument_limit ? argument_limit : EVENT_LINE_MAX};
+	size_t line_cap, wanted = line_limit ? line_limit : EVENT_LINE_MAX;
 
 	l.path_cap = cap / 4 < 2 * EVENT_PATH_MAX ? cap / 4 : 2 * EVENT_PATH_MAX;
 	line_cap = cap - l.path_cap < EVENT_LINE_MAX ? cap - l.path_cap : EVENT_LINE_MAX;
 	l.path_buf = buf + cap - l.path_cap;
 	for (;;) {
-		tt_out_init(&l.o, buf, line_cap);
+		tt_out_init(&l.o, buf, line_cap < wanted ? line_cap : wanted);
 		l.cut = false;
 		l.bad = 0;
 		put_head(&l, ev);
@@ -649,8 +663,13 @@ int event_format(const struct event *ev, char *buf, size_t cap)
 		put_tail(&l, ev);
 		if (!tt_out_is_full(&l.o))
 			return (int)l.o.len;
-		if (cap < EVENT_BUF_MAX || l.limit <= ARG_LIMIT_MIN)
+		if (cap < EVENT_BUF_MAX)
 			return -ENOBUFS;
-		l.limit /= 2;
+		if (l.limit > ARG_LIMIT_MIN)
+			l.limit /= 2;
+		else if (wanted < EVENT_LINE_MAX)
+			wanted = EVENT_LINE_MAX; /* longer than wished is better than lost */
+		else
+			return -ENOBUFS;
 	}
 }

@@ -31,4 +31,11 @@ bool event_path_is_quiet(const char *path, size_t len);
 /* event_path_is_sink - /dev/null or a terminal: noise even when it is opened for writing */
 bool event_path_is_sink(const char *path, size_t len);
 
+/*
+ * event_path_is_noise - what event_path_join() would make of @base and @path is quiet or, if the
+ * call @writes, a sink. Needs no room for a path.
+ */
+bool event_path_is_noise(const char *base, size_t base_len, const char *path, size_t len,
+			 bool writes);
+
 #endif

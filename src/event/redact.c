@@ -20,13 +20,18 @@ static const char token_prefixes[][12] = {
 
 #define TOKEN_MIN 16 /* characters a self-telling token has at least, prefix included */
 
-static const char *extra_names;
+static const char *extra_names, *more_names;
 static bool is_off;
 
 void event_redact_configure(const char *spec)
 {
 	is_off = spec && strcmp(spec, "off") == 0;
 	extra_names = spec && *spec && !is_off ? spec : NULL;
+}
+
+void event_redact_extend(const char *names)
+{
+	more_names = names;
 }
 
 static char fold(char c)
@@ -57,14 +62,9 @@ static bool ends_in(const char *name, size_t len, const char *tail, size_t tail_
 	return true;
 }
 
-static bool is_secret_name(const char *name, size_t len)
+static bool is_listed(const char *list, const char *name, size_t len)
 {
-	for (size_t i = 0; i < TT_ARRAY_SIZE(secret_names); i++)
-		if (ends_in(name, len, secret_names[i], strlen(secret_names[i])))
-			return true;
-	if (len == 4 && ends_in(name, len, "pass", 4))
-		return true; /* alone: "bypass" is no secret */
-	for (const char *p = extra_names; p && *p;) {
+	for (const char *p = list; p && *p;) {
 		const char *comma = strchr(p, ',');
 		size_t n = comma ? (size_t)(comma - p) : strlen(p);
 
@@ -73,6 +73,16 @@ static bool is_secret_name(const char *name, size_t len)
 		p += n + (comma != NULL);
 	}
 	return false;
+}
+
+static bool is_secret_name(const char *name, size_t len)
+{
+	for (size_t i = 0; i < TT_ARRAY_SIZE(secret_names); i++)
+		if (ends_in(name, len, secret_names[i], strlen(secret_names[i])))
+			return true;
+	if (len == 4 && ends_in(name, len, "pass", 4))
+		return true; /* alone: "bypass" is no secret */
+	return is_listed(extra_names, name, len) || is_listed(more_names, name, len);
 }
 
 /* --no-password and the like ask for nothing. */

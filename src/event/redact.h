@@ -18,6 +18,12 @@
 void event_redact_configure(const char *spec);
 
 /*
+ * event_redact_extend - names besides those of event_redact_configure(), by the same rules; "" for
+ * none
+ */
+void event_redact_extend(const char *names);
+
+/*
  * event_redact_next - the next secret of @text that begins at or after @from
  * Secrets: the value after a --password-like flag or a NAME=value or "name: value" whose name ends
  * in token, password, secret, api_key, ...; what follows Bearer or Basic; the password of

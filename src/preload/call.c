@@ -308,7 +308,6 @@ TT_COLD static void begin_otherwise(struct pl_call *c)
 		begin_in_ring(c);
 		return;
 	}
-	c->seq = __atomic_fetch_add(&pl_image_now()->next_seq, 1, __ATOMIC_RELAXED);
 	c->ts_ns = tt_clock_ns(CLOCK_REALTIME);
 	c->ticks = tt_clock_ns(CLOCK_MONOTONIC);
 }
@@ -334,16 +333,13 @@ TT_HOT void pl_begin(struct pl_call *c)
 }
 
 /* PL_DIRECT: the line, with its @result, or without one (exec, which has not happened yet). */
-TT_COLD static void put_line(const struct pl_call *c, bool has_result,
-						   int64_t result, int error)
+TT_COLD static void put_line(const struct pl_call *c, bool has_result, int64_t result, int error)
 {
 	struct event ev;
 
 	fill_event(&ev, c);
 	stamp(&ev, pl_image_now());
 	ev.ts_ns = c->ts_ns;
-	ev.seq = c->seq;
-	ev.has_seq = true;
 	if (has_result) {
 		ev.elapsed_ns = tt_clock_ns(CLOCK_MONOTONIC) - c->ticks;
 		ev.result = result;

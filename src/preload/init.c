@@ -71,7 +71,7 @@ static void keep_contract(const char *const values[CONTRACT_NAMES])
 	for (unsigned i = CONTRACT_SESSION; i < CONTRACT_CTX; i++) {
 		const char *value = values[i];
 
-		if (!value || i == CONTRACT_PARENT_SPAN)
+		if (!value || i == CONTRACT_PARENT_SPAN || i == CONTRACT_CONFIG)
 			continue;
 		if (i == CONTRACT_TRACE_LOG)
 			c->value[i] = value; /* until pl_log_open() has its own copy */
@@ -124,7 +124,7 @@ static bool attach_ring(const struct contract_ctx *ctx)
 	return pl_process.ring_fd >= 0;
 }
 
-static void enter_direct_mode(void)
+static void enter_direct_mode(const char *const values[CONTRACT_NAMES], uint64_t mark)
 {
 	struct contract *c = &pl_process.contract;
 	char session[4 + TT_UUID_TEXT_LEN + 1] = "ses_";
@@ -140,7 +140,8 @@ static void enter_direct_mode(void)
 	pl_process.ids.agent = text_of(c->value[CONTRACT_AGENT]);
 	pl_process.ids.policy = text_of(c->value[CONTRACT_POLICY]);
 	pl_process.mode = PL_DIRECT;
-	pl_log_open(c->value[CONTRACT_TRACE_LOG]);
+	pl_config_read(values);
+	pl_log_open(c->value[CONTRACT_TRACE_LOG], mark);
 }
 
 static void new_image(const struct event_span *parent)
@@ -273,6 +274,7 @@ void pl_fork_child(void)
 	pl_process.spawning = 0;
 	pl_process.spawning_lock = 0;
 	pl_shell_fork_child();
+	pl_log_fork_child();
 	pl_thread.tid = 0;
 	pl_thread.in_vfork = false;
 	pl_thread.writer.lane = NULL;
@@ -295,8 +297,11 @@ static void choose_what_to_record(void)
 	if (pl_process.mode == PL_OFF)
 		return;
 	pl_process.families = FAMILIES_DEFAULT;
-	if (pl_process.mode != PL_RING)
+	if (pl_process.mode != PL_RING) {
+		/* programs are followed, recorded or not: pl_log_line() judges */
+		pl_process.families = event_config_families(&pl_config) | 1u << EVENT_FAMILY_EXEC;
 		return;
+	}
 	pl_process.clock = h->clock;
 	/* who starts what is always told: children are followed by it */
 	if (h->families)
@@ -331,19 +336,24 @@ static void set_up(const char *path, char *const *argv, char **envp)
 	if (has_ctx && (ctx.ring_fd >= 0 || ctx.ring_ino))
 		pl_process.mode = attach_ring(&ctx) ? PL_RING : PL_OFF;
 	else
-		enter_direct_mode();
+		enter_direct_mode(values, has_ctx ? ctx.log_mark : 0);
 	choose_what_to_record();
 	pl_process.contract.ring_fd = pl_process.mode == PL_RING ? pl_process.ring_fd : -1;
-	pl_process.contract.ring_ino = pl_process.ring_ino;
 	memcpy(pl_process.contract.ring_socket, ctx.ring_socket, sizeof(ctx.ring_socket));
-	if (pl_process.mode == PL_RING)
+	if (pl_process.mode == PL_RING) {
+		pl_process.contract.ring_ino = pl_process.ring_ino;
+		for (unsigned i = CONTRACT_CONFIG; i <= CONTRACT_LOG_KEEP; i++)
+			pl_process.contract.value[i] = NULL;
 		pl_process.contract.value[CONTRACT_TRACE_LOG] = NULL;
+	}
 	__atomic_store_n(&pl_process.image.pid, (int32_t)tt_sys0(SYS_getpid), __ATOMIC_RELEASE);
 	if (pl_process.mode != PL_OFF) {
 		new_image(&parent);
 		pl_process.image.other_root = has_ctx && ctx.other_root;
 		told = told_exe(&ctx, path);
 		announce(path, argv, has_ctx, &told);
+		if (!has_ctx && pl_process.mode == PL_DIRECT)
+			pl_config_complain();
 		(void)pthread_atfork(NULL, NULL, pl_fork_child);
 		(void)on_exit(at_exit, NULL);
 	}
@@ -367,11 +377,12 @@ void pl_init(void)
 	errno = saved;
 }
 
-bool pl_is_recorded(enum event_family family)
+bool pl_is_recorded(enum event_call call)
 {
 	if (!pl_process.image.pid)
 		pl_init();
-	return pl_process.families & 1u << family;
+	return (pl_process.families & 1u << event_call_family(call)) ||
+	       (pl_process.mode == PL_RING && event_call_moves(call));
 }
 
 __attribute__((__constructor__)) static void constructor(int argc, char **argv, char **envp)

@@ -1,32 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Direct mode: no recorder, one line and one write(2) per event, straight to the log. The log fd is
- * high and CLOEXEC; it is checked by device and inode before each use, since a program may close
- * every fd it does not know and get the number back for a file of its own.
+ * The file that direct mode writes to. Its fd is high and CLOEXEC, and checked by device and inode
+ * before each use, since a program may close every fd it does not know and get the number back for
+ * a file of its own. The name is looked at, too: when it leads to another file, or to none, the log
+ * was deleted, renamed or rotated, and is opened again. But only in the folder where it lay: behind
+ * a chroot or a private mount the same name means another place, where no log of ours should come
+ * into being; there the old fd goes on.
  */
-#include "preload/preload.h"
+#include "preload/log.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/time.h"
+#define LOG_FD_MIN 960 /* out of the way of programs that count fds from below */
 
-#define LOG_FD_MIN 960  /* out of the way of programs that count fds from below */
-#define SMALL_LINE 2560 /* most lines are 600 bytes or less; longer ones take a mapping */
+struct pl_log pl_log;
 
-static struct {
-	uint64_t dev, ino;
-	uint64_t lost; /* events not written since the last gap line */
-	int fd;
-	bool torn;  /* the last write was short: begin with a newline */
-	char *path; /* in pl_process.kept */
-} log_state;        /* all zero until pl_log_open(), which comes before any use */
+static bool is_file(const struct stat *st, uint64_t dev, uint64_t ino)
+{
+	return st->st_dev == dev && st->st_ino == ino;
+}
 
 /*
  * A number that no program counts up to: at the top of what RLIMIT_NOFILE leaves, where that is
@@ -44,36 +41,164 @@ static long move_high(long fd)
 	return high;
 }
 
-static int open_file(void)
+static bool look_at_folder(struct stat *ret)
+{
+	return tt_sys4(SYS_newfstatat, AT_FDCWD, pl_log.folder, ret, 0) == 0;
+}
+
+/*
+ * What a folder and a name are called in TELLTALE_CTX. The next image compares: the same name in
+ * another folder is another view of the file system. Another name is the program's own doing.
+ */
+static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		hash = (hash ^ ((const unsigned char *)bytes)[i]) * 0x100000001b3u;
+	return hash;
+}
+
+static uint64_t name_mark(void)
+{
+	return mix(0xcbf29ce484222325u, pl_log.path, strlen(pl_log.path)) >> 32;
+}
+
+static uint64_t folder_mark(const struct stat *st)
+{
+	uint64_t both[2] = {st->st_dev, st->st_ino};
+
+	return mix(0xcbf29ce484222325u, both, sizeof(both)) >> 32;
+}
+
+static void note_folder(void)
 {
 	struct stat st;
-	long fd, high;
 
-	fd = tt_sys4(SYS_openat, AT_FDCWD, log_state.path,
+	if (pl_log.folder_ino || !look_at_folder(&st))
+		return;
+	pl_log.folder_dev = st.st_dev;
+	pl_log.folder_ino = st.st_ino;
+	if (pl_process.contract.value[CONTRACT_TRACE_LOG])
+		pl_process.contract.log_mark = name_mark() << 32 | folder_mark(&st);
+}
+
+bool pl_log_is_same_view(void)
+{
+	struct stat st;
+
+	if (pl_log.foreign || !look_at_folder(&st))
+		return false;
+	return !pl_log.folder_ino || is_file(&st, pl_log.folder_dev, pl_log.folder_ino);
+}
+
+/* The log under a number that programs do not meet. */
+static long open_file(struct stat *ret)
+{
+	long fd, high, n;
+
+	if (!pl_log_is_same_view())
+		return -ENOENT;
+	fd = tt_sys4(SYS_openat, AT_FDCWD, pl_log.path,
 		     O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY,
 		     0600);
 	if (fd < 0)
-		return (int)fd;
+		return fd;
 	high = move_high(fd);
 	(void)tt_sys1(SYS_close, fd);
 	if (high < 0)
-		return (int)high;
-	if (tt_sys2(SYS_fstat, high, &st) < 0) {
+		return high;
+	n = tt_sys2(SYS_fstat, high, ret);
+	if (n < 0) {
 		(void)tt_sys1(SYS_close, high);
-		return -EIO;
+		return n;
 	}
-	log_state.dev = st.st_dev;
-	log_state.ino = st.st_ino;
-	log_state.fd = (int)high;
+	note_folder();
+	return high;
+}
+
+/* What the fd of all threads stands for now. */
+static void adopt(int fd, const struct stat *st)
+{
+	pl_log.dev = st->st_dev;
+	pl_log.ino = st->st_ino;
+	__atomic_store_n(&pl_log.fd, fd, __ATOMIC_RELEASE);
+}
+
+static bool is_ours(int fd, struct stat *ret)
+{
+	return fd >= 0 && tt_sys2(SYS_fstat, fd, ret) == 0 && is_file(ret, pl_log.dev, pl_log.ino);
+}
+
+bool pl_log_is_ours(void)
+{
+	struct stat st;
+
+	return is_ours(pl_log.fd, &st);
+}
+
+int pl_log_fd(void)
+{
+	return pl_log.fd;
+}
+
+/*
+ * The new file takes the old one's number, in one step: another thread may be about to write to it,
+ * and the number must never be the program's in between.
+ */
+static void exchange(struct pl_log_file *f)
+{
+	struct stat st;
+	int fd = pl_log.fd;
+
+	/* what bears the number, if not our file, belongs to the program: not touched */
+	if (is_ours(fd, &st) && tt_sys3(SYS_dup3, f->fd, fd, O_CLOEXEC) >= 0) {
+		(void)tt_sys1(SYS_close, f->fd);
+		f->fd = fd;
+	}
+	adopt(f->fd, &f->st);
+	f->close = false;
+}
+
+int pl_log_ready(struct pl_log_file *ret)
+{
+	struct stat named;
+	bool ours, there;
+	int fd = __atomic_load_n(&pl_log.fd, __ATOMIC_ACQUIRE);
+	long opened;
+
+	ret->close = false;
+	ret->fd = fd;
+	ours = is_ours(fd, &ret->st);
+	there = tt_sys4(SYS_newfstatat, AT_FDCWD, pl_log.path, &named, AT_SYMLINK_NOFOLLOW) == 0;
+	if (ours && there && is_file(&named, ret->st.st_dev, ret->st.st_ino))
+		return 0;
+	opened = open_file(&named);
+	if (opened < 0) {
+		/* a file that nobody can find any more is no place to write to */
+		return ours && ret->st.st_nlink ? 0 : (int)opened;
+	}
+	ret->fd = (int)opened;
+	ret->st = named;
+	ret->close = true;
+	/* a vfork child has fds of its own and its parent's memory; a second thread is too late */
+	if (!pl_thread.in_vfork && !__atomic_exchange_n(&pl_log.opening, 1, __ATOMIC_ACQUIRE)) {
+		exchange(ret);
+		__atomic_store_n(&pl_log.opening, 0, __ATOMIC_RELEASE);
+	}
 	return 0;
+}
+
+void pl_log_put_back(struct pl_log_file *f)
+{
+	if (f->close)
+		(void)tt_sys1(SYS_close, f->fd);
 }
 
 /* mkdir -p of everything in front of the last slash; what exists already is no error. */
 static void make_folders(void)
 {
-	for (char *p = strchr(log_state.path + 1, '/'); p; p = strchr(p + 1, '/')) {
+	for (char *p = strchr(pl_log.path + 1, '/'); p; p = strchr(p + 1, '/')) {
 		*p = '\0';
-		(void)tt_sys3(SYS_mkdirat, AT_FDCWD, log_state.path, 0700);
+		(void)tt_sys3(SYS_mkdirat, AT_FDCWD, pl_log.path, 0700);
 		*p = '/';
 	}
 }
@@ -88,25 +213,21 @@ static const char *find_env(const char *name, size_t len)
 	return NULL;
 }
 
-void pl_log_open(const char *path)
+/* The name as it will be used for as long as the image lasts; false if there is none. */
+static bool keep_path(const char *path)
 {
 	const char *state = find_env("XDG_STATE_HOME=", 15), *home = find_env("HOME=", 5);
-	bool is_default = !path || !*path;
+	char *to = pl_process.kept + pl_process.kept_len;
+	size_t room = sizeof(pl_process.kept) - pl_process.kept_len;
 	struct tt_out o;
 
-	log_state.fd = -1;
-	log_state.path = pl_process.kept + pl_process.kept_len;
-	tt_out_init(&o, log_state.path, sizeof(pl_process.kept) - pl_process.kept_len - 1);
-	if (!is_default) {
-		char cwd[EVENT_PATH_MAX / 4];
-		long n = path[0] == '/' ? 0 : tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
+	tt_out_init(&o, to, room - 1);
+	if (path && *path) {
+		long n = path[0] == '/' ? 0 : tt_sys2(SYS_getcwd, to, room);
 
-		/*
-		 * made absolute now: the program may change directory before the log is opened
-		 * again
-		 */
-		if (n > 1 && cwd[0] == '/') {
-			tt_out_mem(&o, cwd, (size_t)n - 1);
+		/* made absolute now: the program may change directory before it is opened again */
+		if (n > 1 && to[0] == '/') {
+			o.len = (size_t)n - 1;
 			tt_out_char(&o, '/');
 		}
 		tt_out_str(&o, path);
@@ -117,183 +238,51 @@ void pl_log_open(const char *path)
 		tt_out_str(&o, home);
 		tt_out_str(&o, "/.local/state/telltale/trace.jsonl");
 	}
-	if (!o.len || tt_out_is_full(&o)) {
+	if (!o.len || tt_out_is_full(&o))
+		return false;
+	to[o.len] = '\0';
+	pl_log.path = to;
+	pl_process.kept_len += o.len + 1;
+	return true;
+}
+
+static void keep_folder(void)
+{
+	const char *slash = strrchr(pl_log.path, '/');
+	size_t len = slash ? (size_t)(slash - pl_log.path) : 1;
+
+	pl_log.folder =
+		(char *)(slash ? pl_keep(len ? pl_log.path : "/", len ? len : 1) : pl_keep(".", 1));
+}
+
+void pl_log_open(const char *path, uint64_t mark)
+{
+	struct stat st;
+	long fd;
+
+	pl_log.fd = -1;
+	if (!keep_path(path)) {
 		pl_process.mode = PL_OFF;
 		return;
 	}
-	log_state.path[o.len] = '\0';
-	pl_process.kept_len += o.len + 1;
-	if (is_default)
+	keep_folder();
+	if (!pl_log.folder) {
+		pl_process.mode = PL_OFF;
+		return;
+	}
+	if (!path || !*path)
 		make_folders();
 	else
-		pl_process.contract.value[CONTRACT_TRACE_LOG] = log_state.path;
-	(void)open_file(); /* tried again at each event */
-}
-
-int pl_log_fd(void)
-{
-	return log_state.fd;
-}
-
-bool pl_log_is_ours(void)
-{
-	struct stat st;
-
-	return log_state.fd >= 0 && tt_sys2(SYS_fstat, log_state.fd, &st) == 0 &&
-	       st.st_dev == log_state.dev && st.st_ino == log_state.ino;
-}
-
-/* The log as an fd, opened again if the program closed it, or -errno. */
-static int ready_fd(void)
-{
-	int r;
-
-	if (pl_log_is_ours())
-		return log_state.fd;
-	log_state.fd = -1; /* not closed: whatever bears the number now belongs to the program */
-	r = open_file();
-	return r < 0 ? r : log_state.fd;
-}
-
-/*
- * Past RLIMIT_FSIZE a write is answered with SIGXFSZ, which is the program's to get and not for our
- * lines.
- */
-static bool may_grow(int fd)
-{
-	struct rlimit size;
-	struct stat st;
-
-	if (tt_sys4(SYS_prlimit64, 0, RLIMIT_FSIZE, 0, &size) < 0 || size.rlim_cur == RLIM_INFINITY)
-		return true;
-	return tt_sys2(SYS_fstat, fd, &st) == 0 &&
-	       (!S_ISREG(st.st_mode) || (uint64_t)st.st_size + EVENT_LINE_MAX <= size.rlim_cur);
-}
-
-static bool write_line(char *line, size_t len)
-{
-	int fd = ready_fd();
-	bool torn;
-	long n;
-
-	if (fd < 0 || !may_grow(fd))
-		return false;
-	torn = __atomic_exchange_n(&log_state.torn, false, __ATOMIC_RELAXED);
-	if (torn) {
-		*--line = '\n';
-		len++;
+		pl_process.contract.value[CONTRACT_TRACE_LOG] = pl_log.path;
+	pl_log.foreign = mark && name_mark() == mark >> 32 &&
+			 (!look_at_folder(&st) || folder_mark(&st) != (mark & UINT32_MAX));
+	if (pl_log.foreign) {
+		pl_process.contract.log_mark = mark;
+		return;
 	}
-	n = tt_sys3(SYS_write, fd, line, len);
-	if (n < 0 ? torn : (size_t)n < len)
-		__atomic_store_n(&log_state.torn, true, __ATOMIC_RELAXED);
-	return n == (long)len;
-}
-
-/* Lines are formatted behind one spare byte, for the newline after a torn line. */
-static bool put_line(const struct event *ev, char *buf, size_t cap)
-{
-	int n = event_format(ev, buf + 1, cap - 1);
-
-	return n > 0 && write_line(buf + 1, (size_t)n);
-}
-
-static bool put_any(const struct event *ev)
-{
-	char small[SMALL_LINE];
-	int n = event_format(ev, small + 1, sizeof(small) - 1);
-	bool done;
-	long map;
-
-	if (n > 0)
-		return write_line(small + 1, (size_t)n);
-	map = tt_sys6(SYS_mmap, 0, EVENT_BUF_MAX + 1, PROT_READ | PROT_WRITE,
-		      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (map < 0 && map > -4096)
-		return false;
-	done = put_line(ev, (char *)map, EVENT_BUF_MAX + 1);
-	(void)tt_sys2(SYS_munmap, map, EVENT_BUF_MAX + 1);
-	return done;
-}
-
-/* What could not be written is said as soon as writing works again. */
-static void put_gap(uint64_t lost, const struct event *after)
-{
-	struct event gap = {
-		.type = EVENT_GAP,
-		.source = EVENT_FROM_PRELOAD,
-		.ts_ns = after->ts_ns,
-		.ids = &pl_process.ids,
-		.span = after->span,
-		.pid = after->pid,
-		.reason = {"log_error", 9},
-		.gap_count = lost,
-		.gap_count_known = true,
-	};
-
-	if (!put_any(&gap))
-		__atomic_fetch_add(&log_state.lost, lost, __ATOMIC_RELAXED);
-}
-
-static bool needs_cwd(const struct event *ev)
-{
-	const char *layout;
-
-	if (ev->type != EVENT_SYSCALL)
-		return false;
-	layout = event_call_info(ev->call)->layout;
-	for (unsigned i = 0; layout[i]; i++)
-		if (strchr("pqx", layout[i]) && ev->args[i].data &&
-		    ((const char *)ev->args[i].data)[0] != '/')
-			return true;
-	return false;
-}
-
-__attribute__((__noinline__)) static bool put_with_cwd(struct event *ev)
-{
-	char cwd[EVENT_PATH_MAX / 4];
-	long n = tt_sys2(SYS_getcwd, cwd, sizeof(cwd));
-
-	if (n > 1 && cwd[0] == '/')
-		ev->cwd = (struct event_text){cwd, (size_t)n - 1};
-	/*
-	 * only now can a relative path be judged: the number goes back, unless another thread took
-	 * the next
-	 */
-	if (event_is_quiet(ev)) {
-		uint64_t next = ev->seq + 1;
-
-		(void)__atomic_compare_exchange_n(&pl_image_now()->next_seq, &next, ev->seq, false,
-						  __ATOMIC_RELAXED, __ATOMIC_RELAXED);
-		return true;
-	}
-	return put_any(ev);
-}
-
-void pl_log_line(const struct event *ev)
-{
-	struct event copy = *ev;
-	uint64_t lost = __atomic_exchange_n(&log_state.lost, 0, __ATOMIC_RELAXED);
-	bool done;
-
-	copy.ids = &pl_process.ids;
-	if (lost)
-		put_gap(lost, ev);
-	done = needs_cwd(&copy) ? put_with_cwd(&copy) : put_any(&copy);
-	if (!done)
-		__atomic_fetch_add(&log_state.lost, 1, __ATOMIC_RELAXED);
-}
-
-/* In direct mode nobody else can tell that an image gave way to this one. */
-void pl_replaced_event(const struct event_span *span)
-{
-	struct event ev = {
-		.type = EVENT_PROCESS,
-		.source = EVENT_FROM_PRELOAD,
-		.act = EVENT_ACT_REPLACED,
-		.ts_ns = tt_clock_ns(CLOCK_REALTIME),
-		.span = *span,
-		.pid = pl_process.image.pid,
-	};
-
-	pl_log_line(&ev);
+	fd = open_file(&st); /* tried again at each event */
+	if (fd >= 0)
+		adopt((int)fd, &st);
+	else
+		note_folder();
 }

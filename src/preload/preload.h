@@ -24,6 +24,7 @@
 
 #include "base/program.h"
 #include "base/sys.h"
+#include "event/config.h"
 #include "event/contract.h"
 #include "event/event.h"
 #include "ring/producer.h"
@@ -66,6 +67,7 @@ struct pl_thread {
 	/* mapping of a spawn attempt in a vfork child, freed by the parent */
 	void *scratch;
 	size_t scratch_size;
+	struct pl_work *work; /* direct mode: see log.h */
 	struct pl_image vfork_image;
 	int vfork_ring_fd; /* ours, before that child ran */
 };
@@ -88,7 +90,7 @@ struct pl_process {
 	uint32_t spawning_lock; /* that number and the fd's flag change together */
 	bool inherit_only;      /* TELLTALE_ENV=inherit: children get what the caller passes */
 	size_t kept_len;
-	char kept[2 * EVENT_PATH_MAX + CONTRACT_NAMES * CONTRACT_ID_MAX]; /* pl_keep() */
+	char kept[4 * EVENT_PATH_MAX + CONTRACT_NAMES * CONTRACT_ID_MAX]; /* pl_keep() */
 };
 extern struct pl_process pl_process;
 
@@ -101,7 +103,7 @@ struct pl_call {
 	struct ring_record *rec; /* PL_RING; NULL: lost and counted, or quiet */
 	uint64_t tag;            /* PL_RING: of the record */
 	uint64_t ticks;          /* when it began */
-	uint64_t ts_ns, seq;     /* PL_DIRECT */
+	uint64_t ts_ns;          /* PL_DIRECT */
 	uint32_t flags;          /* RING_FLAG_* of an exec */
 	uint8_t call, argc;      /* enum event_call */
 	uint8_t depth;           /* PL_RING: its place in pl_thread.open */
@@ -125,8 +127,8 @@ const char *pl_keep(const char *text, size_t len);
 /* pl_init - set up if that has not happened: other constructors may call hooks before ours runs */
 void pl_init(void);
 
-/* pl_is_recorded - whether events of that family are made; sets up if that has not happened */
-TT_COLD bool pl_is_recorded(enum event_family family);
+/* pl_is_recorded - whether events of that call are made; sets up if that has not happened */
+TT_COLD bool pl_is_recorded(enum event_call call);
 
 /*
  * pl_enter - start a call; false: nothing is recorded, call the real function and return. Keeps
@@ -136,7 +138,7 @@ TT_INLINE bool pl_enter(struct pl_call *c, enum event_call call)
 {
 	/* nothing is recorded before pl_init() has said what, and in PL_OFF */
 	if (TT_UNLIKELY(!(pl_process.families & 1u << event_call_family(call))) &&
-	    !pl_is_recorded(event_call_family(call)))
+	    !pl_is_recorded(call))
 		return false;
 	c->flags = 0;
 	c->call = (uint8_t)call;
@@ -283,10 +285,18 @@ void pl_shell_fork_child(void);
 /* pl_fork_child - this process is a new one: a span of its own. Called in the child. */
 void pl_fork_child(void);
 
-/* pl_log_line - PL_DIRECT: append one line with one write(2), or count it as lost */
+/*
+ * pl_log_line - PL_DIRECT: append one line with one write(2), or count it as lost
+ * Calls that the configuration leaves out make none; the others get their number here.
+ */
 void pl_log_line(const struct event *ev);
 void pl_replaced_event(const struct event_span *span);
-void pl_log_open(const char *path);
+
+/* pl_log_fork_child - what was lost is said by the parent */
+void pl_log_fork_child(void);
+
+/* pl_log_open - @mark: what the previous image called the log's folder, or 0 */
+void pl_log_open(const char *path, uint64_t mark);
 int pl_log_fd(void);
 
 /* pl_log_is_ours - the log fd still is the file that was opened */
@@ -306,6 +316,15 @@ bool pl_ring_is_ours(void);
  */
 #define PL_FETCH_MS 100
 int pl_ring_fetch(const char *digits);
+
+/* PL_DIRECT: what is recorded. A recorder has read the file itself. */
+extern struct event_config pl_config;
+
+/* pl_config_read - PL_DIRECT: from what the environment says */
+void pl_config_read(const char *const values[CONTRACT_NAMES]);
+
+/* pl_config_complain - PL_DIRECT: record what was wrong with the configuration, if anything was */
+void pl_config_complain(void);
 
 /* pl_next - the next definition of a function after this library, by index in next.def */
 enum pl_fn {

@@ -222,7 +222,8 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 
 		if (!g->spans)
 			continue;
-		lost += g->count;
+		if (i != RECORDER_GAP_SAMPLED)
+			lost += g->count;
 		known = known && !g->at_least;
 		gap = json_pack("{s:s, s:s, s:I, s:I}", "sensor", "preload", "reason", g->reason,
 				"count", (json_int_t)g->count, "spans", (json_int_t)g->spans);

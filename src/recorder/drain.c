@@ -28,6 +28,7 @@ int recorder_track_init(struct recorder_track *t)
 	t->gaps[RECORDER_GAP_KILLED].reason = "killed";
 	t->gaps[RECORDER_GAP_SCRIBBLED].reason = "scribbled";
 	t->gaps[RECORDER_GAP_NO_ROOM].reason = "no_room";
+	t->gaps[RECORDER_GAP_SAMPLED].reason = "sampled";
 	/*
 	 * mapped, not malloc'd: whatever malloc does with it, the child would inherit it as its
 	 * peak
@@ -317,11 +318,14 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 		recorder_track_no_room(t, s);
 	if (event_is_quiet(ev))
 		return;
+	if (!recorder_track_wants(t, s, ev))
+		goto follow;
 	ev->seq = s->next_seq++;
 	ev->has_seq = true;
 	ev->ppid = ev->ppid ? ev->ppid : s->ppid;
 	t->events++;
 	recorder_track_put(t, ev, s);
+follow:
 	if (ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir)
 		follow_cwd(s, ev);
 	else if (ev->call == EVENT_CALL_chroot || ev->call == EVENT_CALL_pivot_root ||

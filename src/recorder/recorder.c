@@ -405,7 +405,7 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	recorder_track_finish(&r->track);
 	put_run_end(r);
 	ret->exit_status = recorder_run_exit_status(r);
-	for (unsigned i = 0; i < RECORDER_GAP_KINDS; i++)
+	for (unsigned i = 0; i < RECORDER_GAP_SAMPLED; i++)
 		ret->lost += r->track.gaps[i].count;
 	torn = recorder_output_lost(r->out, &num);
 	ret->lost += torn;
@@ -466,6 +466,7 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 		r->child.report_fd = r->child.io_fd = -1;
 	r->failure = SANDBOX_SETUP_FAILED;
 	recorder_run_identify(r);
+	recorder_run_configure(r);
 	r->started_ns = tt_clock_ns(CLOCK_REALTIME);
 	recorder_sampler_init(&r->sampler, SAMPLE_MS);
 	r->started_mono_ns = r->sampler.started_ns;

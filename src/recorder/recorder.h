@@ -28,6 +28,7 @@ struct recorder_options {
 	const char *library;    /* absolute path of libtelltale.so, or NULL: no preload sensor */
 	const char *session;    /* NULL: SUBSTRATE_SESSION_ID, or a new one */
 	const char *output_dir; /* NULL: the state folder */
+	const char *config;     /* file of telltale-preload(5), or NULL */
 	const char *version;
 	uint64_t timeout_ms; /* 0: none */
 	enum recorder_orphans orphans;

@@ -19,7 +19,10 @@ struct recorder_run_state {
 	char run_id[TT_UUID_TEXT_LEN + 1];
 	char session[128], world[128], agent[128], policy_id[128], traceparent[128];
 	char cwd[4096];
-	struct tt_uuid span; /* the launched process before its exec */
+	struct event_config config;
+	char config_message[EVENT_CONFIG_MESSAGE_MAX]; /* what is wrong with its file */
+	size_t config_message_len;                     /* 0: nothing */
+	struct tt_uuid span;                           /* the launched process before its exec */
 	struct event_span parent;
 	char parent_text[128];
 	struct recorder_output *out;

@@ -9,6 +9,12 @@
 void recorder_run_identify(struct recorder_run_state *r);
 
 /*
+ * recorder_run_configure - read the configuration file, if there is one
+ * A mistake in it is kept for recorder_run_put_start() to say.
+ */
+void recorder_run_configure(struct recorder_run_state *r);
+
+/*
  * recorder_run_prepare - set up the ring, the environment and the sandbox, which builds its walls
  * while the caller opens the record
  */

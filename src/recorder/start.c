@@ -16,7 +16,10 @@
 #include "base/program.h"
 #include "base/time.h"
 #include "event/contract.h"
+#include "event/redact.h"
 #include "recorder/run_internal.h"
+
+TT_DEFINE_FREEP(char *, free)
 
 #define RING_FD_MIN 960 /* out of the way of programs that count fds from below */
 
@@ -51,6 +54,12 @@ static int open_ring(struct recorder_run_state *r, struct tt_err *err)
 {
 	struct ring_options opts = {
 		.on_full = r->opts->wait_when_full ? RING_FULL_WAIT : RING_FULL_COUNT,
+		.families = event_config_families(&r->config),
+		/* more than asked for, where a path would be cut: it is cut when it is written down */
+		.argument_max = r->config.argument_max > EVENT_PATH_MAX || !r->config.argument_max
+					? r->config.argument_max
+					: EVENT_PATH_MAX,
+		.io_mode = r->config.io_mode,
 	};
 	int n = ring_consumer_new(&opts, &r->track.ring);
 
@@ -187,6 +196,39 @@ static void start_timer(struct recorder_run_state *r)
 	(void)timerfd_settime(r->timer_fd, 0, &it, NULL);
 }
 
+void recorder_run_configure(struct recorder_run_state *r)
+{
+	TT_CLEANUP(freep) char *text = malloc(EVENT_CONFIG_BYTES_MAX + 1);
+	struct event_config_error wrong = {0, "out of memory"};
+	const char *path = r->opts->config;
+
+	if (!path || !*path)
+		return;
+	if (!text ||
+	    event_config_load(&r->config, path, text, EVENT_CONFIG_BYTES_MAX + 1, &wrong) < 0)
+		r->config_message_len = event_config_message(r->config_message, path, &wrong);
+	event_format_configure(r->config.argument_max, r->config.line_max);
+	event_redact_extend(r->config.redact);
+	r->track.config = &r->config;
+}
+
+static void put_notice(struct recorder_run_state *r)
+{
+	struct event ev = {
+		.type = EVENT_NOTICE,
+		.source = EVENT_FROM_RECORDER,
+		.ts_ns = r->started_ns,
+		.ids = &r->track.ids,
+		.span = {.id = r->span},
+		.parent = r->parent,
+		.reason = {"config_error", 12},
+		.message = {r->config_message, r->config_message_len},
+	};
+
+	if (r->config_message_len)
+		recorder_output_event(r->out, &ev);
+}
+
 void recorder_run_put_start(struct recorder_run_state *r)
 {
 	char block[16384];
@@ -212,6 +254,7 @@ void recorder_run_put_start(struct recorder_run_state *r)
 	ev.argv = (struct event_text){block, at};
 	ev.ids = &ids;
 	recorder_output_event(r->out, &ev);
+	put_notice(r);
 	recorder_output_flush(r->out); /* what is about to run is on disk before it runs */
 }
 

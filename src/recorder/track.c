@@ -309,6 +309,7 @@ void recorder_track_end_gone(struct recorder_track *t, bool all)
 			continue;
 		}
 		*at = s->next_gone;
+		recorder_track_put_sampled(t, s);
 		account(t, s);
 		recorder_track_put(t, &ev, s);
 		recorder_span_remove(&t->tree, s);
@@ -335,6 +336,7 @@ static void end_span(struct recorder_track *t, struct recorder_span *s, bool sta
 		ev.exit_code = s->exit_code;
 	else
 		ev.source = EVENT_FROM_PROC; /* that it ended is all that was seen */
+	recorder_track_put_sampled(t, s);
 	account(t, s);
 	recorder_track_put(t, &ev, s);
 	if (s->process && s->process->span == s)

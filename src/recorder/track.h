@@ -7,6 +7,7 @@
 #ifndef TT_RECORDER_TRACK_H
 #define TT_RECORDER_TRACK_H
 
+#include "event/config.h"
 #include "recorder/output.h"
 #include "recorder/procfs.h"
 #include "recorder/tree.h"
@@ -25,13 +26,15 @@ enum {
 	RECORDER_GAP_KILLED,
 	RECORDER_GAP_SCRIBBLED,
 	RECORDER_GAP_NO_ROOM,
+	RECORDER_GAP_SAMPLED, /* left out on purpose, not lost */
 	RECORDER_GAP_KINDS
 };
 
 struct recorder_track {
 	struct recorder_tree tree;
 	struct recorder_output *out;
-	struct ring_consumer *ring; /* NULL: no preload sensor */
+	struct ring_consumer *ring;        /* NULL: no preload sensor */
+	const struct event_config *config; /* NULL: the defaults */
 	struct event_ids ids;
 	int epoll_fd;
 	bool own_pid_namespace; /* processes call themselves by other pids than ours */

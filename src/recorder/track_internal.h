@@ -14,6 +14,16 @@ struct recorder_entry {
 /* recorder_track_put - complete the ids of an event and write it */
 void recorder_track_put(struct recorder_track *t, struct event *ev, const struct recorder_span *s);
 
+/*
+ * recorder_track_wants - whether the configuration lets a call through; those that sampling leaves
+ * out are counted and take a number
+ */
+bool recorder_track_wants(struct recorder_track *t, struct recorder_span *s,
+			  const struct event *ev);
+
+/* recorder_track_put_sampled - say how many calls of @s sampling left out, if any */
+void recorder_track_put_sampled(struct recorder_track *t, struct recorder_span *s);
+
 struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid,
 						pid_t own_ppid);
 

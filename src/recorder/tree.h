@@ -37,6 +37,8 @@ struct recorder_span {
 	bool preload;      /* the library speaks for it */
 	int slot;          /* in the ring, or -1 */
 	uint64_t next_seq; /* of the lines written */
+	uint64_t chosen;   /* calls that sampling chose from */
+	uint64_t sampled;  /* ... and left out */
 	uint64_t torn;     /* records cut off by death, at least */
 	char *exec_path;   /* an exec was tried and has not been seen to fail */
 	uint64_t exec_ts;

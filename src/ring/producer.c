@@ -220,7 +220,8 @@ bool ring_make_room(struct ring_writer *w, size_t size)
 		/* a head off its alignment was scribbled on: the consumer puts it right */
 		if (head & (RING_ALIGN - 1))
 			break;
-		if (head + ring_pad_before(head, size, w->lane_bytes) + size - tail <= w->lane_bytes)
+		if (head + ring_pad_before(head, size, w->lane_bytes) + size - tail <=
+		    w->lane_bytes)
 			return true;
 		if (w->header->on_full != RING_FULL_WAIT || !wait_for_room(w, tail))
 			break;

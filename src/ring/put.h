@@ -71,7 +71,7 @@ TT_INLINE size_t ring_arg_room(const struct event_arg *arg, size_t limit)
 
 /* Bytes of a record whose arguments are cut to @limit each. */
 TT_INLINE size_t ring_record_size(const struct event_arg *args, unsigned argc, bool has_who,
-				 size_t limit)
+				  size_t limit)
 {
 	size_t size = sizeof(struct ring_record) + (has_who ? sizeof(struct ring_who) : 0) +
 		      argc * sizeof(struct ring_arg);
@@ -97,9 +97,9 @@ TT_INLINE void ring_put_arg(char **at, const struct event_arg *arg, size_t limit
 }
 
 TT_INLINE struct ring_record *ring_put(struct ring_writer *w, enum ring_kind kind, unsigned call,
-				      const struct event_arg *args, unsigned argc,
-				      const struct ring_who *who, uint64_t entered,
-				      uint64_t *ret_pos)
+				       const struct event_arg *args, unsigned argc,
+				       const struct ring_who *who, uint64_t entered,
+				       uint64_t *ret_pos)
 {
 	size_t limit = RING_RECORD_MAX, size = ring_record_size(args, argc, who != NULL, limit);
 	struct ring_record *r;
@@ -150,8 +150,8 @@ TT_INLINE void ring_publish(struct ring_record *r, uint64_t pos)
  * image's slot.
  */
 TT_INLINE struct ring_record *ring_call_begin(struct ring_writer *w, enum event_call call,
-				    const struct event_arg *args, unsigned argc,
-				    const struct ring_who *who, uint64_t entered)
+					      const struct event_arg *args, unsigned argc,
+					      const struct ring_who *who, uint64_t entered)
 {
 	uint64_t pos;
 	struct ring_record *r = ring_put(w, RING_CALL, call, args, argc, who, entered, &pos);

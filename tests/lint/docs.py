@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Help, manual page and README name the same verbs; links in the documents lead somewhere."""
+"""Help, manual pages and README name the same verbs and keys; links in the documents lead somewhere."""
 
 import os
 import re
@@ -10,6 +10,7 @@ import subprocess
 import lint
 
 MAN = "man/telltale.1"
+MAN_PRELOAD = "man/telltale-preload.5"
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 
@@ -53,6 +54,16 @@ def check_verbs(names):
         lint.point(f"{place} names every verb", complaints, len(verbs))
 
 
+def check_keys():
+    """Each key of the configuration file has its paragraph in the manual, and each paragraph its key."""
+    table = re.search(r"keys\[KEY_COUNT\]\[\d+\] = \{(.*?)\};", lint.read("src/event/config.c"), re.S)
+    keys = set(re.findall(r'"(\w+)"', table.group(1)))
+    said = set(re.findall(r"^\.It Cm (\w+) No = ", lint.read(MAN_PRELOAD), re.M))
+    complaints = [f"{MAN_PRELOAD}: no '{key}'" for key in sorted(keys - said)]
+    complaints += [f"{MAN_PRELOAD}: '{key}' is no key" for key in sorted(said - keys)]
+    lint.point(f"{MAN_PRELOAD} names every key", complaints, len(keys))
+
+
 def check_links(names):
     documents = [n for n in names if n.endswith(".md")]
     complaints = []
@@ -77,7 +88,7 @@ def check_man():
         lint.skip("mandoc has nothing to say", "no mandoc")
         return
     run = subprocess.run(
-        ["mandoc", "-T", "lint", "-W", "warning", MAN],
+        ["mandoc", "-T", "lint", "-W", "warning", MAN, MAN_PRELOAD],
         cwd=lint.SOURCE,
         capture_output=True,
         text=True,
@@ -88,6 +99,7 @@ def check_man():
 def main():
     names = lint.tree()
     check_verbs(names)
+    check_keys()
     check_links(names)
     check_man()
     lint.done()

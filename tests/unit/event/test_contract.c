@@ -53,7 +53,15 @@ static const struct contract widest = {
 	.exe = "/bin/true",
 	.exe_of = UINT32_MAX,
 };
-static const struct contract *const contracts[] = {&full, &direct, &little, &widest};
+static const struct contract configured = {
+	.value = {[CONTRACT_TRACE_LOG] = "/tmp/trace.jsonl",
+		  [CONTRACT_CONFIG] = "/etc/telltale.conf",
+		  [CONTRACT_LOG_MAX] = "1M",
+		  [CONTRACT_LOG_KEEP] = "5"},
+	.ring_fd = -1,
+	.ring_ino = UINT64_MAX,
+};
+static const struct contract *const contracts[] = {&full, &direct, &little, &widest, &configured};
 
 static size_t count(char *const *envp)
 {
@@ -146,6 +154,9 @@ static void round_trips(void)
 		ENV("LD_PRELOADX=1", "LD_PRELOAD", "SUBSTRATE_PARENT_SPANS=1", "TELLTALE_CTXX=1",
 		    "=", "", "S", "T", "L"),
 		ENV("TELLTALE_REDACT=off", "SUBSTRATE_SESSION_ID_=x"),
+		/* relative names, made absolute on the way */
+		ENV("TELLTALE_CONFIG=telltale.conf", "SUBSTRATE_TRACE_LOG=trace.jsonl"),
+		ENV("TELLTALE_CONFIG=conf", "TELLTALE_LOG_MAX=", "TELLTALE_LOG_KEEP=9"),
 	};
 
 	memset(longer + strlen(longer), 'p', sizeof(longer) - strlen(longer) - 1);
@@ -253,7 +264,7 @@ static void nothing_to_build(void)
 	/* no environment at all */
 	buf = malloc(event_contract_env_size(&full, NULL));
 	built = event_contract_env_build(&full, NULL, buf);
-	CHECK_INT(count(built), CONTRACT_NAMES);
+	CHECK_INT(count(built), 8);
 	CHECK_STR(built[0], "LD_PRELOAD=" LIB);
 	free(buf);
 }

@@ -150,11 +150,59 @@ static void sinks(void)
 	CHECK(!SINK(""));
 }
 
+/* Judged in two pieces as it is judged joined. */
+static void noise(void)
+{
+	static const char *const bases[] = {"/",         "/proc", "/proc/self/root", "/dev",
+					    "/dev/pts/", "/sys",  "/home/x",         "/d"};
+	static const char *const rests[] = {
+		"..",
+		"../dev/null",
+		"self/status",
+		"../../proc/x",
+		"root/../x",
+		"null",
+		"./tty1",
+		"../../../etc",
+		"shm/x",
+		"ev/null",
+		"",
+		"fd/3",
+		"/proc/self/x",
+		"//dev/./tty",
+		"/etc/passwd",
+		"../tty/x",
+		"tty/../../etc",
+		"ttyaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa/x"};
+	unsigned quiet_ones = 0, sink_ones = 0;
+
+	for (size_t i = 0; i < sizeof(bases) / sizeof(bases[0]); i++) {
+		for (size_t k = 0; k < sizeof(rests) / sizeof(rests[0]); k++) {
+			const char *b = bases[i], *r = rests[k];
+			char buf[256];
+			struct tt_out o;
+			bool q, s;
+
+			tt_out_init(&o, buf, sizeof(buf));
+			event_path_join(&o, b, strlen(b), r, strlen(r));
+			q = event_path_is_noise(b, strlen(b), r, strlen(r), false);
+			s = event_path_is_noise(b, strlen(b), r, strlen(r), true);
+			if (q != event_path_is_quiet(buf, o.len) ||
+			    s != event_path_is_sink(buf, o.len))
+				CHECK_STR(r, b);
+			quiet_ones += q;
+			sink_ones += s;
+		}
+	}
+	CHECK(quiet_ones > 20 && sink_ones > 5);
+}
+
 int main(void)
 {
 	TAP_RUN(joins);
 	TAP_RUN(every_size);
 	TAP_RUN(quiet);
 	TAP_RUN(sinks);
+	TAP_RUN(noise);
 	return tap_done();
 }
