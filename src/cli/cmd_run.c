@@ -118,6 +118,11 @@ static int take_option(int c, struct run_words *w)
 		return w->opts.wait_when_full || strcmp(optarg, "count") == 0
 			       ? 0
 			       : usage("--on-full is count or block, not", optarg);
+	case 'S':
+		w->opts.audit = strcmp(optarg, "audit") == 0;
+		return w->opts.audit || strcmp(optarg, "preload") == 0
+			       ? 0
+			       : usage("--sensor is preload or audit, not", optarg);
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -139,6 +144,7 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"orphans", required_argument, NULL, 'O'},
 		{"on-full", required_argument, NULL, 'F'},
 		{"no-preload", no_argument, NULL, 'N'},
+		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},
 		{0},
 	};
@@ -209,7 +215,9 @@ int cli_cmd_run(int argc, char **argv)
 		(void)cli_fail("run", &err);
 		return RUN_FAILED;
 	}
-	if (!w.no_preload && cli_library_find(&library, &err) < 0) {
+	if (!w.no_preload &&
+	    cli_library_find(&library, w.opts.audit ? CLI_LIBRARY_AUDIT : CLI_LIBRARY_PRELOAD,
+			     &err) < 0) {
 		(void)cli_fail("run", &err);
 		return RUN_FAILED;
 	}

@@ -334,8 +334,7 @@ TT_HOT void pl_begin(struct pl_call *c)
 }
 
 /* PL_DIRECT: the line, with its @result, or without one (exec, which has not happened yet). */
-TT_COLD static void put_line(const struct pl_call *c, bool has_result,
-						   int64_t result, int error)
+TT_COLD static void put_line(const struct pl_call *c, bool has_result, int64_t result, int error)
 {
 	struct event ev;
 

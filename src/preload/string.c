@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 #ifdef __x86_64__
 #include <emmintrin.h>
@@ -115,6 +116,12 @@ int memcmp(const void *a, const void *b, size_t n)
 		if (*x != *y)
 			return *x - *y;
 	return 0;
+}
+
+/* What clang makes of a memcmp() that is only asked whether it is 0. */
+int bcmp(const void *a, const void *b, size_t n)
+{
+	return memcmp(a, b, n);
 }
 
 void *memchr(const void *s, int c, size_t n)
