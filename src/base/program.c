@@ -15,53 +15,127 @@
 #include "base/sys.h"
 
 #if defined(__x86_64__)
-#define OWN_MACHINE EM_X86_64
-#define OWN_INTERP  "ld-linux-x86-64.so.2"
+#define OWN_MACHINE  EM_X86_64
+#define GLIBC_INTERP "ld-linux-x86-64.so.2"
+#define MUSL_INTERP  "ld-musl-x86_64.so.1"
 #else
-#define OWN_MACHINE EM_AARCH64
-#define OWN_INTERP  "ld-linux-aarch64.so.1"
+#define OWN_MACHINE  EM_AARCH64
+#define GLIBC_INTERP "ld-linux-aarch64.so.1"
+#define MUSL_INTERP  "ld-musl-aarch64.so.1"
 #endif
 
 #define SCRIPT_DEPTH 5 /* the kernel's limit on interpreters of interpreters */
 #define HEAD_BYTES   1024
+#define PHDRS_MAX    32
+#define DYNAMIC_READ 32 /* entries: what a program needs comes first in them */
 
-/* The interpreter of an ELF file, where its path may lie past the first bytes read. */
-static bool has_own_interp(int fd, const char *head, size_t have)
+/* An ELF file and its first bytes, in which the headers must lie. */
+struct elf {
+	int fd;
+	const char *head;
+	size_t have;
+	uint64_t headers; /* offset of the program headers */
+	unsigned count;
+};
+
+static bool open_elf(struct elf *e)
 {
 	Elf64_Ehdr eh;
-	char path[128];
 
-	if (have < sizeof(eh))
+	if (e->have < sizeof(eh) || memcmp(e->head, ELFMAG, SELFMAG) != 0)
 		return false;
-	memcpy(&eh, head, sizeof(eh));
-	if (eh.e_ident[EI_CLASS] != ELFCLASS64 || eh.e_machine != OWN_MACHINE ||
-	    eh.e_phoff > have || eh.e_phentsize != sizeof(Elf64_Phdr))
-		return false;
-	for (unsigned i = 0; i < eh.e_phnum && i < 32; i++) {
-		uint64_t at = eh.e_phoff + i * sizeof(Elf64_Phdr);
-		size_t base_len = sizeof(OWN_INTERP) - 1;
-		const char *interp;
-		Elf64_Phdr ph;
+	memcpy(&eh, e->head, sizeof(eh));
+	e->headers = eh.e_phoff;
+	e->count = eh.e_phnum < PHDRS_MAX ? eh.e_phnum : PHDRS_MAX;
+	return eh.e_ident[EI_CLASS] == ELFCLASS64 && eh.e_machine == OWN_MACHINE &&
+	       eh.e_phoff <= e->have && eh.e_phentsize == sizeof(Elf64_Phdr);
+}
 
-		if (at + sizeof(ph) > have)
-			return false;
-		memcpy(&ph, head + at, sizeof(ph));
-		if (ph.p_type != PT_INTERP)
-			continue;
-		if (ph.p_filesz <= base_len + 1 || ph.p_filesz > sizeof(path))
-			return false;
-		if (ph.p_offset <= have && ph.p_filesz <= have - ph.p_offset) {
-			interp = head + ph.p_offset;
-		} else {
-			if (tt_sys4(SYS_pread64, fd, path, ph.p_filesz, ph.p_offset) !=
-			    (long)ph.p_filesz)
-				return false;
-			interp = path;
-		}
-		/* the last byte is its NUL */
-		return memcmp(interp + ph.p_filesz - 1 - base_len, OWN_INTERP, base_len) == 0;
-	}
+static bool header_at(const struct elf *e, unsigned i, Elf64_Phdr *ret)
+{
+	uint64_t at = e->headers + i * sizeof(*ret);
+
+	if (i >= e->count || at + sizeof(*ret) > e->have)
+		return false;
+	memcpy(ret, e->head + at, sizeof(*ret));
+	return true;
+}
+
+static bool find_header(const struct elf *e, uint32_t type, Elf64_Phdr *ret)
+{
+	for (unsigned i = 0; header_at(e, i, ret); i++)
+		if (ret->p_type == type)
+			return true;
 	return false;
+}
+
+/* @len bytes at @at of the file, without a system call if they were read before */
+static bool read_at(const struct elf *e, uint64_t at, void *to, size_t len)
+{
+	if (at <= e->have && len <= e->have - at) {
+		memcpy(to, e->head + at, len);
+		return true;
+	}
+	return tt_sys4(SYS_pread64, e->fd, to, len, at) == (long)len;
+}
+
+static bool ends_with(const char *text, size_t len, const char *end)
+{
+	size_t n = strlen(end);
+
+	return len > n && memcmp(text + len - n, end, n) == 0;
+}
+
+static enum tt_program_libc find_libc(const struct elf *e)
+{
+	char path[128];
+	Elf64_Phdr ph;
+	size_t len;
+
+	if (!find_header(e, PT_INTERP, &ph) || ph.p_filesz < 2 || ph.p_filesz > sizeof(path) ||
+	    !read_at(e, ph.p_offset, path, ph.p_filesz))
+		return TT_PROGRAM_FOREIGN;
+	len = ph.p_filesz - 1; /* the last byte is its NUL */
+	if (ends_with(path, len, GLIBC_INTERP))
+		return TT_PROGRAM_GLIBC;
+	return ends_with(path, len, MUSL_INTERP) ? TT_PROGRAM_MUSL : TT_PROGRAM_FOREIGN;
+}
+
+/* Where in the file the name of the first library it needs stands, or 0. */
+static uint64_t find_first_needed(const struct elf *e)
+{
+	uint64_t table = 0, name = UINT64_MAX;
+	Elf64_Dyn dyn[DYNAMIC_READ];
+	Elf64_Phdr ph;
+	long n;
+
+	n = find_header(e, PT_DYNAMIC, &ph)
+		    ? tt_sys4(SYS_pread64, e->fd, dyn, sizeof(dyn), ph.p_offset)
+		    : 0;
+	for (long i = 0; i < n / (long)sizeof(dyn[0]) && dyn[i].d_tag != DT_NULL; i++) {
+		if (dyn[i].d_tag == DT_NEEDED && name == UINT64_MAX)
+			name = dyn[i].d_un.d_val;
+		else if (dyn[i].d_tag == DT_STRTAB)
+			table = dyn[i].d_un.d_ptr;
+	}
+	if (!table || name == UINT64_MAX)
+		return 0;
+	for (unsigned i = 0; header_at(e, i, &ph); i++)
+		if (ph.p_type == PT_LOAD && table - ph.p_vaddr < ph.p_filesz)
+			return ph.p_offset + (table - ph.p_vaddr) + name;
+	return 0;
+}
+
+/* ASan's run time is the first library that a program needs, or the program does not start. */
+static void find_asan(const struct elf *e, char *ret, size_t cap)
+{
+	uint64_t at = find_first_needed(e);
+	long n = at ? tt_sys4(SYS_pread64, e->fd, ret, cap - 1, at) : 0;
+
+	ret[n > 0 ? n : 0] = '\0';
+	if (strlen(ret) == cap - 1 || ret[strcspn(ret, ": \t")] ||
+	    (strncmp(ret, "libasan.so", 10) != 0 && strncmp(ret, "libclang_rt.asan", 16) != 0))
+		ret[0] = '\0';
 }
 
 /* The path behind "#!", in place. */
@@ -111,6 +185,16 @@ static void put_exe(int fd, struct tt_program *ret)
 	ret->exe[n > 0 && (size_t)n < sizeof(ret->exe) && ret->exe[0] == '/' ? n : 0] = '\0';
 }
 
+static void look_at_elf(int fd, const char *head, size_t have, struct tt_program *ret)
+{
+	struct elf e = {.fd = fd, .head = head, .have = have};
+
+	if (open_elf(&e))
+		ret->libc = find_libc(&e);
+	if (ret->libc == TT_PROGRAM_GLIBC)
+		find_asan(&e, ret->first, sizeof(ret->first));
+}
+
 /* One file. True: it is a script, and @head holds its beginning. */
 static bool look_at(int fd, bool first, char head[HEAD_BYTES + 1], long *ret_have,
 		    struct tt_program *ret)
@@ -130,8 +214,9 @@ static bool look_at(int fd, bool first, char head[HEAD_BYTES + 1], long *ret_hav
 	}
 	if (privileged)
 		return false;
-	ret->loads = kind == TT_PROGRAM_ELF && has_own_interp(fd, head, (size_t)*ret_have);
-	if (ret->loads)
+	if (kind == TT_PROGRAM_ELF)
+		look_at_elf(fd, head, (size_t)*ret_have, ret);
+	if (ret->libc != TT_PROGRAM_FOREIGN)
 		put_exe(fd, ret);
 	return kind == TT_PROGRAM_SCRIPT;
 }
@@ -142,8 +227,8 @@ void tt_program_look(int dirfd, const char *file, struct tt_program *ret)
 	char interp[256];
 
 	ret->kind = TT_PROGRAM_NONE;
-	ret->loads = false;
-	ret->exe[0] = '\0';
+	ret->libc = TT_PROGRAM_FOREIGN;
+	ret->exe[0] = ret->first[0] = '\0';
 	for (int depth = 0; depth < SCRIPT_DEPTH; depth++) {
 		bool script;
 		char *next;
@@ -165,14 +250,6 @@ void tt_program_look(int dirfd, const char *file, struct tt_program *ret)
 		file = interp;
 		dirfd = AT_FDCWD;
 	}
-}
-
-bool tt_program_loads(int dirfd, const char *file)
-{
-	struct tt_program p;
-
-	tt_program_look(dirfd, file, &p);
-	return p.loads;
 }
 
 bool tt_program_search(const char *file, const char *path, char *buf, size_t cap)

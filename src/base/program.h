@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Whether a program can load a library built for this libc. System calls past libc only; nothing
+ * Whether a program can load a library, and which. System calls past libc only; nothing
  * allocates; signal-safe and safe between vfork and exec. errno is not touched.
  */
 #ifndef TT_BASE_PROGRAM_H
@@ -10,16 +10,8 @@
 #include <stddef.h>
 #include <sys/stat.h>
 
-/*
- * tt_program_loads - whether the dynamic linker of that program will take LD_PRELOAD libraries of
- * ours
- * @dirfd, @file: as for execveat(2). "#!" lines are followed to their interpreter.
- * False for static programs, another word size or libc, set-user-id and file capabilities, what
- * cannot be read, what does not exist.
- */
-bool tt_program_loads(int dirfd, const char *file);
-
-#define TT_PROGRAM_EXE_MAX 256
+#define TT_PROGRAM_EXE_MAX   256
+#define TT_PROGRAM_FIRST_MAX 64
 
 enum tt_program_kind {
 	TT_PROGRAM_NONE, /* not there, not readable, no regular file */
@@ -28,16 +20,34 @@ enum tt_program_kind {
 	TT_PROGRAM_OTHER,
 };
 
+enum tt_program_libc {
+	TT_PROGRAM_FOREIGN, /* nothing of ours can be loaded there */
+	TT_PROGRAM_GLIBC,
+	TT_PROGRAM_MUSL,
+};
+
 /* One look at a file. */
 struct tt_program {
 	struct stat st; /* these two of the file itself, unless it is TT_PROGRAM_NONE */
 	enum tt_program_kind kind;
-	bool loads; /* as tt_program_loads() has it */
+	/*
+	 * Whose dynamic linker starts it. TT_PROGRAM_FOREIGN for static programs, another word size
+	 * or libc, set-user-id and file capabilities, what cannot be read, what does not exist.
+	 */
+	enum tt_program_libc libc;
 	/* what /proc/PID/exe will show: where links and "#!" lead; "": not known */
 	char exe[TT_PROGRAM_EXE_MAX];
+	/*
+	 * ASan's run time as the program asks for it: it refuses to start unless it is the first of
+	 * all libraries. "" in all other programs.
+	 */
+	char first[TT_PROGRAM_FIRST_MAX];
 };
 
-/* tt_program_look - @dirfd, @file: as above */
+/*
+ * tt_program_look - @dirfd, @file: as for execveat(2). "#!" lines are followed to their
+ * interpreter.
+ */
 void tt_program_look(int dirfd, const char *file, struct tt_program *ret);
 
 /*

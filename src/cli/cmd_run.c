@@ -121,6 +121,11 @@ static int take_option(int c, struct run_words *w)
 	case 'c':
 		w->opts.config = optarg;
 		return 0;
+	case 'S':
+		w->opts.audit = strcmp(optarg, "audit") == 0;
+		return w->opts.audit || strcmp(optarg, "preload") == 0
+			       ? 0
+			       : usage("--sensor is preload or audit, not", optarg);
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -143,6 +148,7 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"on-full", required_argument, NULL, 'F'},
 		{"config", required_argument, NULL, 'c'},
 		{"no-preload", no_argument, NULL, 'N'},
+		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},
 		{0},
 	};
@@ -214,7 +220,9 @@ int cli_cmd_run(int argc, char **argv)
 		(void)cli_fail("run", &err);
 		return RUN_FAILED;
 	}
-	if (!w.no_preload && cli_library_find(&library, &err) < 0) {
+	if (!w.no_preload &&
+	    cli_library_find(&library, w.opts.audit ? CLI_LIBRARY_AUDIT : CLI_LIBRARY_PRELOAD,
+			     &err) < 0) {
 		(void)cli_fail("run", &err);
 		return RUN_FAILED;
 	}

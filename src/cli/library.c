@@ -9,8 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NAME "libtelltale.so"
-
 static int try(char **ret, const char *path)
 {
 	char *real = realpath(path, NULL);
@@ -25,7 +23,7 @@ static int try(char **ret, const char *path)
 	return 0;
 }
 
-int cli_library_find(char **ret, struct tt_err *err)
+int cli_library_find(char **ret, const char *name, struct tt_err *err)
 {
 	static const char *const beside[] = {"", "/../lib/telltale",
 					     "/../lib/x86_64-linux-gnu/telltale",
@@ -40,13 +38,14 @@ int cli_library_find(char **ret, struct tt_err *err)
 		if (slash)
 			*slash = '\0';
 		for (size_t i = 0; i < TT_ARRAY_SIZE(beside); i++) {
-			(void)snprintf(path, sizeof(path), "%s%s/" NAME, self, beside[i]);
+			(void)snprintf(path, sizeof(path), "%s%s/%s", self, beside[i], name);
 			if (try(ret, path) == 0)
 				return 0;
 		}
 	}
-	if (try(ret, TT_LIBDIR "/" NAME) == 0)
+	(void)snprintf(path, sizeof(path), TT_LIBDIR "/%s", name);
+	if (try(ret, path) == 0)
 		return 0;
 	return tt_fail_text(err, ENOENT,
-			    "find " NAME ": neither beside the program nor in '" TT_LIBDIR "'");
+			    "find %s: neither beside the program nor in '" TT_LIBDIR "'", name);
 }

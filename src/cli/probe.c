@@ -103,7 +103,7 @@ static void try_library(struct cli_finding *f)
 	struct tt_err err;
 	int r;
 
-	if (cli_library_find(&library, &err) < 0) {
+	if (cli_library_find(&library, CLI_LIBRARY_PRELOAD, &err) < 0) {
 		found(f, CLI_PROBE_MISSING, "%s", err.text);
 		return;
 	}

@@ -25,6 +25,8 @@ const struct cli_verb cli_verbs[] = {
 		"      --config FILE     what is recorded: telltale-preload(5)\n"
 		"      --on-full HOW     events faster than they can be stored: count (lose and count\n"
 		"                        them, the default) or block (the command waits)\n"
+		"      --sensor=HOW      how the library gets into programs: preload (default), or audit\n"
+		"                        (LD_AUDIT: also sees what evades symbol interposition)\n"
 		"      --no-preload      run without the library: processes and figures only\n"
 		"  -q, --quiet           no closing line on a terminal\n"
 		HELP_HELP

@@ -3,14 +3,20 @@
 #include "event/contract.h"
 
 #include <elf.h>
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/out.h"
+#include "base/sys.h"
 
 /* room for our names, the ctx once more, and the NULL */
 #define ENTRIES_MORE (CONTRACT_NAMES + 2)
 
 #define MASK_ADDED(name) (1u << (name))
+#define MASK_PAIR        (1u << 12) /* LD_PRELOAD: ours are two entries, ASan's run time and us */
+#define MASK_BEHIND      (1u << 13) /* LD_PRELOAD: ours stands behind the caller's */
+#define MASK_AUDIT       (1u << 14) /* LD_AUDIT: ours stands in front of the caller's */
 #define MASK_OTHER_ROOT  (1u << 15)
 #define MASK_PREFIXED    (1u << 16) /* LD_PRELOAD: ours stands in front of the caller's */
 #define MASK_REPLACED    (1u << 17) /* the parent span: the caller's own is in the ctx */
@@ -23,11 +29,17 @@
 #define CTX_ROOM 128 /* numbers and separators of TELLTALE_CTX */
 
 static const char names[CONTRACT_NAMES][24] = {
-	"LD_PRELOAD",          "SUBSTRATE_SESSION_ID",
-	"SUBSTRATE_TRACE_LOG", "SUBSTRATE_PARENT_SPAN",
-	"SUBSTRATE_WORLD_ID",  "SUBSTRATE_AGENT_ID",
-	"SUBSTRATE_POLICY_ID", "TELLTALE_CONFIG",
-	"TELLTALE_LOG_MAX",    "TELLTALE_LOG_KEEP",
+	"LD_PRELOAD",
+	"LD_AUDIT",
+	"SUBSTRATE_SESSION_ID",
+	"SUBSTRATE_TRACE_LOG",
+	"SUBSTRATE_PARENT_SPAN",
+	"SUBSTRATE_WORLD_ID",
+	"SUBSTRATE_AGENT_ID",
+	"SUBSTRATE_POLICY_ID",
+	"TELLTALE_CONFIG",
+	"TELLTALE_LOG_MAX",
+	"TELLTALE_LOG_KEEP",
 	"TELLTALE_CTX",
 };
 
@@ -37,7 +49,7 @@ const char *event_contract_name_text(enum contract_name name)
 }
 
 /* How long each name is, known to the compiler: every exec looks at every variable. */
-static const uint8_t name_len[CONTRACT_NAMES] = {10, 20, 19, 21, 18, 18, 19, 15, 16, 17, 12};
+static const uint8_t name_len[CONTRACT_NAMES] = {10, 8, 20, 19, 21, 18, 18, 19, 15, 16, 17, 12};
 _Static_assert(sizeof("SUBSTRATE_PARENT_SPAN") - 1 == 21 && sizeof("TELLTALE_CTX") - 1 == 12,
 	       "as above");
 
@@ -58,7 +70,8 @@ static const char *match(const char *entry, enum contract_name *ret)
 		from = CONTRACT_SESSION;
 		to = CONTRACT_POLICY;
 	} else if (entry[0] == 'L' && entry[1] == 'D') {
-		from = to = CONTRACT_LD_PRELOAD;
+		from = CONTRACT_LD_PRELOAD;
+		to = CONTRACT_LD_AUDIT;
 	} else if (entry[0] == 'T' && entry[1] == 'E') {
 		from = CONTRACT_CONFIG;
 		to = CONTRACT_CTX;
@@ -76,6 +89,12 @@ static const char *match(const char *entry, enum contract_name *ret)
 	return NULL;
 }
 
+/* A list of libraries that ld.so reads. */
+static bool is_list(enum contract_name name)
+{
+	return name == CONTRACT_LD_PRELOAD || name == CONTRACT_LD_AUDIT;
+}
+
 void event_contract_read(char *const *envp, const char *values[CONTRACT_NAMES])
 {
 	enum contract_name name;
@@ -85,8 +104,86 @@ void event_contract_read(char *const *envp, const char *values[CONTRACT_NAMES])
 		const char *value = match(*envp, &name);
 
 		/* getenv(3) takes the first of two, ld.so the last */
-		if (value && (!values[name] || name == CONTRACT_LD_PRELOAD))
+		if (value && (!values[name] || is_list(name)))
 			values[name] = value;
+	}
+}
+
+#define LIBRARY       "libtelltale.so"
+#define LIBRARY_AUDIT "libtelltale-audit.so"
+#define LIBRARY_MUSL  "libtelltale-musl.so"
+
+bool event_contract_for_program(struct contract *c, const struct tt_program *program, char *buf,
+				size_t cap)
+{
+	enum contract_name name =
+		c->value[CONTRACT_LD_AUDIT] ? CONTRACT_LD_AUDIT : CONTRACT_LD_PRELOAD;
+	const char *library = c->value[name], *slash = library ? strrchr(library, '/') : NULL;
+	const char *own = library; /* what must be there */
+	struct tt_out o;
+
+	if (!slash || program->libc == TT_PROGRAM_FOREIGN)
+		return false;
+	tt_out_init(&o, buf, cap);
+	if (program->libc == TT_PROGRAM_MUSL) {
+		/* musl knows no LD_AUDIT; it goes along for the programs that come after */
+		name = CONTRACT_LD_PRELOAD;
+		own = buf;
+		tt_out_mem(&o, library, (size_t)(slash + 1 - library));
+		tt_out_str(&o, LIBRARY_MUSL);
+	} else if (name == CONTRACT_LD_PRELOAD && program->first[0]) {
+		tt_out_str(&o, program->first);
+		tt_out_char(&o, ':');
+		tt_out_str(&o, library);
+	}
+	if (o.len) {
+		tt_out_char(&o, '\0');
+		c->value[name] = buf;
+	}
+	/* chroot, another mount namespace, a uid that may not read our folder */
+	return !tt_out_is_full(&o) && tt_sys3(SYS_faccessat, AT_FDCWD, own, R_OK) == 0;
+}
+
+/* The last part of a path in a list of libraries; NULL where it is none. */
+static bool is_named(const char *path, size_t len, const char *base)
+{
+	size_t n = strlen(base);
+
+	return len > n && *path == '/' && path[len - n - 1] == '/' &&
+	       memcmp(path + len - n, base, n) == 0;
+}
+
+void event_contract_library(struct contract *c, const char *const values[CONTRACT_NAMES],
+			    const char *(*keep)(const char *text, size_t len))
+{
+	for (const char *p = values[CONTRACT_LD_AUDIT]; p && *p;) {
+		size_t n = strcspn(p, ":");
+
+		if (is_named(p, n, LIBRARY_AUDIT)) {
+			c->value[CONTRACT_LD_AUDIT] = keep(p, n);
+			return;
+		}
+		p += n + (p[n] != '\0');
+	}
+	for (const char *p = values[CONTRACT_LD_PRELOAD]; p && *p;) {
+		size_t n = strcspn(p, ": \t");
+
+		if (is_named(p, n, LIBRARY)) {
+			c->value[CONTRACT_LD_PRELOAD] = keep(p, n);
+			return;
+		}
+		if (is_named(p, n, LIBRARY_MUSL)) {
+			char other[CONTRACT_LIBRARY_MAX];
+			struct tt_out o;
+
+			tt_out_init(&o, other, sizeof(other));
+			tt_out_mem(&o, p, n - (sizeof(LIBRARY_MUSL) - 1));
+			tt_out_str(&o, LIBRARY);
+			if (!tt_out_is_full(&o))
+				c->value[CONTRACT_LD_PRELOAD] = keep(other, o.len);
+			return;
+		}
+		p += n + (p[n] != '\0');
 	}
 }
 
@@ -135,6 +232,11 @@ static bool is_tail(const char *own, const char *value)
 	size_t own_len = strlen(own), len = strlen(value);
 
 	return own_len && own[0] != '/' && own_len < len && strcmp(value + len - own_len, own) == 0;
+}
+
+static bool has_asan(const char *list)
+{
+	return strstr(list, "libasan.so") || strstr(list, "libclang_rt.asan");
 }
 
 static char *put_entry(struct tt_out *o, enum contract_name name, const char *value,
@@ -196,7 +298,7 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 	for (size_t i = 0; i < n; i++) {
 		const char *value = match(envp[i], &name);
 
-		if (value && (!own[name] || name == CONTRACT_LD_PRELOAD)) {
+		if (value && (!own[name] || is_list(name))) {
 			own[name] = value;
 			at[name] = i;
 		}
@@ -214,9 +316,24 @@ char *const *event_contract_env_build(const struct contract *c, char *const *env
 		if (!own[i]) {
 			vec[n++] = put_entry(&o, (enum contract_name)i, value, NULL);
 			mask |= MASK_ADDED(i);
-		} else if (i == CONTRACT_LD_PRELOAD && !lists(own[i], value)) {
-			vec[at[i]] = put_entry(&o, CONTRACT_LD_PRELOAD, value, own[i]);
-			mask |= MASK_PREFIXED;
+		} else if (is_list((enum contract_name)i) && !lists(own[i], value)) {
+			/*
+			 * ASan's run time insists on being the first: where the caller puts it
+			 * there, it stays; where he puts another there, the program fails as it
+			 * would without us
+			 */
+			bool behind = i == CONTRACT_LD_PRELOAD &&
+				      (has_asan(own[i]) ||
+				       (strchr(value, ':') && own[i][strspn(own[i], ": \t")]));
+
+			if (behind && strchr(value, ':'))
+				value = strchr(value, ':') + 1;
+			vec[at[i]] = put_entry(&o, (enum contract_name)i, behind ? own[i] : value,
+					       behind ? value : own[i]);
+			mask |= i == CONTRACT_LD_AUDIT ? MASK_AUDIT
+				: behind               ? MASK_BEHIND
+				: strchr(value, ':')   ? MASK_PREFIXED | MASK_PAIR
+						       : MASK_PREFIXED;
 		} else if ((i == CONTRACT_TRACE_LOG || i == CONTRACT_CONFIG) &&
 			   is_tail(own[i], value)) {
 			vec[at[i]] = put_entry(&o, (enum contract_name)i, value, NULL);
@@ -357,6 +474,14 @@ static char *restore_parent(const struct contract_ctx *ctx)
 	return at;
 }
 
+static void drop_first(char *list)
+{
+	const char *colon = strchr(list, ':');
+
+	if (colon)
+		memmove(list, colon + 1, strlen(colon));
+}
+
 static void cut_front(char *value, size_t n)
 {
 	if (value && n && n < strlen(value))
@@ -365,8 +490,8 @@ static void cut_front(char *value, size_t n)
 
 void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 {
-	char **to = envp, **from, **parent = NULL, *preload = NULL, *log = NULL, *config = NULL,
-	     *colon;
+	char **to = envp, **from, **parent = NULL, *preload = NULL, *audit = NULL, *log = NULL,
+	     *config = NULL;
 
 	for (from = envp; *from; from++) {
 		enum contract_name name;
@@ -376,6 +501,8 @@ void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 			continue;
 		if (value && name == CONTRACT_LD_PRELOAD)
 			preload = value;
+		if (value && name == CONTRACT_LD_AUDIT)
+			audit = value;
 		if (value && name == CONTRACT_TRACE_LOG && !log)
 			log = value;
 		if (value && name == CONTRACT_CONFIG && !config)
@@ -398,9 +525,14 @@ void event_contract_env_hide(const struct contract_ctx *ctx, char **envp)
 	 * of names that stand there twice, the one that event_contract_env_build() took; the text
 	 * of the ctx goes last
 	 */
-	colon = preload && (ctx->mask & MASK_PREFIXED) ? strchr(preload, ':') : NULL;
-	if (colon)
-		memmove(preload, colon + 1, strlen(colon));
+	if (preload && (ctx->mask & MASK_PREFIXED))
+		drop_first(preload);
+	if (preload && (ctx->mask & MASK_PREFIXED) && (ctx->mask & MASK_PAIR))
+		drop_first(preload);
+	if (preload && (ctx->mask & MASK_BEHIND) && strrchr(preload, ':'))
+		*strrchr(preload, ':') = '\0';
+	if (audit && (ctx->mask & MASK_AUDIT))
+		drop_first(audit);
 	cut_front(log, MASK_CUT(ctx->mask, MASK_LOG_SHIFT));
 	cut_front(config, MASK_CUT(ctx->mask, MASK_CONFIG_SHIFT));
 	if (parent && (ctx->mask & MASK_REPLACED))

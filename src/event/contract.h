@@ -21,9 +21,11 @@
 #include <stdint.h>
 
 #include "base/compiler.h"
+#include "base/program.h"
 
 enum contract_name {
 	CONTRACT_LD_PRELOAD,
+	CONTRACT_LD_AUDIT,
 	CONTRACT_SESSION,
 	CONTRACT_TRACE_LOG,
 	CONTRACT_PARENT_SPAN,
@@ -61,7 +63,10 @@ void event_contract_read(char *const *envp, const char *values[CONTRACT_NAMES]);
 size_t event_contract_socket_name(char name[CONTRACT_SOCKET_NAME_MAX],
 				  const char digits[CONTRACT_SOCKET_LEN + 1]);
 
-/* Values to pass on; NULL: nothing to pass. CONTRACT_CTX is not read. */
+/*
+ * Values to pass on; NULL: nothing to pass. CONTRACT_CTX is not read. The library is in LD_PRELOAD
+ * or in LD_AUDIT, as one path; for a certain program see event_contract_for_program().
+ */
 struct contract {
 	const char *value[CONTRACT_NAMES];
 	int ring_fd; /* -1: lost; with @ring_ino 0 there is no recorder */
@@ -79,6 +84,20 @@ struct contract {
 
 /* event_contract_hash - of a path; never 0 */
 uint32_t event_contract_hash(const char *path);
+
+/*
+ * event_contract_for_program - put the library that program can load in place of the one in @c
+ * @buf: may hold the names of libraries afterwards
+ * The library for musl lies beside the others. false: there is none for it, it cannot be read from
+ * here, or @buf is too short.
+ */
+#define CONTRACT_LIBRARY_MAX 512
+bool event_contract_for_program(struct contract *c, const struct tt_program *program, char *buf,
+				size_t cap);
+
+/* event_contract_library - put the library in @c that stands in these values, if one does */
+void event_contract_library(struct contract *c, const char *const values[CONTRACT_NAMES],
+			    const char *(*keep)(const char *text, size_t len));
 
 /* event_contract_env_size - bytes event_contract_env_build() may need for this environment */
 size_t event_contract_env_size(const struct contract *c, char *const *envp);

@@ -28,9 +28,7 @@ static const char *path_variable(void)
 static bool can_follow(int dirfd, const char *file, bool search, char *found,
 		       struct tt_program *ret, const char **ret_file)
 {
-	const char *lib = pl_process.contract.value[CONTRACT_LD_PRELOAD];
-
-	if (pl_process.inherit_only || !lib || !pl_can_read_text(file))
+	if (pl_process.inherit_only || !pl_can_read_text(file))
 		return false;
 	if (search && !strchr(file, '/')) {
 		if (!tt_program_search(file, path_variable(), found, EVENT_PATH_MAX / 4))
@@ -47,8 +45,7 @@ static bool can_follow(int dirfd, const char *file, bool search, char *found,
 		pl_program_look(dirfd, file, ret);
 	}
 	*ret_file = file;
-	/* chroot, another mount namespace, a uid that may not read our folder */
-	return ret->loads && tt_sys3(SYS_faccessat, AT_FDCWD, lib, 4 /* R_OK */) == 0;
+	return ret->libc != TT_PROGRAM_FOREIGN;
 }
 
 static void *scratch_map(size_t size)
@@ -132,7 +129,7 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 		    char *const *envp, const struct tt_uuid *parent, void *(*room)(size_t size))
 {
 	struct contract c = pl_process.contract;
-	char found[EVENT_PATH_MAX / 4];
+	char found[EVENT_PATH_MAX / 4], library[CONTRACT_LIBRARY_MAX];
 	struct tt_program program;
 	void *buf = f->buf;
 	size_t size;
@@ -147,7 +144,8 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 		return;
 	/* what cannot be read is the kernel's to refuse */
 	if (!can_follow(dirfd, file, search, found, &program, &file) ||
-	    (envp && !pl_can_read_texts(envp)))
+	    (envp && !pl_can_read_texts(envp)) ||
+	    !event_contract_for_program(&c, &program, library, sizeof(library)))
 		return;
 	/* a relative path may be meant from elsewhere: posix_spawn can change the folder */
 	if (file[0] == '/' && program.exe[0]) {

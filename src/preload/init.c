@@ -47,23 +47,6 @@ static const char *keep_id(const char *text)
 	return pl_keep(text, len < CONTRACT_ID_MAX ? len : CONTRACT_ID_MAX - 1);
 }
 
-/* Our own path is the entry of LD_PRELOAD that brought us here. */
-static void keep_library_path(const char *preload)
-{
-	static const char base[] = "libtelltale.so";
-
-	for (const char *p = preload; p && *p;) {
-		size_t n = strcspn(p, ": \t");
-
-		if (n >= sizeof(base) - 1 &&
-		    memcmp(p + n - (sizeof(base) - 1), base, sizeof(base) - 1) == 0 && *p == '/') {
-			pl_process.contract.value[CONTRACT_LD_PRELOAD] = pl_keep(p, n);
-			return;
-		}
-		p += n + (p[n] != '\0');
-	}
-}
-
 static void keep_contract(const char *const values[CONTRACT_NAMES])
 {
 	struct contract *c = &pl_process.contract;
@@ -78,7 +61,7 @@ static void keep_contract(const char *const values[CONTRACT_NAMES])
 		else
 			c->value[i] = keep_id(value);
 	}
-	keep_library_path(values[CONTRACT_LD_PRELOAD]);
+	event_contract_library(c, values, pl_keep);
 }
 
 static struct event_text text_of(const char *s)
@@ -385,7 +368,7 @@ bool pl_is_recorded(enum event_call call)
 	       (pl_process.mode == PL_RING && event_call_moves(call));
 }
 
-__attribute__((__constructor__)) static void constructor(int argc, char **argv, char **envp)
+void pl_init_at_start(int argc, char **argv, char **envp)
 {
 	/* errno is left alone: nobody has called anything yet, and asking for it costs a look-up */
 	if (!pl_process.image.pid)

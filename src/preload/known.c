@@ -25,7 +25,7 @@ struct entry {
 	uint32_t euid;    /* who asked: file capabilities count for all but root */
 	uint64_t dev, ino, size;
 	struct timespec ctime, mtime;
-	bool loads;
+	enum tt_program_libc libc;
 	char file[PATH_KEPT], exe[PATH_KEPT];
 };
 static struct entry entries[ENTRIES];
@@ -50,7 +50,8 @@ static bool find(const struct entry *e, const char *file, uint32_t euid, struct 
 	    !holds(e, file, euid, &ret->st))
 		return false;
 	ret->kind = TT_PROGRAM_ELF;
-	ret->loads = e->loads;
+	ret->libc = e->libc;
+	ret->first[0] = '\0';
 	memcpy(ret->exe, e->exe, PATH_KEPT);
 	__atomic_thread_fence(__ATOMIC_ACQUIRE);
 	return __atomic_load_n(&e->version, __ATOMIC_RELAXED) == version;
@@ -71,7 +72,7 @@ static void keep(struct entry *e, const char *file, uint32_t euid, const struct 
 {
 	uint32_t version = __atomic_load_n(&e->version, __ATOMIC_RELAXED);
 
-	if (p->kind != TT_PROGRAM_ELF || (p->st.st_mode & (S_ISUID | S_ISGID)) ||
+	if (p->kind != TT_PROGRAM_ELF || p->first[0] || (p->st.st_mode & (S_ISUID | S_ISGID)) ||
 	    strlen(p->exe) >= PATH_KEPT || !is_settled(&p->st) || (version & 1) ||
 	    !__atomic_compare_exchange_n(&e->version, &version, version + 1, false,
 					 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
@@ -83,7 +84,7 @@ static void keep(struct entry *e, const char *file, uint32_t euid, const struct 
 	e->size = (uint64_t)p->st.st_size;
 	e->ctime = p->st.st_ctim;
 	e->mtime = p->st.st_mtim;
-	e->loads = p->loads;
+	e->libc = p->libc;
 	memcpy(e->file, file, strlen(file) + 1);
 	memcpy(e->exe, p->exe, strlen(p->exe) + 1);
 	__atomic_store_n(&e->version, version + 2, __ATOMIC_RELEASE);

@@ -2,7 +2,6 @@
 /* The functions behind ours, looked up at their first use: most programs use few of them. */
 #include "preload/preload.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 
 void *pl_next_table[PL_FN_COUNT];
@@ -23,7 +22,7 @@ static long missing(void)
 void *pl_next_lookup(enum pl_fn fn)
 {
 	int saved = errno;
-	void *f = dlsym(RTLD_NEXT, names[fn]);
+	void *f = pl_next_find(names[fn]);
 
 	if (!f)
 		f = (void *)missing;

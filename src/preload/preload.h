@@ -130,6 +130,9 @@ void pl_init(void);
 /* pl_is_recorded - whether events of that call are made; sets up if that has not happened */
 TT_COLD bool pl_is_recorded(enum event_call call);
 
+/* pl_init_at_start - the same, with the vectors of the program */
+void pl_init_at_start(int argc, char **argv, char **envp);
+
 /*
  * pl_enter - start a call; false: nothing is recorded, call the real function and return. Keeps
  * errno.
@@ -334,6 +337,9 @@ enum pl_fn {
 	PL_FN_COUNT
 };
 void *pl_next_lookup(enum pl_fn fn);
+
+/* pl_next_find - the look-up itself: next_scope.c, audit.c. NULL: no such function */
+void *pl_next_find(const char *name);
 extern void *pl_next_table[PL_FN_COUNT];
 #define PL_NEXT(name)                                                                        \
 	((__typeof__(&name))(__atomic_load_n(&pl_next_table[PL_FN_##name], __ATOMIC_RELAXED) \

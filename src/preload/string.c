@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
+#include <strings.h>
 
 #ifdef __x86_64__
 #include <emmintrin.h>
@@ -78,10 +79,16 @@ void *memmove(void *to, const void *from, size_t n)
 	char *t = to;
 	const char *f = from;
 
-	if ((uintptr_t)t - (uintptr_t)f >= n)
+	/* memcpy() goes by blocks, and back at the end: nothing may overlap */
+	if ((uintptr_t)t - (uintptr_t)f >= n && (uintptr_t)f - (uintptr_t)t >= n)
 		return memcpy(to, from, n);
-	while (n--)
-		t[n] = f[n];
+	if (t < f) {
+		while (n--)
+			*t++ = *f++;
+	} else {
+		while (n--)
+			t[n] = f[n];
+	}
 	return to;
 }
 
@@ -115,6 +122,12 @@ int memcmp(const void *a, const void *b, size_t n)
 		if (*x != *y)
 			return *x - *y;
 	return 0;
+}
+
+/* What clang makes of a memcmp() that is only asked whether it is 0. */
+int bcmp(const void *a, const void *b, size_t n)
+{
+	return memcmp(a, b, n);
 }
 
 void *memchr(const void *s, int c, size_t n)

@@ -446,6 +446,7 @@ static void run_free(struct recorder_run_state *r)
 	tt_closep(&r->child.report_fd);
 	tt_closep(&r->child.io_fd);
 	free(r->env_buf);
+	free(r->musl_library);
 	free(r);
 }
 TT_DEFINE_FREEP(struct recorder_run_state *, run_free)

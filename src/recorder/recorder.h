@@ -25,7 +25,8 @@ enum recorder_orphans {
 struct recorder_options {
 	const struct policy *policy;
 	char *const *argv;      /* the command; argv[0] is searched in PATH */
-	const char *library;    /* absolute path of libtelltale.so, or NULL: no preload sensor */
+	const char *library;    /* absolute path of the library, or NULL: no preload sensor */
+	bool audit;             /* it is the flavour for LD_AUDIT */
 	const char *session;    /* NULL: SUBSTRATE_SESSION_ID, or a new one */
 	const char *output_dir; /* NULL: the state folder */
 	const char *config;     /* file of telltale-preload(5), or NULL */

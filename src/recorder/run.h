@@ -5,6 +5,7 @@
 
 #include <sys/resource.h>
 
+#include "base/program.h"
 #include "recorder/door.h"
 #include "recorder/output.h"
 #include "recorder/recorder.h"
@@ -32,6 +33,10 @@ struct recorder_run_state {
 	void *env_buf;                 /* the command's environment, until it runs; may be NULL */
 	sigset_t mask, ignored;        /* as we were given them, for the command */
 	bool follows;                  /* the command loads the library */
+	struct tt_program program;     /* ... and this is what it asks for */
+	const char *exposed[2];        /* libraries that a sandbox must show */
+	size_t exposed_count;
+	char *musl_library; /* one of them, or NULL */
 	struct sandbox_child child;
 	int epoll_fd, signal_fd, timer_fd;
 	struct rlimit limits[5]; /* as the caller left them: start.c */

@@ -77,8 +77,11 @@ static int open_ring(struct recorder_run_state *r, struct tt_err *err)
 }
 
 /* Whether the command itself can load the library; found as execvp(3) will find it. */
-static bool command_loads(const struct recorder_run_state *r)
+static bool command_loads(struct recorder_run_state *r)
 {
+	struct contract c = {.ring_fd = -1};
+	char library[CONTRACT_LIBRARY_MAX];
+
 	const char *file = r->opts->argv[0];
 	char found[4096];
 
@@ -87,7 +90,16 @@ static bool command_loads(const struct recorder_run_state *r)
 			return false;
 		file = found;
 	}
-	return tt_program_loads(AT_FDCWD, file);
+	tt_program_look(AT_FDCWD, file, &r->program);
+	c.value[r->opts->audit ? CONTRACT_LD_AUDIT : CONTRACT_LD_PRELOAD] = r->opts->library;
+	if (!event_contract_for_program(&c, &r->program, library, sizeof(library)))
+		return false;
+	r->exposed[r->exposed_count++] = r->opts->library;
+	if (r->program.libc == TT_PROGRAM_MUSL)
+		r->musl_library = strdup(library);
+	if (r->musl_library)
+		r->exposed[r->exposed_count++] = r->musl_library;
+	return true;
 }
 
 /*
@@ -96,7 +108,7 @@ static bool command_loads(const struct recorder_run_state *r)
  */
 static char *const *make_env(struct recorder_run_state *r)
 {
-	char parent[4 + TT_UUID_TEXT_LEN + 1] = "spn_";
+	char parent[4 + TT_UUID_TEXT_LEN + 1] = "spn_", library[CONTRACT_LIBRARY_MAX];
 	struct contract c = {.ring_fd = r->ring_fd};
 	struct stat st;
 
@@ -105,7 +117,9 @@ static char *const *make_env(struct recorder_run_state *r)
 	/* of an outer run that lost track of us */
 	(void)unsetenv(event_contract_name_text(CONTRACT_CTX));
 	tt_uuid_text(parent + 4, &r->span);
-	c.value[CONTRACT_LD_PRELOAD] = r->opts->library;
+	c.value[r->opts->audit ? CONTRACT_LD_AUDIT : CONTRACT_LD_PRELOAD] = r->opts->library;
+	if (!event_contract_for_program(&c, &r->program, library, sizeof(library)))
+		return environ;
 	c.value[CONTRACT_SESSION] = r->session;
 	c.value[CONTRACT_PARENT_SPAN] = parent;
 	if (fstat(r->ring_fd, &st) == 0)
@@ -166,8 +180,8 @@ static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 		.ignored = &r->ignored,
 		.keep_fds = &r->ring_fd,
 		.keep_fd_count = r->follows,
-		.expose = &r->opts->library,
-		.expose_count = r->follows,
+		.expose = r->exposed,
+		.expose_count = r->exposed_count,
 	};
 	int n;
 

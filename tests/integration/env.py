@@ -14,7 +14,7 @@ import subprocess
 import tt
 
 PROBE = tt.program("env_probe")
-LAUNCH = ["env", "-u", "LD_PRELOAD", "-u", "SUBSTRATE_TRACE_LOG"]
+LAUNCH = ["env", "-u", "LD_PRELOAD", "-u", "LD_AUDIT", "-u", "SUBSTRATE_TRACE_LOG"]
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
 USER = 1000
 HIGH_FD = 100
@@ -38,7 +38,7 @@ def without_own_fd(stdout):
 
 def status_for(mode, status):
     """The recorder says a signal as shells do."""
-    return 128 - status if mode == "recorder" and status < 0 else status
+    return 128 - status if mode in ("recorder", "audit") and status < 0 else status
 
 
 def compare(name, cmd, env=None, launch=True, status=0, **more):
@@ -51,7 +51,7 @@ def compare(name, cmd, env=None, launch=True, status=0, **more):
     env = base_env() if env is None else env
     folder = more.pop("cwd", None)
     results = {}
-    for mode in ["native"] + [m for m in tt.modes() if launch or m == "recorder"]:
+    for mode in ["native"] + [m for m in tt.modes(audit=True) if launch or m in ("recorder", "audit")]:
         cwd = folder or os.path.join(tt.scratch(0o777), "d")
         if not folder:
             cwd = fresh("/tmp/telltale-test-env-" + str(os.getpid()))
@@ -308,7 +308,7 @@ def image_name(e):
 def spans():
     script = ("/bin/echo a | tr a b | cat; (/bin/true; exec /bin/false); env -i /bin/true; "
               "sh -c '/bin/true; sh -c \"exec /bin/true\"'")
-    for mode in tt.modes():
+    for mode in tt.modes(audit=True):
         rec = tt.record(mode, ["sh", "-c", script], env=base_env())
         name = f"{mode}: the tree of a pipeline"
         tt.same(f"{name}: output", (rec.status, rec.stdout), (0, b"b\n"))

@@ -89,7 +89,7 @@ def check_mode(mode, folder, native):
 
 
 def main():
-    modes = tt.modes()
+    modes = tt.modes(audit=True)
     folder = os.path.join(tt.scratch(0o777), "here")
     rec, _ = oracle("native", folder)
     if not tt.check("native: the oracle runs to its end", rec.status == 0, rec.stderr.decode(errors="replace")):

@@ -2,7 +2,7 @@
 """What the integration tests share: finding the programs, recording in both modes, reading traces, TAP.
 
 A test runs a command in a mode: "native" (no Telltale at all), "direct" (the library alone, with LD_PRELOAD and
-SUBSTRATE_TRACE_LOG) or "recorder" (under `telltale run`).
+SUBSTRATE_TRACE_LOG) or "recorder" (under `telltale run`). "audit-direct" and "audit" are the same with LD_AUDIT.
 """
 import atexit
 import glob
@@ -18,13 +18,14 @@ import tempfile
 
 BUILD = os.path.abspath(os.environ.get("TELLTALE_BUILD", "build"))
 LIBRARY = os.path.join(BUILD, "libtelltale.so")
+AUDIT_LIBRARY = os.path.join(BUILD, "libtelltale-audit.so")
 TELLTALE = os.path.join(BUILD, "telltale")
 SECONDS = 60  # no command of a test takes longer
 
 FIRST_KEYS = ["ts", "event_type", "session_id", "span_id", "parent_span", "component", "syscall", "args",
               "result", "elapsed_us"]
 # Every variable that Telltale reads or sets: a test starts without them.
-OURS = re.compile(r"(SUBSTRATE_|TELLTALE_(?!BUILD|SOURCE)|CELLOS_|LD_PRELOAD$|TRACEPARENT$)")
+OURS = re.compile(r"(SUBSTRATE_|TELLTALE_(?!BUILD|SOURCE)|CELLOS_|LD_PRELOAD$|LD_AUDIT$|TRACEPARENT$)")
 
 count = failed = 0
 scratch_folders = []
@@ -92,11 +93,14 @@ def recorded_functions():
         return re.findall(r"^EVENT_CALL\((\w+),", f.read(), re.M)
 
 
-def modes():
-    """The modes that can be tested in this build folder."""
+def modes(audit=False):
+    """The modes that can be tested in this build folder, @audit: those with LD_AUDIT, too."""
     if not os.path.exists(LIBRARY):
         skip_all(f"no '{LIBRARY}'")
-    return ["direct", "recorder"] if os.access(TELLTALE, os.X_OK) else ["direct"]
+    direct, recorder = ["direct"], ["recorder"]
+    if audit:
+        direct, recorder = ["direct", "audit-direct"], ["recorder", "audit"]
+    return direct + recorder if os.access(TELLTALE, os.X_OK) else direct
 
 
 def clean_env(**more):
@@ -200,7 +204,11 @@ def command_of(mode, cmd, folder, env, options=()):
     if mode == "direct":
         env["LD_PRELOAD"] = " ".join(filter(None, [LIBRARY, env.get("LD_PRELOAD")]))
         env["SUBSTRATE_TRACE_LOG"] = os.path.join(folder, "trace.jsonl")
-    elif mode == "recorder":
+    elif mode == "audit-direct":
+        env["LD_AUDIT"] = AUDIT_LIBRARY
+        env["SUBSTRATE_TRACE_LOG"] = os.path.join(folder, "trace.jsonl")
+    elif mode in ("recorder", "audit"):
+        options = list(options) + (["--sensor=audit"] if mode == "audit" else [])
         return [TELLTALE, "run", *options, "--output-dir", folder, "--", *cmd]
     return list(cmd)
 
@@ -218,7 +226,7 @@ def record(mode, cmd, env=None, options=(), timeout=SECONDS, parse=True, **popen
     popen.setdefault("stderr", subprocess.PIPE)
     result = subprocess.run(line, env=env, timeout=timeout, **popen)
     path, raw, run = os.path.join(folder, "trace.jsonl"), b"", None
-    if mode == "recorder":
+    if mode in ("recorder", "audit"):
         path = one(os.path.join(folder, "trace_*.jsonl"))
         run = json.loads(read(one(os.path.join(folder, "run_*.json"))))
     if parse and os.path.exists(path):

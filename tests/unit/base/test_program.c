@@ -36,14 +36,19 @@ static const char *put_file(const char *name, const void *bytes, size_t n, mode_
 	return path;
 }
 
-static bool loads(const char *path)
+static bool loads_at(int fd, const char *path)
 {
-	bool r;
+	struct tt_program p;
 
 	errno = 77;
-	r = tt_program_loads(AT_FDCWD, path);
+	tt_program_look(fd, path, &p);
 	CHECK_INT(errno, 77);
-	return r;
+	return p.libc == TT_PROGRAM_GLIBC;
+}
+
+static bool loads(const char *path)
+{
+	return loads_at(AT_FDCWD, path);
 }
 
 static void programs(void)
@@ -52,10 +57,10 @@ static void programs(void)
 
 	CHECK(loads("/bin/sh"));
 	CHECK(loads("/bin/true"));
-	CHECK(tt_program_loads(fd, "true"));
-	CHECK(!tt_program_loads(fd, "no-such-program"));
+	CHECK(loads_at(fd, "true"));
+	CHECK(!loads_at(fd, "no-such-program"));
 	close(fd);
-	CHECK(!tt_program_loads(-1, "true"));
+	CHECK(!loads_at(-1, "true"));
 	CHECK(!loads("/bin"));
 	CHECK(!loads("/dev/null"));
 	CHECK(!loads(""));
@@ -110,9 +115,16 @@ static void no_programs(void)
 	CHECK(loads(put_file("whole", image, image_size, 0700)));
 }
 
+#ifdef __x86_64__
+#define MUSL "/lib/ld-musl-x86_64.so.1"
+#else
+#define MUSL "/lib/ld-musl-aarch64.so.1"
+#endif
+
 /* A static program is one that names no interpreter; musl's has another name. */
 static void other_linkers(void)
 {
+	struct tt_program program;
 	char *copy = malloc(image_size);
 	Elf64_Ehdr eh;
 	Elf64_Phdr ph;
@@ -130,6 +142,17 @@ static void other_linkers(void)
 		CHECK(!loads(put_file("linker", copy, image_size, 0700)));
 		copy[ph.p_offset + ph.p_filesz - 2] = image[ph.p_offset + ph.p_filesz - 2];
 		CHECK(loads(put_file("linker", copy, image_size, 0700)));
+		memcpy(copy + ph.p_offset, MUSL, sizeof(MUSL));
+		put_file("musl", copy, image_size, 0700);
+		tt_program_look(AT_FDCWD, in_dir("musl"), &program);
+		/* the length counts: the path ends with the segment */
+		CHECK_INT(program.libc, TT_PROGRAM_FOREIGN);
+		ph.p_filesz = sizeof(MUSL);
+		memcpy(at, &ph, sizeof(ph));
+		put_file("musl", copy, image_size, 0700);
+		tt_program_look(AT_FDCWD, in_dir("musl"), &program);
+		CHECK_INT(program.libc, TT_PROGRAM_MUSL);
+		CHECK_STR(program.first, "");
 		ph.p_type = PT_NULL;
 		memcpy(at, &ph, sizeof(ph));
 	}
@@ -251,10 +274,10 @@ static void search(void)
 static void tidy(void)
 {
 	static const char *const names[] = {
-		"s1",   "s2",    "s3",         "s4",     "s5",    "s6",     "s7",    "s8",
-		"s9",   "s10",   "c0",         "c1",     "c2",    "c3",     "c4",    "self",
-		"text", "empty", "cut",        "whole",  "phoff", "interp", "class", "machine",
-		"tool", "plain", "unreadable", "linker", "static"};
+		"s1",   "s2",    "s3",         "s4",     "s5",     "s6",     "s7",    "s8",
+		"s9",   "s10",   "c0",         "c1",     "c2",     "c3",     "c4",    "self",
+		"text", "empty", "cut",        "whole",  "phoff",  "interp", "class", "machine",
+		"tool", "plain", "unreadable", "linker", "static", "musl"};
 
 	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++)
 		(void)unlink(in_dir(names[i]));

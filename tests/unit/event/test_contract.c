@@ -59,9 +59,18 @@ static const struct contract configured = {
 		  [CONTRACT_LOG_MAX] = "1M",
 		  [CONTRACT_LOG_KEEP] = "5"},
 	.ring_fd = -1,
-	.ring_ino = UINT64_MAX,
+	.log_mark = UINT64_MAX,
 };
-static const struct contract *const contracts[] = {&full, &direct, &little, &widest, &configured};
+static const struct contract with_asan = {
+	.value = {[CONTRACT_LD_PRELOAD] = "libasan.so.8:" LIB, [CONTRACT_PARENT_SPAN] = SPAN},
+	.ring_fd = 5,
+};
+static const struct contract audit = {
+	.value = {[CONTRACT_LD_AUDIT] = LIB, [CONTRACT_PARENT_SPAN] = SPAN},
+	.ring_fd = 5,
+};
+static const struct contract *const contracts[] = {&full,   &direct,    &little,
+						   &widest, &with_asan, &audit, &configured};
 
 static size_t count(char *const *envp)
 {
@@ -112,8 +121,7 @@ static void round_trip(const struct contract *c, char *const *envp)
 	if (c->value[CONTRACT_PARENT_SPAN])
 		CHECK_STR(find_value(next, CONTRACT_PARENT_SPAN), c->value[CONTRACT_PARENT_SPAN]);
 	if (c->value[CONTRACT_LD_PRELOAD])
-		CHECK(strstr(find_value(next, CONTRACT_LD_PRELOAD),
-			     c->value[CONTRACT_LD_PRELOAD]) != NULL);
+		CHECK(strstr(find_value(next, CONTRACT_LD_PRELOAD), LIB) != NULL);
 	event_contract_env_hide(&ctx, next);
 	CHECK_INT(count(next), n);
 	for (size_t i = 0; i < n && next[i]; i++)
@@ -138,6 +146,10 @@ static void round_trips(void)
 		ENV("LD_PRELOAD=", "A=1"),
 		ENV("A=1", "LD_PRELOAD=/x/own.so:/y/two.so /z/three.so"),
 		ENV("LD_PRELOAD=" LIB),
+		ENV("LD_PRELOAD=libasan.so.8", "A=1"),
+		ENV("LD_PRELOAD=/x/own.so:/lib/libasan.so.8", "LD_AUDIT=/x/a.so"),
+		ENV("LD_AUDIT=/x/a.so:/x/b.so", "LD_PRELOAD=/x/own.so"),
+		ENV("LD_AUDIT=", "LD_AUDIT=/x/a.so"),
 		ENV("LD_PRELOAD=/x/a.so:" LIB),
 		ENV("LD_PRELOAD=/x" LIB ".old"),
 		ENV("SUBSTRATE_PARENT_SPAN=", "B=2"),
@@ -202,11 +214,64 @@ static void what_is_built(void)
 	CHECK_STR(built[6], "SUBSTRATE_WORLD_ID=w");
 	CHECK_STR(built[7], "SUBSTRATE_POLICY_ID=");
 	CHECK_STR(built[8],
-		  "TELLTALE_CTX=2;1021;123456;0123456789abcdef;0x30056;0xbeef;5;/a;;b;theirs");
+		  "TELLTALE_CTX=2;1021;123456;0123456789abcdef;0x300ac;0xbeef;5;/a;;b;theirs");
 	/* the number of added entries is even: event_contract_env_hide() tells why */
 	CHECK(built[9] == built[8]);
 	CHECK(built[10] == NULL);
 	free(buf);
+}
+
+static char kept[256];
+
+static const char *keep(const char *text, size_t len)
+{
+	snprintf(kept, sizeof(kept), "%.*s", (int)len, text);
+	return kept;
+}
+
+/* ASan's run time stands in front of us, whoever brought it; musl programs get a flavour. */
+static void libraries(void)
+{
+	struct tt_program program = {.libc = TT_PROGRAM_GLIBC, .first = "libasan.so.8"};
+	char *const *own = ENV("LD_PRELOAD=/lib/libasan.so.8"), *const * built;
+	struct contract c = {.value = {[CONTRACT_LD_PRELOAD] = "/bin/sh"}, .ring_fd = -1};
+	const char *values[CONTRACT_NAMES] = {NULL};
+	char buf[64], room[1024] __attribute__((__aligned__(8)));
+
+	CHECK(event_contract_for_program(&c, &program, buf, sizeof(buf)));
+	CHECK_STR(c.value[CONTRACT_LD_PRELOAD], "libasan.so.8:/bin/sh");
+	built = event_contract_env_build(&c, own, room);
+	CHECK_STR(built[0], "LD_PRELOAD=/lib/libasan.so.8:/bin/sh");
+
+	c.value[CONTRACT_LD_PRELOAD] = "/no/such/folder/libtelltale.so";
+	CHECK(!event_contract_for_program(&c, &program, buf, sizeof(buf)));
+	program.libc = TT_PROGRAM_FOREIGN;
+	c.value[CONTRACT_LD_PRELOAD] = "/bin/sh";
+	CHECK(!event_contract_for_program(&c, &program, buf, sizeof(buf)));
+	program.libc = TT_PROGRAM_GLIBC;
+	CHECK(!event_contract_for_program(&c, &program, buf, 4));
+	c.value[CONTRACT_LD_PRELOAD] = "/bin/sh";
+	program.first[0] = '\0';
+	CHECK(event_contract_for_program(&c, &program, buf, 4));
+	CHECK_STR(c.value[CONTRACT_LD_PRELOAD], "/bin/sh");
+	program.libc = TT_PROGRAM_MUSL;
+	c.value[CONTRACT_LD_AUDIT] = "/no/such/folder/libtelltale-audit.so";
+	CHECK(!event_contract_for_program(&c, &program, buf, sizeof(buf)));
+	CHECK_STR(c.value[CONTRACT_LD_PRELOAD], "/no/such/folder/libtelltale-musl.so");
+	CHECK_STR(c.value[CONTRACT_LD_AUDIT], "/no/such/folder/libtelltale-audit.so");
+
+	c = (struct contract){.ring_fd = -1};
+	values[CONTRACT_LD_PRELOAD] = "/x.so /a/libtelltale-musl.so";
+	event_contract_library(&c, values, keep);
+	CHECK_STR(c.value[CONTRACT_LD_PRELOAD], "/a/libtelltale.so");
+	values[CONTRACT_LD_PRELOAD] = "/libtelltale.so.1:xlibtelltale.so:/b/libtelltale.so:/c";
+	event_contract_library(&c, values, keep);
+	CHECK_STR(c.value[CONTRACT_LD_PRELOAD], "/b/libtelltale.so");
+	c = (struct contract){.ring_fd = -1};
+	values[CONTRACT_LD_AUDIT] = "/x.so:/a/libtelltale-audit.so";
+	event_contract_library(&c, values, keep);
+	CHECK_STR(c.value[CONTRACT_LD_AUDIT], "/a/libtelltale-audit.so");
+	CHECK(!c.value[CONTRACT_LD_PRELOAD]);
 }
 
 /* As the kernel lays it out: the environment, NULL, then pairs that end with AT_NULL. */
@@ -264,7 +329,7 @@ static void nothing_to_build(void)
 	/* no environment at all */
 	buf = malloc(event_contract_env_size(&full, NULL));
 	built = event_contract_env_build(&full, NULL, buf);
-	CHECK_INT(count(built), 8);
+	CHECK_INT(count(built), CONTRACT_NAMES - 1); /* LD_PRELOAD or LD_AUDIT */
 	CHECK_STR(built[0], "LD_PRELOAD=" LIB);
 	free(buf);
 }
@@ -325,6 +390,7 @@ int main(void)
 	TAP_RUN(round_trips);
 	TAP_RUN(combinations);
 	TAP_RUN(what_is_built);
+	TAP_RUN(libraries);
 	TAP_RUN(the_auxiliary_vector_is_still_found);
 	TAP_RUN(nothing_to_build);
 	TAP_RUN(reads);
