@@ -62,8 +62,8 @@ int ring_consumer_new(const struct ring_options *opts, struct ring_consumer **re
 		return -errno;
 	c->map = map;
 	c->header = map;
-	c->slots = (struct ring_slot *)(c->map + ring_slots_offset());
-	c->lanes = (struct ring_lane *)(c->map + ring_lanes_offset(RING_SLOTS));
+	c->slots = (struct ring_slot *)(c->map + ring_slots_offset(RING_LANES));
+	c->lanes = (struct ring_lane *)(c->map + ring_lanes_offset());
 	c->data = c->map + ring_directory_size(RING_SLOTS, RING_LANES);
 	c->header->version = RING_VERSION;
 	c->header->slots = RING_SLOTS;

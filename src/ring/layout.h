@@ -2,10 +2,13 @@
 /*
  * The shared memory between the preload library (producers) and the recorder (the one consumer).
  *
- *   page 0        struct ring_header          sizes, hints, counters
- *   +header       struct ring_slot  x slots   one per process image: its sequence counter
- *   +slots        struct ring_lane  x lanes   one per thread: indices
- *   +lanes        lane data x lanes           records, lane_bytes each
+ *   0             struct ring_header          sizes, hints, counters
+ *   +header       struct ring_lane  x lanes   one per thread: indices
+ *   +lanes        struct ring_slot  x slots   one per process image: its sequence counter
+ *   +slots        lane data x lanes           records, lane_bytes each
+ *
+ * The first lanes share a page with the header, so that a program with a thread or two pays for one
+ * page fault less.
  *
  * One memfd per run, sealed against resizing (memfd_create(2), F_SEAL_SHRINK|F_SEAL_GROW). Both
  * sides map it; the workload can write all of it, so the consumer believes no byte: it keeps its
@@ -32,7 +35,7 @@
 
 #define RING_MAGIC       0x676e6972746c6574ull /* "teltring", little-endian */
 #define RING_VERSION     2u
-#define RING_HEADER_SIZE 4096u
+#define RING_HEADER_SIZE 512u
 #define RING_ALIGN       16u /* records start and end on it */
 #define RING_RECORD_MAX  (64u << 10)
 #define RING_SLOTS       4096u
@@ -65,7 +68,7 @@ struct ring_header {
 	/* what the recorder asks for, set before the first producer comes: struct ring_options */
 	uint32_t clock, on_full, families, argument_max, io_mode;
 };
-_Static_assert(sizeof(struct ring_header) <= RING_HEADER_SIZE, "one page");
+_Static_assert(sizeof(struct ring_header) <= RING_HEADER_SIZE, "lanes follow");
 
 enum ring_state { RING_FREE, RING_CLAIMED, RING_CLOSED };
 
@@ -91,33 +94,31 @@ _Static_assert(sizeof(struct ring_who) == 32, "a multiple of RING_ALIGN");
 struct ring_lane {
 	uint64_t head;       /* end of what is reserved */
 	uint32_t state;      /* enum ring_state */
-	uint32_t touched;    /* written to have the page mapped */
-	struct ring_who who; /* the owner; pid is signed last */
 	uint32_t waiting;    /* RING_FULL_WAIT: somebody sleeps on `tail` */
-	uint32_t pad0;
-	uint64_t pad1;
+	struct ring_who who; /* the owner; pid is signed last */
+	uint64_t pad1[2];
 	uint64_t tail; /* end of what is consumed: written by the recorder alone */
 	uint64_t pad2[7];
 };
 _Static_assert(sizeof(struct ring_lane) == 128, "two cache lines");
 
-static inline uint64_t ring_slots_offset(void)
+static inline uint64_t ring_lanes_offset(void)
 {
 	return RING_HEADER_SIZE;
 }
 
-static inline uint64_t ring_lanes_offset(uint32_t slots)
+static inline uint64_t ring_slots_offset(uint32_t lanes)
 {
-	return ring_slots_offset() + (uint64_t)slots * sizeof(struct ring_slot);
+	return ring_lanes_offset() + (uint64_t)lanes * sizeof(struct ring_lane);
 }
 
 /*
- * What a producer maps at start: header, slots and lanes. A lane's data is mapped when a thread
+ * What a producer maps at start: header, lanes and slots. A lane's data is mapped when a thread
  * claims it.
  */
 static inline uint64_t ring_directory_size(uint32_t slots, uint32_t lanes)
 {
-	return (ring_lanes_offset(slots) + (uint64_t)lanes * sizeof(struct ring_lane) + 4095) &
+	return (ring_slots_offset(lanes) + (uint64_t)slots * sizeof(struct ring_slot) + 4095) &
 	       ~4095ull;
 }
 

@@ -51,8 +51,8 @@ int ring_producer_attach(struct ring_producer *p, int fd)
 		return -EPROTO;
 	}
 	p->header = h;
-	p->slots = (struct ring_slot *)((char *)dir + ring_slots_offset());
-	p->lanes = (struct ring_lane *)((char *)dir + ring_lanes_offset(RING_SLOTS));
+	p->slots = (struct ring_slot *)((char *)dir + ring_slots_offset(RING_LANES));
+	p->lanes = (struct ring_lane *)((char *)dir + ring_lanes_offset());
 	p->slot_count = RING_SLOTS;
 	p->lane_count = RING_LANES;
 	p->lane_bytes = RING_LANE_BYTES;
@@ -118,8 +118,6 @@ int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd,
 		    const struct ring_who *who)
 {
 	w->lane = NULL;
-	/* as in ring_producer_attach() */
-	(void)__atomic_fetch_or(&p->lanes[0].touched, 1, __ATOMIC_RELAXED);
 	for (uint32_t n = 0; n < p->lane_count; n++) {
 		struct ring_lane *lane = &p->lanes[n];
 		uint64_t at = ring_directory_size(p->slot_count, p->lane_count) +
