@@ -198,8 +198,10 @@ static void pop(struct pl_thread *t, bool abandoned)
 
 	o->rec = NULL;
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
-	t->depth--;
-	if (!abandoned || !rec || rec->tag != o->tag)
+	/* not counted down: a handler may have dropped the same one in between, and completed it */
+	t->depth = (uint32_t)(o - t->open);
+	if (!abandoned || !rec || rec->tag != o->tag ||
+	    __atomic_load_n(&rec->state, __ATOMIC_ACQUIRE) == RING_DONE)
 		return;
 	rec->flags |= RING_FLAG_ABANDONED;
 	ring_call_end(rec, 0, 0, 0);

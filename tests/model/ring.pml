@@ -61,42 +61,39 @@ bool cut[IDS];
 #define AT(pos) ((pos) % UNITS)
 
 /*
- * Drop the topmost call noted, which nobody will return from. Was the handler quick to jump, it may
- * be complete already, and the consumer past it. Another handler may come in between and do the
- * same: the depth is looked at once (was), and the new one stored, not counted down.
+ * Drop the topmost call noted, which nobody will return from: forget it, then complete it. Another
+ * handler may come in between and do the same: the depth is looked at once (was), and the new one
+ * stored, not counted down; and what is complete may be behind the consumer already.
  */
-#ifdef MUT_DROP_TWICE
-#define LOOK skip
-#define LAST depth
-#else
-#define LOOK was = depth
-#define LAST was
-#endif
 inline abandon()
 {
+	left = open_pos[was - 1];
+	open_pos[was - 1] = EMPTY;
+#ifdef MUT_COUNT_DOWN
+	depth--;
+#else
+	depth = was - 1;
+#endif
 	atomic {
 		if
 #ifdef MUT_ABANDON_COMPLETE
-		:: open_pos[LAST - 1] != EMPTY ->
+		:: left != EMPTY ->
 #else
-		:: open_pos[LAST - 1] != EMPTY && !done[AT(open_pos[LAST - 1])] ->
+		:: left != EMPTY && tag[AT(left)] == left + 1 && !done[AT(left)] ->
 #endif
-			assert(tag[AT(open_pos[LAST - 1])] == open_pos[LAST - 1] + 1);
-			assert(tail <= open_pos[LAST - 1]);
-			done[AT(open_pos[LAST - 1])] = 1
+			assert(tail <= left);
+			done[AT(left)] = 1
 		:: else
 		fi
-	};
-	atomic {
-		open_pos[LAST - 1] = EMPTY;
-		depth = LAST - 1
 	}
 }
 
+/* those of this level and above; of lower ones what was jumped out of, if it lay deeper */
+#define IS_STALE (open_pos[depth - 1] != EMPTY && cut[id[AT(open_pos[depth - 1])]])
 #ifdef MUT_ABANDON_INTERRUPTED
 #define IS_LEFT(level) (open_level[depth - 1] + 1 >= level)
 #else
-#define IS_LEFT(level) (open_level[depth - 1] >= level)
+#define IS_LEFT(level) (open_level[depth - 1] >= level || IS_STALE)
 #endif
 
 #ifdef MUT_WAIT_FOR_OWN
@@ -218,19 +215,21 @@ inline record(level)
 		};
 		/* the child is gone: pl_vfork_over() */
 		do
-		:: atomic { depth > place + 1 -> LOOK }; abandon()
+		:: atomic { depth > place + 1 -> was = depth }; abandon()
 		:: else -> break
 		od
 	:: true
 	fi;
+	/* is it still this call's to complete? */
+	atomic {
+		assert(depth == place + 1 && open_pos[place] == at);
+		open_pos[place] = EMPTY
+	};
+	depth = place;
 	atomic {
 		assert(tag[AT(at)] == at + 1);
 		assert(tail <= at);
 		done[AT(at)] = 1
-	};
-	atomic {
-		open_pos[place] = EMPTY;
-		depth = place
 	}
 }
 
@@ -249,7 +248,7 @@ inline call(level)
 	};
 	/* drop_abandoned() */
 	do
-	:: atomic { depth > 0 && IS_LEFT(level) -> LOOK }; abandon()
+	:: atomic { depth > 0 && IS_LEFT(level) -> was = depth }; abandon()
 	:: else -> break
 	od;
 	reserve();
@@ -277,7 +276,7 @@ inline cut_off(level)
 
 active proctype Thread() provided (alive && top == 0)
 {
-	byte me, at, want, before, place, was, seen, calls = CALLS;
+	byte me, at, want, before, place, was, seen, left, calls = CALLS;
 	bool placed;
 
 	do
@@ -299,7 +298,7 @@ active proctype Thread() provided (alive && top == 0)
 
 active proctype Level1() provided (alive && top == 1)
 {
-	byte me, at, want, before, place, was, seen;
+	byte me, at, want, before, place, was, seen, left;
 	bool placed;
 
 	do
@@ -329,7 +328,7 @@ active proctype Level1() provided (alive && top == 1)
 
 active proctype Level2() provided (alive && top == 2)
 {
-	byte me, at, want, before, place, was, seen;
+	byte me, at, want, before, place, was, seen, left;
 	bool placed;
 
 	do

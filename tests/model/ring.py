@@ -30,8 +30,9 @@ MISTAKES = [
     ("MUT_TAIL_EARLY", "the consumer gives room back before it has copied", ["VFORKS=0", "CALLS=3"]),
     ("MUT_NO_RESYNC", "the consumer drops what follows a torn record", ["VFORKS=0", "KILL"]),
     ("MUT_ABANDON_INTERRUPTED", "a handler takes the interrupted call for abandoned", ["VFORKS=0"]),
-    ("MUT_ABANDON_COMPLETE", "an abandoned call that was complete is completed again", ["VFORKS=0"]),
-    ("MUT_DROP_TWICE", "a handler and what it interrupted drop the same call", []),
+    ("MUT_ABANDON_COMPLETE", "a call that a handler has completed already is completed again",
+     ["VFORKS=0", "SIGNALS=2"]),
+    ("MUT_COUNT_DOWN", "a handler and what it interrupted drop the same call", []),
     ("MUT_WAIT_FOR_OWN", "a full lane is waited for while a call of one's own blocks it", ["VFORKS=0", "WAIT"]),
 ]
 
