@@ -48,23 +48,40 @@ static bool can_follow(int dirfd, const char *file, bool search, char *found,
 	return ret->libc != TT_PROGRAM_FOREIGN;
 }
 
+/* In a vfork child it is noted: where the exec works out, only the parent can give it back. */
 static void *scratch_map(size_t size)
 {
-	long map = tt_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE,
-			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned i = 0;
+	long map;
 
+	while (pl_thread.in_vfork && pl_thread.scratch[i].at)
+		if (++i == sizeof(pl_thread.scratch) / sizeof(pl_thread.scratch[0]))
+			return NULL; /* a signal handler that execs while this child does */
+	map = tt_sys6(SYS_mmap, 0, (long)size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+		      -1, 0);
 	if (map < 0 && map > -4096)
 		return NULL;
-	pl_thread.scratch = (void *)map;
-	pl_thread.scratch_size = size;
+	if (pl_thread.in_vfork) {
+		pl_thread.scratch[i].at = (void *)map;
+		pl_thread.scratch[i].size = size;
+	}
 	return (void *)map;
+}
+
+static void scratch_unmap(void *at, size_t size)
+{
+	if (!at)
+		return;
+	(void)tt_sys2(SYS_munmap, at, size);
+	for (unsigned i = 0; i < sizeof(pl_thread.scratch) / sizeof(pl_thread.scratch[0]); i++)
+		if (pl_thread.scratch[i].at == at)
+			pl_thread.scratch[i].at = NULL;
 }
 
 void pl_scratch_free(void)
 {
-	if (pl_thread.scratch)
-		(void)tt_sys2(SYS_munmap, pl_thread.scratch, pl_thread.scratch_size);
-	pl_thread.scratch = NULL;
+	for (unsigned i = 0; i < sizeof(pl_thread.scratch) / sizeof(pl_thread.scratch[0]); i++)
+		scratch_unmap(pl_thread.scratch[i].at, pl_thread.scratch[i].size);
 }
 
 /* It was ours a moment ago where it is lent; much may have happened until it is taken back. */
@@ -129,27 +146,30 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 		    char *const *envp, const struct tt_uuid *parent, void *(*room)(size_t size))
 {
 	struct contract c = pl_process.contract;
-	char found[EVENT_PATH_MAX / 4], library[CONTRACT_LIBRARY_MAX];
-	struct tt_program program;
-	void *buf = f->buf;
+	struct pl_room *r = scratch_map(sizeof(*r));
+	void *buf;
 	size_t size;
 
 	envp = pl_shell_environ(envp);
 	f->envp = envp;
-	f->follows = f->mapped = f->lent = false;
+	f->follows = f->lent = false;
+	f->env = NULL;
+	f->room = r;
+	if (!r)
+		return;
 	/* the program may have closed it without asking libc: the recorder has another */
 	if (pl_process.mode == PL_RING && !pl_ring_is_ours())
 		c.ring_fd = -1;
 	if (pl_process.mode == PL_RING && c.ring_fd < 0 && !c.ring_socket[0])
 		return;
 	/* what cannot be read is the kernel's to refuse */
-	if (!can_follow(dirfd, file, search, found, &program, &file) ||
+	if (!can_follow(dirfd, file, search, r->found, &r->program, &file) ||
 	    (envp && !pl_can_read_texts(envp)) ||
-	    !event_contract_for_program(&c, &program, library, sizeof(library)))
+	    !event_contract_for_program(&c, &r->program, r->library, sizeof(r->library)))
 		return;
 	/* a relative path may be meant from elsewhere: posix_spawn can change the folder */
-	if (file[0] == '/' && program.exe[0]) {
-		c.exe = program.exe;
+	if (file[0] == '/' && r->program.exe[0]) {
+		c.exe = r->program.exe;
 		c.exe_of = event_contract_hash(file);
 	}
 	pl_span_text(f->parent, parent);
@@ -158,12 +178,13 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 	size = event_contract_env_size(&c, envp);
 	if (room) {
 		buf = room(size);
-	} else if (size > sizeof(f->buf)) {
-		buf = pl_thread.scratch ? NULL : scratch_map(size);
-		f->mapped = buf != NULL;
+	} else if (size > sizeof(r->env)) {
+		buf = f->env = scratch_map(size);
+		f->env_size = size;
+	} else {
+		buf = r->env;
 	}
 	if (!buf)
-		/* a signal handler that execs while this thread does, with a vast environment */
 		return;
 	f->envp = event_contract_env_build(&c, envp, buf);
 	f->follows = f->envp != envp;
@@ -184,11 +205,24 @@ void pl_follow_prepare_shell(struct pl_follow *f, char *const *envp, const struc
 	prepare(f, AT_FDCWD, "/bin/sh", false, envp, parent, room);
 }
 
-void pl_follow_done(struct pl_follow *f)
+void pl_follow_withdraw(struct pl_follow *f)
 {
 	if (f->lent)
 		take_ring_fd_back();
-	f->lent = false;
-	if (f->mapped)
-		pl_scratch_free();
+	f->lent = f->follows = false;
+}
+
+void pl_follow_done(struct pl_follow *f)
+{
+	pl_follow_withdraw(f);
+	scratch_unmap(f->env, f->env_size);
+	scratch_unmap(f->room, sizeof(*f->room));
+	f->env = NULL;
+	f->room = NULL;
+}
+
+void pl_follow_argv(struct pl_call *c, unsigned i, char *const *argv, struct pl_follow *f)
+{
+	pl_arg_argv(c, i, argv, f->room ? f->room->argv : NULL,
+		    f->room ? sizeof(f->room->argv) : 0);
 }

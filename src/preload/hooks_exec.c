@@ -11,9 +11,6 @@
 
 extern char **environ;
 
-#define ARGV_KEPT \
-	2048 /* bytes of argv that are recorded before the exec; the new image tells its own argv */
-
 struct exec {
 	enum event_call call;
 	int dirfd; /* execveat; fexecve: the fd */
@@ -43,20 +40,21 @@ static int real_exec(const struct exec *x, char *const *envp)
 	return PL_NEXT(execve)(x->file, x->argv, envp);
 }
 
-static void put_args(struct pl_call *c, const struct exec *x, char *argv_buf, char *dir_buf,
-		     size_t dir_cap)
+static void put_args(struct pl_call *c, const struct exec *x, struct pl_follow *f)
 {
+	char *dir = f->room ? f->room->dir : NULL;
+	size_t cap = f->room ? sizeof(f->room->dir) : 0;
 	unsigned i = 0;
 
 	if (x->call == EVENT_CALL_fexecve) {
 		/* "" with a dirfd names the fd itself: the same look-up serves */
-		pl_arg_dirfd(c, i++, x->dirfd, "", dir_buf, dir_cap);
+		pl_arg_dirfd(c, i++, x->dirfd, "", dir, cap);
 	} else {
 		if (x->call == EVENT_CALL_execveat)
-			pl_arg_dirfd(c, i++, x->dirfd, x->file, dir_buf, dir_cap);
+			pl_arg_dirfd(c, i++, x->dirfd, x->file, dir, cap);
 		pl_arg_text(c, i++, x->file);
 	}
-	pl_arg_argv(c, i++, x->argv, argv_buf, ARGV_KEPT);
+	pl_follow_argv(c, i++, x->argv, f);
 	if (x->call == EVENT_CALL_execveat)
 		pl_arg_num(c, i, x->flags);
 }
@@ -80,7 +78,7 @@ static const char *named_file(const struct exec *x, char *buf, size_t cap, int *
 
 static int do_exec(const struct exec *x)
 {
-	char argv_buf[ARGV_KEPT], dir_buf[EVENT_PATH_MAX / 4], fd_path[32];
+	char fd_path[32];
 	struct pl_follow follow;
 	struct pl_call c;
 	int r, dirfd, saved = errno;
@@ -93,7 +91,7 @@ static int do_exec(const struct exec *x)
 			  &pl_image_now()->span);
 	if (!follow.follows)
 		c.flags |= RING_FLAG_UNFOLLOWED;
-	put_args(&c, x, argv_buf, dir_buf, sizeof(dir_buf));
+	put_args(&c, x, &follow);
 	pl_point(&c);
 	errno = saved;
 	r = real_exec(x, follow.envp);
@@ -102,16 +100,16 @@ static int do_exec(const struct exec *x)
 		 * our variables were the last straw: the caller's environment goes through
 		 * untouched
 		 */
-		pl_follow_done(&follow);
-		follow.follows = follow.mapped = false;
+		pl_follow_withdraw(&follow);
 		c.flags |= RING_FLAG_NO_ROOM | RING_FLAG_UNFOLLOWED;
 		pl_point(&c);
 		r = real_exec(x, x->envp);
 	}
 	saved = errno;
-	pl_follow_done(&follow);
+	pl_follow_withdraw(&follow);
 	pl_begin(&c);
 	pl_end_error(&c, r, saved);
+	pl_follow_done(&follow);
 	errno = saved;
 	return r;
 }

@@ -169,8 +169,7 @@ static int run_shell(const char *command, struct pl_follow *follow, const struct
 	if (r == E2BIG)
 		r = spawn_shell(&s.pid, command, environ, &s.mask);
 	/* the shell has what it needs; others that start meanwhile must not inherit the ring */
-	pl_follow_done(follow);
-	follow->follows = follow->mapped = false;
+	pl_follow_withdraw(follow);
 	if (r == 0) {
 		pl_spawn_start(span, s.pid);
 		status = wait_for(&s);

@@ -17,8 +17,6 @@
 
 extern char **environ;
 
-#define ARGV_KEPT 2048
-
 TT_PUBLIC pid_t fork(void)
 {
 	struct pl_call c;
@@ -169,7 +167,6 @@ static int do_spawn(enum event_call call, pid_t *pid, const char *file,
 	int (*real)(pid_t *, const char *, const posix_spawn_file_actions_t *,
 		    const posix_spawnattr_t *, char *const[], char *const[]) =
 		call == EVENT_CALL_posix_spawn ? PL_NEXT(posix_spawn) : PL_NEXT(posix_spawnp);
-	char argv_buf[ARGV_KEPT];
 	struct pl_follow follow;
 	struct tt_uuid span;
 	struct pl_call c;
@@ -181,7 +178,7 @@ static int do_spawn(enum event_call call, pid_t *pid, const char *file,
 	span = tt_uuid_make();
 	pl_follow_prepare(&follow, AT_FDCWD, file, call == EVENT_CALL_posix_spawnp, envp, &span);
 	pl_arg_text(&c, 0, file);
-	pl_arg_argv(&c, 1, argv, argv_buf, sizeof(argv_buf));
+	pl_follow_argv(&c, 1, argv, &follow);
 	pl_begin(&c);
 	r = real(&child, file, actions, attr, argv, follow.envp);
 	if (r == E2BIG && follow.follows)

@@ -65,8 +65,10 @@ struct pl_thread {
 	bool in_vfork;        /* this is a vfork child: @vfork_image counts */
 	struct pl_open open[PL_OPEN_MAX];
 	/* mapping of a spawn attempt in a vfork child, freed by the parent */
-	void *scratch;
-	size_t scratch_size;
+	struct {
+		void *at;
+		size_t size;
+	} scratch[2];
 	struct pl_work *work; /* direct mode: see log.h */
 	struct pl_image vfork_image;
 	int vfork_ring_fd; /* ours, before that child ran */
@@ -350,9 +352,19 @@ struct pl_follow {
 	char *const *envp; /* what to pass */
 	bool follows;      /* false: envp is the caller's own */
 	bool lent;         /* the ring fd is inherited until pl_follow_done() */
-	bool mapped;       /* scratch to be given back by pl_follow_done() */
 	char parent[PL_SPAN_TEXT_LEN + 1];
-	char buf[2304] __attribute__((__aligned__(8)));
+	/* mappings: the stack may be a signal handler's; NULL: there was no memory */
+	struct pl_room *room;
+	void *env; /* of an environment too large for the room */
+	size_t env_size;
+};
+struct pl_room {
+	char argv[2048]; /* what is recorded before the exec; the new image tells its own argv */
+	char dir[EVENT_PATH_MAX / 4];
+	char found[EVENT_PATH_MAX / 4];
+	char library[CONTRACT_LIBRARY_MAX];
+	struct tt_program program;
+	char env[2304] __attribute__((__aligned__(8)));
 };
 
 /*
@@ -364,6 +376,12 @@ struct pl_follow {
 void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search,
 		       char *const *envp, const struct tt_uuid *parent);
 void pl_follow_done(struct pl_follow *f);
+
+/* pl_follow_withdraw - the caller's own environment goes through after all; done() is still due */
+void pl_follow_withdraw(struct pl_follow *f);
+
+/* pl_follow_argv - pl_arg_argv() with the memory of @f */
+void pl_follow_argv(struct pl_call *c, unsigned i, char *const *argv, struct pl_follow *f);
 
 /*
  * pl_follow_prepare_shell - the same for /bin/sh; the environment lies in what @room gives, or NULL

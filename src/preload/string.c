@@ -146,8 +146,13 @@ TT_HOT size_t strnlen(const char *s, size_t max)
 	/* aligned loads never cross into a page that the string does not touch */
 	const __m128i zero = _mm_setzero_si128();
 	size_t before = (uintptr_t)s & 15, n = 16 - before;
-	__m128i block = _mm_load_si128((const __m128i *)(s - before));
-	unsigned mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, zero)) >> before;
+	__m128i block;
+	unsigned mask;
+
+	if (!max) /* @s may be the end of memory */
+		return 0;
+	block = _mm_load_si128((const __m128i *)(s - before));
+	mask = (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(block, zero)) >> before;
 
 	if (!mask) {
 		for (; n < max; n += 16) {

@@ -43,6 +43,7 @@
 #define STACK (1u << 18)
 #define PAINT 0xa5
 
+int pivot_root(const char *new_root, const char *put_old); /* in libc, in no header */
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 int __openat_2(int dirfd, const char *path, int flags);
@@ -187,6 +188,7 @@ static FILE *stream;
 	C(mount, mount("none", "/nowhere", "tmpfs", 0, big))                                      \
 	C(umount, umount("/nowhere"))                                                             \
 	C(umount2, umount2("/nowhere", MNT_DETACH))                                               \
+	C(pivot_root, pivot_root("/nowhere", "/nowhere"))                                         \
 	C(execve, execve("./none", no_argv, environ))                                             \
 	C(execv, execv("./none", no_argv))                                                        \
 	C(execvp, execvp("no-such-program", no_argv))                                             \
