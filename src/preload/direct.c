@@ -18,7 +18,9 @@
 #define BIT(sig) (1ull << ((sig)-1))
 #define OF_WRITE (BIT(SIGPIPE) | BIT(SIGXFSZ) | BIT(SIGTTOU))
 
-static uint64_t lost;    /* events not written since the last gap line */
+static uint64_t lost; /* events not written since the last gap line */
+static bool
+	lost_at_least;   /* that number came from the image before, which could not count further */
 static uint64_t sampled; /* events left out since the last gap line */
 static uint64_t calls;   /* that sampling chooses from */
 
@@ -118,10 +120,10 @@ static bool put(struct pl_work *w, const struct event *ev)
 	return n > 0 && write_line(w, w->line + 1, (size_t)n);
 }
 
-/* What was not written is said as soon as writing works again; @count goes back if it does not. */
-static void put_gap(struct pl_work *w, uint64_t *count, const char *reason)
+/* What was not written is said as soon as writing works again; it is kept if it does not. */
+static void put_gap(struct pl_work *w, uint64_t *counter, const char *reason)
 {
-	uint64_t n = __atomic_exchange_n(count, 0, __ATOMIC_RELAXED);
+	uint64_t n = __atomic_exchange_n(counter, 0, __ATOMIC_RELAXED);
 	const struct event *after = &w->ev;
 
 	if (!n)
@@ -138,8 +140,11 @@ static void put_gap(struct pl_work *w, uint64_t *count, const char *reason)
 		.gap_count_known = true,
 	};
 
-	if (!put(w, &w->gap))
-		__atomic_fetch_add(count, n, __ATOMIC_RELAXED);
+	w->gap.gap_at_least = counter == &lost && lost_at_least;
+	if (put(w, &w->gap))
+		lost_at_least &= !w->gap.gap_at_least;
+	else
+		__atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
 }
 
 static void count(uint64_t *counter)
@@ -233,6 +238,20 @@ void pl_log_line(const struct event *ev)
 	w->ev = *ev;
 	record(w);
 	pl_work_give(w);
+}
+
+uint64_t pl_log_unsaid(void)
+{
+	uint64_t n = __atomic_load_n(&lost, __ATOMIC_RELAXED) +
+		     __atomic_load_n(&sampled, __ATOMIC_RELAXED);
+
+	return n < PL_LOG_UNSAID_MAX ? n : PL_LOG_UNSAID_MAX;
+}
+
+void pl_log_inherit(uint64_t unsaid)
+{
+	lost = unsaid;
+	lost_at_least = unsaid == PL_LOG_UNSAID_MAX;
 }
 
 void pl_log_fork_child(void)

@@ -175,6 +175,9 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 	pl_span_text(f->parent, parent);
 	c.value[CONTRACT_PARENT_SPAN] = f->parent;
 	c.other_root = pl_image_now()->other_root;
+	/* an exec takes the counts along; a child leaves them to its parent */
+	if (pl_process.mode == PL_DIRECT && parent == &pl_process.image.span)
+		c.log_mark |= pl_log_unsaid();
 	size = event_contract_env_size(&c, envp);
 	if (room) {
 		buf = room(size);

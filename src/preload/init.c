@@ -124,6 +124,7 @@ static void enter_direct_mode(const char *const values[CONTRACT_NAMES], uint64_t
 	pl_process.ids.policy = text_of(c->value[CONTRACT_POLICY]);
 	pl_process.mode = PL_DIRECT;
 	pl_config_read(values);
+	pl_log_inherit(mark & PL_LOG_UNSAID_MAX);
 	pl_log_open(c->value[CONTRACT_TRACE_LOG], mark);
 }
 

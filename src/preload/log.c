@@ -47,9 +47,14 @@ static bool look_at_folder(struct stat *ret)
 }
 
 /*
- * What a folder and a name are called in TELLTALE_CTX. The next image compares: the same name in
- * another folder is another view of the file system. Another name is the program's own doing.
+ * What a folder and a name are called in TELLTALE_CTX, in front of PL_LOG_UNSAID_BITS. The next
+ * image compares: the same name in another folder is another view of the file system. Another name
+ * is the program's own doing.
  */
+#define NAME_SHIFT   44
+#define FOLDER_SHIFT PL_LOG_UNSAID_BITS
+#define FOLDER_MASK  0xffffff
+
 static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -59,14 +64,14 @@ static uint64_t mix(uint64_t hash, const void *bytes, size_t len)
 
 static uint64_t name_mark(void)
 {
-	return mix(0xcbf29ce484222325u, pl_log.path, strlen(pl_log.path)) >> 32;
+	return mix(0xcbf29ce484222325u, pl_log.path, strlen(pl_log.path)) >> NAME_SHIFT;
 }
 
 static uint64_t folder_mark(const struct stat *st)
 {
 	uint64_t both[2] = {st->st_dev, st->st_ino};
 
-	return mix(0xcbf29ce484222325u, both, sizeof(both)) >> 32;
+	return mix(0xcbf29ce484222325u, both, sizeof(both)) >> 32 & FOLDER_MASK;
 }
 
 static void note_folder(void)
@@ -78,7 +83,8 @@ static void note_folder(void)
 	pl_log.folder_dev = st.st_dev;
 	pl_log.folder_ino = st.st_ino;
 	if (pl_process.contract.value[CONTRACT_TRACE_LOG])
-		pl_process.contract.log_mark = name_mark() << 32 | folder_mark(&st);
+		pl_process.contract.log_mark = name_mark() << NAME_SHIFT | folder_mark(&st)
+										   << FOLDER_SHIFT;
 }
 
 bool pl_log_is_same_view(void)
@@ -274,8 +280,10 @@ void pl_log_open(const char *path, uint64_t mark)
 		make_folders();
 	else
 		pl_process.contract.value[CONTRACT_TRACE_LOG] = pl_log.path;
-	pl_log.foreign = mark && name_mark() == mark >> 32 &&
-			 (!look_at_folder(&st) || folder_mark(&st) != (mark & UINT32_MAX));
+	mark &= ~PL_LOG_UNSAID_MAX;
+	pl_log.foreign =
+		mark && name_mark() == mark >> NAME_SHIFT &&
+		(!look_at_folder(&st) || folder_mark(&st) != (mark >> FOLDER_SHIFT & FOLDER_MASK));
 	if (pl_log.foreign) {
 		pl_process.contract.log_mark = mark;
 		return;

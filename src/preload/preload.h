@@ -300,8 +300,17 @@ void pl_replaced_event(const struct event_span *span);
 /* pl_log_fork_child - what was lost is said by the parent */
 void pl_log_fork_child(void);
 
-/* pl_log_open - @mark: what the previous image called the log's folder, or 0 */
+/*
+ * pl_log_open - @mark: what the previous image called the log's folder, and how many events it lost
+ * and could not say; or 0
+ */
+#define PL_LOG_UNSAID_BITS 20
+#define PL_LOG_UNSAID_MAX  ((1ull << PL_LOG_UNSAID_BITS) - 1)
 void pl_log_open(const char *path, uint64_t mark);
+
+/* pl_log_unsaid - events that are lost or left out and of which no line tells, for the next image */
+uint64_t pl_log_unsaid(void);
+void pl_log_inherit(uint64_t unsaid);
 int pl_log_fd(void);
 
 /* pl_log_is_ours - the log fd still is the file that was opened */

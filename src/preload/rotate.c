@@ -34,7 +34,7 @@ static void move_all(struct pl_work *w)
 			(void)tt_sys4(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to);
 }
 
-/* Whether @fd is what the name leads to, and too large: another process may just have seen to it. */
+/* Whether @fd is what the name leads to, and too large: another process may have seen to it. */
 static bool is_due(long fd)
 {
 	struct stat st, named;

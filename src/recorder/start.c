@@ -55,7 +55,7 @@ static int open_ring(struct recorder_run_state *r, struct tt_err *err)
 	struct ring_options opts = {
 		.on_full = r->opts->wait_when_full ? RING_FULL_WAIT : RING_FULL_COUNT,
 		.families = event_config_families(&r->config),
-		/* more than asked for, where a path would be cut: it is cut when it is written down */
+		/* never less than a path needs: it is cut when it is written down */
 		.argument_max = r->config.argument_max > EVENT_PATH_MAX || !r->config.argument_max
 					? r->config.argument_max
 					: EVENT_PATH_MAX,

@@ -226,6 +226,27 @@ def size_limit():
     exact("RLIMIT_FSIZE", events)
 
 
+def handed_over():
+    """What an image lost and could not say is said by the one that replaces it."""
+    log = os.path.join(tt.scratch(), "trace.jsonl")
+    d = Driven(log)
+    d.do("open a")
+    d.do("old = resource.getrlimit(resource.RLIMIT_FSIZE); resource.setrlimit(resource.RLIMIT_FSIZE, (1000, old[1]))")
+    d.do("open b c d")
+    d.do("pid = os.fork(); pid or os._exit(0)")
+    d.do("os.waitpid(pid, 0)")
+    d.p.stdin.write(f"os.execv('/usr/bin/python3', ['python3', '-ISB', '-c', {SCRIPT!r}])\n")
+    d.p.stdin.flush()
+    d.do("resource.setrlimit(resource.RLIMIT_FSIZE, (resource.getrlimit(resource.RLIMIT_FSIZE)[1],) * 2)")
+    d.do("open e")
+    d.end("an exec")
+    events, bad = events_of(tt.read(log))
+    tt.same("an exec: what could be written", (names(events), bad), (["a", "e"], 0))
+    first = next(e["seq"] for e in events if names([e]) == ["e"])
+    # b, c, d, the fork, the exec; "replaced" and "start"; what the new image called before
+    tt.same("an exec: lost by both", lost(events), 5 + 2 + first)
+
+
 def full_at_exit():
     """A disk that is full to the end: the last line says how many were lost, if it finds room."""
     if not is_root("full to the end"):
@@ -275,6 +296,7 @@ def main():
     fifo()
     blocked_sigpipe()
     size_limit()
+    handed_over()
     full_at_exit()
     sockets_and_devices()
     tt.done()
