@@ -235,8 +235,8 @@ def handed_over():
     d.do("open b c d")
     d.do("pid = os.fork(); pid or os._exit(0)")
     d.do("os.waitpid(pid, 0)")
-    d.p.stdin.write(f"os.execv('/usr/bin/python3', ['python3', '-ISB', '-c', {SCRIPT!r}])\n")
-    d.p.stdin.flush()
+    again = "print('done', flush=True)\n" + SCRIPT
+    d.do(f"os.execv('/usr/bin/python3', ['python3', '-ISB', '-c', {again!r}])")
     d.do("resource.setrlimit(resource.RLIMIT_FSIZE, (resource.getrlimit(resource.RLIMIT_FSIZE)[1],) * 2)")
     d.do("open e")
     d.end("an exec")
