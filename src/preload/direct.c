@@ -242,8 +242,8 @@ void pl_log_line(const struct event *ev)
 
 uint64_t pl_log_unsaid(void)
 {
-	uint64_t n = __atomic_load_n(&lost, __ATOMIC_RELAXED) +
-		     __atomic_load_n(&sampled, __ATOMIC_RELAXED);
+	/* what sampling left out is said before the line of the exec */
+	uint64_t n = __atomic_load_n(&lost, __ATOMIC_RELAXED);
 
 	return n < PL_LOG_UNSAID_MAX ? n : PL_LOG_UNSAID_MAX;
 }

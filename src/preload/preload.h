@@ -308,7 +308,7 @@ void pl_log_fork_child(void);
 #define PL_LOG_UNSAID_MAX  ((1ull << PL_LOG_UNSAID_BITS) - 1)
 void pl_log_open(const char *path, uint64_t mark);
 
-/* pl_log_unsaid - events that are lost or left out and of which no line tells, for the next image */
+/* pl_log_unsaid - events lost of which no line tells: for the next image to say */
 uint64_t pl_log_unsaid(void);
 void pl_log_inherit(uint64_t unsaid);
 int pl_log_fd(void);
