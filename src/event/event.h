@@ -106,12 +106,14 @@ static inline unsigned event_call_argc(enum event_call call)
 }
 
 /*
- * event_call_moves - whether the call can change the cwd: a recorder that follows relative paths
+ * event_call_moves - whether the call can change the cwd or the root: a recorder that follows paths
  * needs it
  */
 static inline bool event_call_moves(enum event_call call)
 {
-	return call == EVENT_CALL_chdir || call == EVENT_CALL_fchdir;
+	return call == EVENT_CALL_chdir || call == EVENT_CALL_fchdir ||
+	       call == EVENT_CALL_chroot || call == EVENT_CALL_pivot_root ||
+	       call == EVENT_CALL_setns;
 }
 
 enum event_type {
