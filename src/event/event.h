@@ -111,9 +111,8 @@ static inline unsigned event_call_argc(enum event_call call)
  */
 static inline bool event_call_moves(enum event_call call)
 {
-	return call == EVENT_CALL_chdir || call == EVENT_CALL_fchdir ||
-	       call == EVENT_CALL_chroot || call == EVENT_CALL_pivot_root ||
-	       call == EVENT_CALL_setns;
+	return call == EVENT_CALL_chdir || call == EVENT_CALL_fchdir || call == EVENT_CALL_chroot ||
+	       call == EVENT_CALL_pivot_root || call == EVENT_CALL_setns;
 }
 
 enum event_type {
