@@ -27,7 +27,8 @@
 #define SCRIPT_DEPTH 5 /* the kernel's limit on interpreters of interpreters */
 #define HEAD_BYTES   1024
 #define PHDRS_MAX    32
-#define DYNAMIC_READ 32 /* entries: what a program needs comes first in them */
+#define DYNAMIC_READ 16 /* entries of a dynamic section at a time */
+#define DYNAMIC_MAX  256
 
 /* An ELF file and its first bytes, in which the headers must lie. */
 struct elf {
@@ -107,16 +108,21 @@ static uint64_t find_first_needed(const struct elf *e)
 	uint64_t table = 0, name = UINT64_MAX;
 	Elf64_Dyn dyn[DYNAMIC_READ];
 	Elf64_Phdr ph;
-	long n;
 
-	n = find_header(e, PT_DYNAMIC, &ph)
-		    ? tt_sys4(SYS_pread64, e->fd, dyn, sizeof(dyn), ph.p_offset)
-		    : 0;
-	for (long i = 0; i < n / (long)sizeof(dyn[0]) && dyn[i].d_tag != DT_NULL; i++) {
-		if (dyn[i].d_tag == DT_NEEDED && name == UINT64_MAX)
-			name = dyn[i].d_un.d_val;
-		else if (dyn[i].d_tag == DT_STRTAB)
-			table = dyn[i].d_un.d_ptr;
+	if (!find_header(e, PT_DYNAMIC, &ph))
+		return 0;
+	for (unsigned i = 0; i < DYNAMIC_MAX && (!table || name == UINT64_MAX); i++) {
+		const Elf64_Dyn *d = &dyn[i % DYNAMIC_READ];
+
+		if (d == dyn && tt_sys4(SYS_pread64, e->fd, dyn, sizeof(dyn),
+					ph.p_offset + i * sizeof(*d)) != (long)sizeof(dyn))
+			return 0;
+		if (d->d_tag == DT_NULL)
+			return 0;
+		if (d->d_tag == DT_NEEDED && name == UINT64_MAX)
+			name = d->d_un.d_val;
+		else if (d->d_tag == DT_STRTAB)
+			table = d->d_un.d_ptr;
 	}
 	if (!table || name == UINT64_MAX)
 		return 0;
