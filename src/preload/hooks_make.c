@@ -23,9 +23,10 @@
  */
 static size_t take_template(struct pl_call *c, const char *template, char *kept)
 {
-	size_t n = (uintptr_t) template <4096 ? 0 : strnlen(template, EVENT_PATH_MAX);
-	bool fits = n && n < TEMPLATE_KEPT;
+	bool ends, fits;
+	size_t n = pl_text_len(template, EVENT_PATH_MAX, &ends);
 
+	fits = n && n < TEMPLATE_KEPT;
 	if (fits) {
 		memcpy(kept, template, n);
 		kept[n] = '\0';
