@@ -10,7 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_KEPT 1024 /* longest directory path of a dirfd that is resolved */
+#define DIR_KEPT   1024 /* longest directory path of a dirfd that is resolved */
+#define DIR_OF_TWO 768  /* the same where a call has two */
 
 /* Not in any header: what _FORTIFY_SOURCE makes of open and openat without a mode. */
 int __open_2(const char *path, int flags);
@@ -221,7 +222,7 @@ TT_PUBLIC int unlinkat(int dirfd, const char *path, int flags)
 
 TT_PUBLIC int renameat(int from_dirfd, const char *from, int to_dirfd, const char *to)
 {
-	char from_dir[DIR_KEPT], to_dir[DIR_KEPT];
+	char from_dir[DIR_OF_TWO], to_dir[DIR_OF_TWO];
 	struct pl_call c;
 	int r;
 
@@ -240,7 +241,7 @@ TT_PUBLIC int renameat(int from_dirfd, const char *from, int to_dirfd, const cha
 TT_PUBLIC int renameat2(int from_dirfd, const char *from, int to_dirfd, const char *to,
 			unsigned flags)
 {
-	char from_dir[DIR_KEPT], to_dir[DIR_KEPT];
+	char from_dir[DIR_OF_TWO], to_dir[DIR_OF_TWO];
 	struct pl_call c;
 	int r;
 

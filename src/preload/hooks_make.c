@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #define DIR_KEPT      1024 /* longest directory path of a dirfd that is resolved */
+#define DIR_OF_TWO    768  /* the same where a call has two */
 #define TEMPLATE_KEPT 1536
 
 /*
@@ -22,9 +23,10 @@
  */
 static size_t take_template(struct pl_call *c, const char *template, char *kept)
 {
-	size_t n = (uintptr_t) template <4096 ? 0 : strnlen(template, EVENT_PATH_MAX);
-	bool fits = n && n < TEMPLATE_KEPT;
+	bool ends, fits;
+	size_t n = pl_text_len(template, EVENT_PATH_MAX, &ends);
 
+	fits = n && n < TEMPLATE_KEPT;
 	if (fits) {
 		memcpy(kept, template, n);
 		kept[n] = '\0';
@@ -194,7 +196,7 @@ TT_PUBLIC sem_t *sem_open(const char *object, int flags, ...)
 
 TT_PUBLIC int linkat(int from_dirfd, const char *from, int to_dirfd, const char *to, int flags)
 {
-	char from_dir[DIR_KEPT], to_dir[DIR_KEPT];
+	char from_dir[DIR_OF_TWO], to_dir[DIR_OF_TWO];
 	struct pl_call c;
 	int r;
 

@@ -186,6 +186,7 @@ TT_PUBLIC int mount(const char *source, const char *target, const char *type, un
 		    const void *data)
 {
 	struct pl_call c;
+	bool ends;
 	int r;
 
 	if (!pl_enter(&c, EVENT_CALL_mount))
@@ -194,7 +195,7 @@ TT_PUBLIC int mount(const char *source, const char *target, const char *type, un
 	pl_arg_text(&c, 1, target);
 	pl_arg_text(&c, 2, type);
 	pl_arg_num(&c, 3, (int64_t)flags);
-	pl_arg_num(&c, 4, (uintptr_t)data < 4096 ? 0 : (int64_t)strnlen(data, DATA_MAX));
+	pl_arg_num(&c, 4, (int64_t)pl_text_len(data, DATA_MAX, &ends));
 	pl_begin(&c);
 	r = PL_NEXT(mount)(source, target, type, flags, data);
 	pl_end(&c, r, r < 0);

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """CPython's own tests of the operating system, with and without Telltale: each case ends the same way.
 
-test_socket runs without its cases for AF_VSOCK, which would leave the machine.
+test_socket runs without its cases for AF_VSOCK, which would leave the machine. No Debian package carries the tests
+of git or of busybox.
 """
 import glob
 import os

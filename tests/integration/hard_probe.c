@@ -7,6 +7,7 @@
 #undef _FORTIFY_SOURCE
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -20,10 +21,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 int __open_2(const char *path, int flags);
@@ -129,6 +132,32 @@ static void paths(char *bad, int dir)
 	said("symlink", symlink(bad, "link"));
 	said("symlink to", symlink("there", bad));
 	said("chdir", chdir(bad));
+	said("chroot", chroot(bad));
+	said("mkdirat", mkdirat(dir, bad, 0700));
+	said("linkat", linkat(dir, bad, dir, "x", 0));
+	said("symlinkat", symlinkat("x", dir, bad));
+	said("truncate", truncate(bad, 3));
+	said("chmod", chmod(bad, 0600));
+	said("fchmodat", fchmodat(dir, bad, 0600, 0));
+	said("chown", chown(bad, 0, 0));
+	said("fchownat", fchownat(dir, bad, 0, 0, 0));
+	said("utimensat", bad ? utimensat(dir, bad, NULL, 0) : 0);
+	said("utimensat times", utimensat(dir, "there", (struct timespec *)(void *)bad, 0));
+	said("setxattr path", setxattr(bad, "user.x", "y", 1, 0));
+	said("setxattr name", setxattr("there", bad, "y", 1, 0));
+	said("setxattr value", setxattr("there", "user.x", bad, 1, XATTR_REPLACE));
+	said("mkfifo", mkfifo(bad, 0600));
+	said("mknod", mknod(bad, S_IFREG | 0600, 0));
+	IN_CHILD("opendir", opendir(bad) != NULL); /* libc looks at the text */
+	said("memfd_create", memfd_create(bad, MFD_CLOEXEC) >= 0 ? 0 : -1);
+	/* each of these alone makes it fail, whoever asks */
+	said("mount source", mount(bad, "/not/there", "tmpfs", 0, NULL));
+	said("mount target", mount("none", bad, "tmpfs", 0, NULL));
+	said("mount type", mount("none", "/not/there", bad, 0, NULL));
+	said("mount data", mount("none", "/not/there", "tmpfs", 0, bad));
+	said("umount", umount(bad));
+	IN_CHILD("mkstemp", mkstemp(bad));
+	IN_CHILD("mkdtemp", mkdtemp(bad) != NULL);
 }
 
 static void programs(char *bad, int dir)

@@ -398,7 +398,7 @@ int main(int argc, char **args)
 	signal(SIGPIPE, SIG_IGN);
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (int n = 0; n < COUNT; n++) {
-		/* a fork child runs on a copy of it, an _exit leaves it to be looked at from here */
+		/* a fork child runs on a copy of it, _exit leaves it to be looked at from here */
 		bool ends = n == N__exit || n == N__Exit;
 		int status;
 
