@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_KEPT 1024 /* longest directory path of a dirfd that is resolved */
+#define DIR_KEPT 960 /* longest directory path of a dirfd that is resolved */
 
 /* Not in any header: what _FORTIFY_SOURCE makes of open and openat without a mode. */
 int __open_2(const char *path, int flags);

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_KEPT      1024 /* longest directory path of a dirfd that is resolved */
+#define DIR_KEPT      960 /* longest directory path of a dirfd that is resolved */
 #define TEMPLATE_KEPT 1536
 
 /*
