@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "cli/cli.h"
 #include "cli/library.h"
+#include "event/config.h"
 #include "event/redact.h"
 #include "policy/policy.h"
 #include "recorder/recorder.h"
@@ -89,6 +90,20 @@ static int take_orphans(const char *text, struct recorder_options *opts)
 					      : -EINVAL;
 }
 
+static int take_io(const char *text, struct recorder_options *opts)
+{
+	static const char names[][8] = {"counts", "events", "off"};
+	static const uint32_t modes[] = {EVENT_IO_COUNTS, EVENT_IO_EVENTS, EVENT_IO_OFF};
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) != 0)
+			continue;
+		opts->io = &modes[i];
+		return 0;
+	}
+	return -EINVAL;
+}
+
 /* 0 to go on, else *ret_status is what to exit with. */
 static int take_option(int c, struct run_words *w)
 {
@@ -126,6 +141,10 @@ static int take_option(int c, struct run_words *w)
 		return w->opts.audit || strcmp(optarg, "preload") == 0
 			       ? 0
 			       : usage("--sensor is preload or audit, not", optarg);
+	case 'I':
+		return take_io(optarg, &w->opts) == 0
+			       ? 0
+			       : usage("--io is counts, events or off, not", optarg);
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -147,6 +166,7 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"orphans", required_argument, NULL, 'O'},
 		{"on-full", required_argument, NULL, 'F'},
 		{"config", required_argument, NULL, 'c'},
+		{"io", required_argument, NULL, 'I'},
 		{"no-preload", no_argument, NULL, 'N'},
 		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},

@@ -27,6 +27,7 @@ const struct cli_verb cli_verbs[] = {
 		"                        them, the default) or block (the command waits)\n"
 		"      --sensor=HOW      how the library gets into programs: preload (default), or audit\n"
 		"                        (LD_AUDIT: also sees what evades symbol interposition)\n"
+		"      --io HOW          bytes through fds: counts (default), events (each call) or off\n"
 		"      --no-preload      run without the library: processes and figures only\n"
 		"  -q, --quiet           no closing line on a terminal\n"
 		HELP_HELP

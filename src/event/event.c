@@ -20,6 +20,32 @@ const struct event_call_info *event_call_info(enum event_call call)
 	return &calls[call];
 }
 
+const bool event_opens_fd[EVENT_CALL_COUNT] = {
+	[EVENT_CALL_open] = true,         [EVENT_CALL_open64] = true,
+	[EVENT_CALL_openat] = true,       [EVENT_CALL_openat64] = true,
+	[EVENT_CALL_creat] = true,        [EVENT_CALL_creat64] = true,
+	[EVENT_CALL___open_2] = true,     [EVENT_CALL___open64_2] = true,
+	[EVENT_CALL___openat_2] = true,   [EVENT_CALL___openat64_2] = true,
+	[EVENT_CALL_fopen] = true,        [EVENT_CALL_fopen64] = true,
+	[EVENT_CALL_freopen] = true,      [EVENT_CALL_freopen64] = true,
+	[EVENT_CALL_mkstemp] = true,      [EVENT_CALL_mkstemp64] = true,
+	[EVENT_CALL_mkostemp] = true,     [EVENT_CALL_mkostemp64] = true,
+	[EVENT_CALL_mkstemps] = true,     [EVENT_CALL_mkstemps64] = true,
+	[EVENT_CALL_mkostemps] = true,    [EVENT_CALL_mkostemps64] = true,
+	[EVENT_CALL_opendir] = true,      [EVENT_CALL_shm_open] = true,
+	[EVENT_CALL_tmpfile] = true,      [EVENT_CALL_tmpfile64] = true,
+	[EVENT_CALL_memfd_create] = true, [EVENT_CALL_popen] = true,
+	[EVENT_CALL_accept] = true,       [EVENT_CALL_accept4] = true,
+};
+
+bool event_call_dups(const struct event *ev)
+{
+	if (ev->call >= EVENT_CALL_dup && ev->call <= EVENT_CALL_dup3)
+		return true;
+	return (ev->call == EVENT_CALL_fcntl || ev->call == EVENT_CALL_fcntl64) &&
+	       (ev->args[1].num == F_DUPFD || ev->args[1].num == F_DUPFD_CLOEXEC);
+}
+
 /* Which argument holds the @which-th path, and which dirfd it is relative to (-1: the cwd). */
 static int find_path_arg(const struct event *ev, int which, int *ret_dir)
 {
@@ -139,7 +165,7 @@ bool event_put_path(const struct event *ev, int which, struct tt_out *o)
 	}
 	i = find_path_arg(ev, which, &dir);
 	if (i < 0) {
-		/* fexecve: the path of the fd itself, where the sensor looked it up */
+		/* the path of the fd itself, where it is known */
 		arg = ev->args[0];
 		if (which || calls[ev->call].layout[0] != 'f' || !arg.data || ev->root_unknown)
 			return false;
@@ -191,6 +217,14 @@ bool event_writes(const struct event *ev)
 		return memchr(mode, 'w', len) || memchr(mode, 'a', len) || memchr(mode, '+', len);
 	}
 	return false;
+}
+
+bool event_opens_folder(const struct event *ev)
+{
+	int i = find_arg(ev, 'o');
+
+	return ev->call == EVENT_CALL_opendir ||
+	       (i >= 0 && (ev->args[i].num & (O_DIRECTORY | O_PATH)));
 }
 
 _Static_assert(EVENT_CALL_freopen64 - EVENT_CALL_open == 13,

@@ -42,6 +42,8 @@ enum event_call {
 	EVENT_CALL_COUNT
 };
 
+struct event;
+
 struct event_call_info {
 	char name[24];
 	char layout[7];
@@ -60,17 +62,44 @@ static inline bool event_call_makes_name(enum event_call call)
 _Static_assert(EVENT_CALL_mkdtemp - EVENT_CALL_mkstemp == 8,
 	       "the calls with templates stand together in calls.def");
 
+/* event_call_opens - the result of the call, if it is not negative, is a new fd */
+extern const bool event_opens_fd[EVENT_CALL_COUNT];
+static inline bool event_call_opens(enum event_call call)
+{
+	return event_opens_fd[call];
+}
+
+/* event_call_closes - the call gives its first argument, an fd, back */
+static inline bool event_call_closes(enum event_call call)
+{
+	return call >= EVENT_CALL_close && call <= EVENT_CALL_pclose;
+}
+
+/* event_call_dups - the result of the call is another number for its first argument, an fd */
+bool event_call_dups(const struct event *ev);
+
+/* event_call_execs - the call turns this image into another */
+static inline bool event_call_execs(enum event_call call)
+{
+	return call <= EVENT_CALL_execveat;
+}
+_Static_assert(EVENT_CALL_execve == 0 && EVENT_CALL_execveat == 8 &&
+		       EVENT_CALL_pclose - EVENT_CALL_close == 3,
+	       "the exec family stands first in calls.def, those that close stand together");
+
 /*
- * event_call_has_extra - whether the call yields something that is no argument: event.extra
+ * event_call_has_extra - whether the call has something that is no argument: event.extra
  * getaddrinfo: socket addresses, a length byte in front of each. chdir, fchdir: the new cwd as
  * getcwd(3) has it. chroot, pivot_root: the cwd before, where the sensor looked it up. mkstemp and
- * its kind: the template, filled in.
+ * its kind: the template, filled in. Those that close: struct event_fd_counts of the fd. Execs: the
+ * open fds, struct event_open_fd each; exit and replaced have them, too.
  */
 static inline bool event_call_has_extra(enum event_call call)
 {
 	return call == EVENT_CALL_getaddrinfo || call == EVENT_CALL_chdir ||
 	       call == EVENT_CALL_fchdir || call == EVENT_CALL_chroot ||
-	       call == EVENT_CALL_pivot_root || event_call_makes_name(call);
+	       call == EVENT_CALL_pivot_root || event_call_makes_name(call) ||
+	       event_call_closes(call) || event_call_execs(call);
 }
 
 /*
@@ -114,6 +143,22 @@ static inline bool event_call_moves(enum event_call call)
 	return call == EVENT_CALL_chdir || call == EVENT_CALL_fchdir || call == EVENT_CALL_chroot ||
 	       call == EVENT_CALL_pivot_root || call == EVENT_CALL_setns;
 }
+
+/* What went through an fd. */
+struct event_fd_counts {
+	uint64_t bytes_read, bytes_written;
+	uint64_t reads, writes; /* calls that did not fail */
+};
+
+#define EVENT_OPEN_FDS_MAX 24 /* kept of one image, besides its total */
+
+/* An fd that is still open when its image ends. The first of a block is the image's total. */
+struct event_open_fd {
+	int64_t fd; /* or EVENT_FD_TOTAL; EVENT_FD_TOTAL_CUT: there were more than follow */
+	struct event_fd_counts counts;
+};
+#define EVENT_FD_TOTAL     (-1)
+#define EVENT_FD_TOTAL_CUT (-2)
 
 enum event_type {
 	EVENT_SYSCALL,
@@ -206,8 +251,10 @@ struct event {
 	 */
 	struct event_text root;
 	bool root_unknown; /* it has another, nobody knows where: absolute paths are unresolved */
-	/* see event_call_has_extra() */
-	struct event_text extra;
+	struct event_text extra; /* see event_call_has_extra(); also of exit and replaced */
+	/* the path of an fd of @extra, asked with @fd_path_of; NULL: none is known */
+	bool (*fd_path)(const void *fd_path_of, int64_t fd, struct event_text *ret);
+	const void *fd_path_of;
 
 	/* EVENT_PROCESS */
 	enum event_act act;
@@ -264,6 +311,9 @@ static inline bool event_opens(enum event_call call)
 	return (call >= EVENT_CALL_open && call <= EVENT_CALL_freopen64) ||
 	       call == EVENT_CALL_opendir;
 }
+
+/* event_opens_folder - whether an open-like call asks for an fd that only paths start from */
+bool event_opens_folder(const struct event *ev);
 
 /* event_writes - whether an open-like call asked for write access or could create or cut a file */
 bool event_writes(const struct event *ev);

@@ -202,6 +202,9 @@ static void put_arg(struct line *l, const struct event *ev, unsigned i, char let
 	case 'K':
 		event_put_accept_flags(&l->o, arg->num);
 		return;
+	case 'c':
+		event_put_fcntl_command(&l->o, arg->num);
+		return;
 	default:
 		break;
 	}
@@ -456,6 +459,9 @@ static void put_paths(struct line *l, const struct event *ev)
 	bool relative = false, resolved;
 	size_t before;
 
+	/* the path of an fd is as good as the table it comes from */
+	if (layout[0] == 'f' && ev->args[0].data)
+		relative = ev->call != EVENT_CALL_fchdir || !ev->extra.data;
 	for (unsigned i = 0; layout[i]; i++)
 		relative |= is_relative(ev, i, layout[i]);
 	/* "fd:4" stands for itself, but the cwd it leads to is said from "/" */
@@ -511,6 +517,56 @@ static void put_addresses(struct line *l, const struct event *ev)
 	put_lit(l, "]");
 }
 
+static void put_counts(struct line *l, const struct event_fd_counts *n)
+{
+	static const char names[4][14] = {"bytes_read", "bytes_written", "reads", "writes"};
+	const uint64_t values[4] = {n->bytes_read, n->bytes_written, n->reads, n->writes};
+
+	for (unsigned i = 0; i < 4; i++)
+		if (values[i])
+			put_u64_key(l, names[i], values[i]);
+}
+
+/* The counts of one fd that was closed. */
+static void put_closed(struct line *l, const struct event *ev)
+{
+	struct event_fd_counts n;
+
+	if (!event_call_closes(ev->call) || ev->extra.len != sizeof(n))
+		return;
+	memcpy(&n, ev->extra.data, sizeof(n));
+	put_counts(l, &n);
+}
+
+/* An image ends: what went through it, and through each fd that it leaves open. */
+static void put_open_fds(struct line *l, const struct event *ev)
+{
+	struct event_open_fd fd;
+	struct event_text path;
+	bool any = false;
+
+	for (size_t at = 0; at + sizeof(fd) <= ev->extra.len; at += sizeof(fd)) {
+		memcpy(&fd, ev->extra.data + at, sizeof(fd));
+		if (at == 0) {
+			l->cut |= fd.fd == EVENT_FD_TOTAL_CUT;
+			put_counts(l, &fd.counts);
+			continue;
+		}
+		if (any)
+			put_lit(l, ", {\"fd\": ");
+		else
+			put_lit(l, ", \"open_fds\": [{\"fd\": ");
+		any = true;
+		tt_out_i64(&l->o, fd.fd);
+		if (ev->fd_path && ev->fd_path(ev->fd_path_of, fd.fd, &path))
+			put_text_key(l, "path", &path);
+		put_counts(l, &fd.counts);
+		put_lit(l, "}");
+	}
+	if (any)
+		put_lit(l, "]");
+}
+
 static void put_process(struct line *l, const struct event *ev)
 {
 	const char *name = event_signal_name(ev->signal);
@@ -541,6 +597,8 @@ static void put_process(struct line *l, const struct event *ev)
 			put_lit(l, "\"");
 		}
 	}
+	if (ev->act != EVENT_ACT_START)
+		put_open_fds(l, ev);
 }
 
 static void put_gap(struct line *l, const struct event *ev)
@@ -602,6 +660,9 @@ static void put_tail(struct line *l, const struct event *ev)
 	if (ev->type == EVENT_SYSCALL) {
 		put_paths(l, ev);
 		put_addresses(l, ev);
+		put_closed(l, ev);
+		if (event_call_execs(ev->call))
+			put_open_fds(l, ev);
 		if (l->cut)
 			put_lit(l, ", \"truncated\": true");
 		if (ev->in_flight)

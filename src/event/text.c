@@ -116,6 +116,20 @@ void event_put_accept_flags(struct tt_out *o, int64_t flags)
 	put_bits(o, flags, false, accept_flags, TT_ARRAY_SIZE(accept_flags));
 }
 
+void event_put_fcntl_command(struct tt_out *o, int64_t command)
+{
+	switch (command) {
+	case F_DUPFD:
+		tt_out_str(o, "F_DUPFD");
+		break;
+	case F_DUPFD_CLOEXEC:
+		tt_out_str(o, "F_DUPFD_CLOEXEC");
+		break;
+	default:
+		tt_out_i64(o, command);
+	}
+}
+
 static void put_ipv4(struct tt_out *o, const uint8_t a[4])
 {
 	for (int i = 0; i < 4; i++) {

@@ -38,6 +38,9 @@ void event_put_typed_mode(struct tt_out *o, uint64_t mode);
 void event_put_times(struct tt_out *o, const void *two, size_t len, int is_timespec);
 void event_put_accept_flags(struct tt_out *o, int64_t flags);
 
+/* event_put_fcntl_command - "F_DUPFD", or its number */
+void event_put_fcntl_command(struct tt_out *o, int64_t command);
+
 /*
  * event_put_addr - "192.0.2.1:9", "[::1]:80", "unix:/path", "unix:@name", "family:16"
  * @sa: @len bytes of a socket address, any alignment, any content

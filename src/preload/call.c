@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "preload/fds.h"
 #include "ring/clock.h"
 #include "ring/put.h"
 
@@ -25,7 +26,7 @@ void pl_arg_dirfd(struct pl_call *c, unsigned i, int fd, const char *path, char 
 	long n;
 
 	pl_arg_num(c, i, fd);
-	if (fd == AT_FDCWD || !pl_can_read(path, 1) || path[0] == '/')
+	if (pl_process.mode == PL_RING || fd == AT_FDCWD || !pl_can_read(path, 1) || path[0] == '/')
 		return;
 	tt_out_init(&o, link, sizeof(link));
 	tt_out_str(&o, "/proc/self/fd/");
@@ -36,6 +37,7 @@ void pl_arg_dirfd(struct pl_call *c, unsigned i, int fd, const char *path, char 
 		return;
 	c->args[i].data = buf;
 	c->args[i].len = (size_t)n;
+	c->quiet |= event_opens((enum event_call)c->call); /* perhaps: pl_begin() knows */
 }
 
 void pl_arg_argv(struct pl_call *c, unsigned i, char *const *argv, char *buf, size_t cap)
@@ -93,6 +95,12 @@ void pl_out(struct pl_call *c, unsigned i, const void *bytes, size_t len)
 	} else if (c->rec && is_open(c)) {
 		ring_arg_fill(c->rec, i, bytes, len);
 	}
+}
+
+void pl_take_back(struct pl_call *c)
+{
+	if (c->rec && is_open(c))
+		c->rec->flags |= RING_FLAG_SILENT;
 }
 
 static void who_now(struct ring_who *ret, const struct pl_image *image)
@@ -178,11 +186,15 @@ void pl_thread_ready(void)
 }
 
 /* An event that has no record: the image's slot says how many there are. */
-TT_COLD static void count_lost(struct pl_image *image, bool had_lane)
+TT_COLD static void count_lost(const struct pl_call *c, bool had_lane)
 {
+	struct pl_image *image = pl_image_now();
+
 	if (!had_lane)
 		__atomic_fetch_add(&pl_process.ring.header->refused, 1, __ATOMIC_RELAXED);
-	if (image->slot)
+	if (image->slot && (c->flags & RING_FLAG_SILENT))
+		__atomic_fetch_add(&image->slot->lost_silent, 1, __ATOMIC_RELAXED);
+	else if (image->slot)
 		__atomic_fetch_add(had_lane ? &image->slot->lost_full : &image->slot->lost_no_lane,
 				   1, __ATOMIC_RELAXED);
 }
@@ -259,7 +271,7 @@ TT_COLD static void begin_in_ring(struct pl_call *c)
 	if (t->depth)
 		drop_abandoned((uintptr_t)c);
 	if (!has_lane()) {
-		count_lost(pl_image_now(), false);
+		count_lost(c, false);
 		return;
 	}
 	if (t->in_vfork)
@@ -268,12 +280,19 @@ TT_COLD static void begin_in_ring(struct pl_call *c)
 	c->rec = ring_call_begin(&t->writer, (enum event_call)c->call, c->args, c->argc,
 				 t->in_vfork ? &who : NULL, c->ticks);
 	if (!c->rec) {
-		count_lost(pl_image_now(), true);
+		count_lost(c, true);
 		return;
 	}
+	c->rec->flags |= c->flags & RING_FLAG_SILENT;
 	c->tag = c->rec->tag;
 	if (t->depth < PL_OPEN_MAX)
 		push(t, c);
+}
+
+void pl_begin_silent(struct pl_call *c)
+{
+	c->flags |= RING_FLAG_SILENT;
+	begin_in_ring(c);
 }
 
 /* The event as the formatter and the filter want it. */
@@ -297,7 +316,10 @@ TT_COLD static bool is_quiet(const struct pl_call *c)
 	struct event ev;
 
 	fill_event(&ev, c);
-	return event_is_quiet(&ev);
+	if (!event_is_quiet(&ev))
+		return false;
+	/* a folder is told of all the same: paths may start from it */
+	return pl_process.mode != PL_RING || !event_opens_folder(&ev);
 }
 
 /* Whatever is not the plain case: a thread with a lane, and no call of its own in flight. */
@@ -327,7 +349,7 @@ TT_HOT void pl_begin(struct pl_call *c)
 	c->rec = ring_call_begin(&t->writer, (enum event_call)c->call, c->args, c->argc, NULL,
 				 c->ticks);
 	if (TT_UNLIKELY(!c->rec)) {
-		count_lost(&pl_process.image, true);
+		count_lost(c, true);
 		return;
 	}
 	c->tag = c->rec->tag;
@@ -460,12 +482,15 @@ void pl_start_event(const struct pl_image *image, enum event_how how, const char
 
 void pl_exit_event(int status)
 {
+	struct event_open_fd open_fds[EVENT_OPEN_FDS_MAX + 1];
 	struct pl_image *image = pl_image_now();
 	struct event ev = {
 		.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_EXIT};
 
 	if (pl_process.mode == PL_OFF || __atomic_exchange_n(&image->ended, true, __ATOMIC_RELAXED))
 		return;
+	if (!pl_thread.in_vfork)
+		ev.extra = (struct event_text){(char *)open_fds, pl_fds_open(open_fds)};
 	if (pl_process.mode == PL_DIRECT) {
 		stamp(&ev, image);
 		ev.exit_code = status & 0xff;
@@ -474,7 +499,7 @@ void pl_exit_event(int status)
 		struct ring_who who;
 
 		who_now(&who, image);
-		(void)ring_exit_put(&pl_thread.writer, status & 0xff,
+		(void)ring_exit_put(&pl_thread.writer, status & 0xff, &ev.extra,
 				    image == &pl_process.image ? NULL : &who,
 				    ring_ticks(pl_process.clock));
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The exec family: recorded before the attempt, and once more if it fails. */
+#include "preload/fds.h"
 #include "preload/preload.h"
 
 #include <alloca.h>
@@ -79,6 +80,8 @@ static const char *named_file(const struct exec *x, char *buf, size_t cap, int *
 static int do_exec(const struct exec *x)
 {
 	char fd_path[32];
+	struct event_open_fd open_fds[EVENT_OPEN_FDS_MAX + 1];
+	unsigned extra = (unsigned)strlen(event_call_info(x->call)->layout);
 	struct pl_follow follow;
 	struct pl_call c;
 	int r, dirfd, saved = errno;
@@ -92,6 +95,7 @@ static int do_exec(const struct exec *x)
 	if (!follow.follows)
 		c.flags |= RING_FLAG_UNFOLLOWED;
 	put_args(&c, x, &follow);
+	pl_arg_bytes(&c, extra, open_fds, pl_thread.in_vfork ? 0 : pl_fds_open(open_fds));
 	pl_point(&c);
 	errno = saved;
 	r = real_exec(x, follow.envp);
@@ -107,6 +111,7 @@ static int do_exec(const struct exec *x)
 	}
 	saved = errno;
 	pl_follow_withdraw(&follow);
+	pl_arg_bytes(&c, extra, NULL, 0); /* the image goes on, and so do its counts */
 	pl_begin(&c);
 	pl_end_error(&c, r, saved);
 	pl_follow_done(&follow);

@@ -1,14 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * The ends of fds, and their copies. What ends here was counted (fds.h), and the recorder keeps a
+ * table of its own that follows.
+ *
  * Our one fd stays out of the way. A program that closes "everything above 2" never had ours, so
  * for it the number behaves as one that is not open; without this, every program that cleans up
- * before exec would lose its children's record. Nothing here is recorded.
+ * before exec would lose its children's record.
  */
+#include "preload/fds.h"
 #include "preload/preload.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <unistd.h>
+
+#ifndef CLOSE_RANGE_CLOEXEC
+#define CLOSE_RANGE_CLOEXEC 4u
+#endif
 
 static int own_fd(void)
 {
@@ -25,16 +36,171 @@ static bool is_own(int fd)
 	return pl_process.mode == PL_RING ? pl_ring_is_ours() : pl_log_is_ours();
 }
 
-TT_PUBLIC int close(int fd)
+/*
+ * An fd ends: its event, begun. Where the recorder alone is to know, that is said after the fact:
+ * most of those numbers turn out not to have been open.
+ */
+struct ending {
+	struct pl_call c;
+	struct event_fd_counts counts;
+	enum event_call call;
+	int fd;
+	enum pl_fd_state state; /* before */
+	enum pl_fd_end how;
+	char path[EVENT_PATH_MAX / 4];
+};
+
+__attribute__((__always_inline__)) static inline void prepare_end(struct ending *e,
+								  enum event_call call, int fd)
 {
-	if (TT_UNLIKELY(is_own(fd))) {
+	bool used;
+
+	e->call = call;
+	e->fd = fd;
+	e->state = pl_fd_state(fd);
+	e->how = pl_fd_ends(fd, &e->counts);
+	if (TT_LIKELY(e->how != PL_END_EVENT))
+		return;
+	if (!pl_enter(&e->c, call)) {
+		e->how = PL_END_NOTHING;
+		return;
+	}
+	pl_arg_dirfd(&e->c, 0, fd, "", e->path, sizeof(e->path));
+	used = e->counts.reads | e->counts.writes;
+	pl_arg_bytes(&e->c, 1, &e->counts, used ? sizeof(e->counts) : 0);
+}
+
+__attribute__((__always_inline__)) static inline void begin_end(struct ending *e,
+								enum event_call call, int fd)
+{
+	prepare_end(e, call, fd);
+	if (e->how == PL_END_EVENT)
+		pl_begin(&e->c);
+}
+
+static void tell_recorder(enum event_call call, int fd)
+{
+	struct pl_call c;
+
+	if (!pl_enter(&c, call))
+		return;
+	pl_arg_fd(&c, 0, fd);
+	pl_arg_bytes(&c, 1, NULL, 0);
+	pl_begin_silent(&c);
+	pl_end(&c, 0, false);
+}
+
+/* @failed: the fd may still be there, unless it never was. */
+static void finish_end(struct ending *e, int64_t result, bool failed)
+{
+	switch (e->how) {
+	case PL_END_EVENT:
+		pl_end(&e->c, result, failed);
+		break;
+	case PL_END_SILENT:
+		if (failed)
+			break;
+		tell_recorder(e->call, e->fd);
+		pl_fd_gone(e->fd);
+		break;
+	case PL_END_NOTHING:
+		break;
+	}
+}
+
+TT_COLD static int close_otherwise(int fd)
+{
+	struct ending e;
+	int r;
+
+	if (is_own(fd)) {
 		errno = EBADF;
 		return -1;
 	}
-	return PL_NEXT(close)(fd);
+	begin_end(&e, EVENT_CALL_close, fd);
+	r = PL_NEXT(close)(fd);
+	finish_end(&e, r, r < 0);
+	return r;
 }
 
-TT_PUBLIC int close_range(unsigned first, unsigned last, int flags)
+/* By far the most: an fd that was recorded when it was opened. It is none of ours then. */
+TT_HOT TT_PUBLIC int close(int fd)
+{
+	struct event_fd_counts counts;
+	struct pl_call c;
+	int r;
+
+	if (TT_UNLIKELY(pl_process.mode != PL_RING || pl_thread.in_vfork || !pl_fd_is_plain(fd) ||
+			!pl_enter(&c, EVENT_CALL_close)))
+		return close_otherwise(fd);
+	pl_arg_fd(&c, 0, fd);
+	c.argc = 1;
+	if (pl_fd_is_used(fd)) {
+		(void)pl_fd_ends(fd, &counts);
+		pl_arg_bytes(&c, c.argc++, &counts, sizeof(counts));
+	}
+	pl_fd_is_closed(fd);
+	pl_begin(&c);
+	r = PL_NEXT(close)(fd);
+	pl_end_error(&c, r, r < 0 ? errno : 0);
+	return r;
+}
+
+TT_PUBLIC int fclose(FILE *f)
+{
+	struct ending e;
+	int r;
+
+	begin_end(&e, EVENT_CALL_fclose, (uintptr_t)f < 4096 ? -1 : fileno_unlocked(f));
+	r = PL_NEXT(fclose)(f);
+	finish_end(&e, r, r != 0);
+	return r;
+}
+
+TT_PUBLIC int closedir(DIR *d)
+{
+	struct ending e;
+	int r;
+
+	begin_end(&e, EVENT_CALL_closedir, (uintptr_t)d < 4096 ? -1 : dirfd(d));
+	r = PL_NEXT(closedir)(d);
+	finish_end(&e, r, r < 0);
+	return r;
+}
+
+TT_PUBLIC int pclose(FILE *f)
+{
+	struct ending e;
+	int r;
+
+	begin_end(&e, EVENT_CALL_pclose, (uintptr_t)f < 4096 ? -1 : fileno_unlocked(f));
+	r = PL_NEXT(pclose)(f);
+	finish_end(&e, r, r < 0);
+	return r;
+}
+
+/* Those that were closed all at once: an event each where one is due, one word for all the rest. */
+static void ended_all(unsigned first, unsigned last, unsigned flags)
+{
+	unsigned high = pl_thread.in_vfork ? 0 : pl_process.fds.high;
+	struct pl_call c;
+	struct ending e;
+
+	for (unsigned fd = first; !(flags & CLOSE_RANGE_CLOEXEC) && fd < high && fd <= last; fd++) {
+		begin_end(&e, EVENT_CALL_close, (int)fd);
+		if (e.how == PL_END_EVENT)
+			pl_end(&e.c, 0, false);
+	}
+	if (pl_process.mode != PL_RING || !pl_enter(&c, EVENT_CALL_close_range))
+		return;
+	pl_arg_num(&c, 0, first);
+	pl_arg_num(&c, 1, last);
+	pl_arg_num(&c, 2, flags);
+	pl_begin_silent(&c);
+	pl_end(&c, 0, false);
+}
+
+static int close_but_own(unsigned first, unsigned last, int flags)
 {
 	int own = own_fd(), r;
 
@@ -51,17 +217,28 @@ TT_PUBLIC int close_range(unsigned first, unsigned last, int flags)
 	return 0;
 }
 
+TT_PUBLIC int close_range(unsigned first, unsigned last, int flags)
+{
+	int r = close_but_own(first, last, flags);
+
+	if (r == 0)
+		ended_all(first, last, (unsigned)flags);
+	return r;
+}
+
 TT_PUBLIC void closefrom(int first)
 {
 	int own = own_fd();
 
 	if (own < 0 || first > own || !is_own(own)) {
 		PL_NEXT(closefrom)(first);
-		return;
+	} else {
+		if (first < own)
+			(void)PL_NEXT(close_range)(first < 0 ? 0 : (unsigned)first,
+						   (unsigned)own - 1, 0);
+		PL_NEXT(closefrom)(own + 1);
 	}
-	if (first < own)
-		(void)PL_NEXT(close_range)(first < 0 ? 0 : (unsigned)first, (unsigned)own - 1, 0);
-	PL_NEXT(closefrom)(own + 1);
+	ended_all(first < 0 ? 0 : (unsigned)first, ~0u, 0);
 }
 
 /* A program that puts a file of its own on our number takes it: ours moves away first. */
@@ -80,6 +257,117 @@ static void make_way(int fd)
 	errno = saved;
 }
 
+/* A copy of an fd: told where the recorder may know the one or the other. */
+struct copying {
+	struct pl_call c;
+	enum pl_fd_state state; /* of what is copied */
+	enum { COPY_UNTOLD, COPY_EVENT, COPY_SILENT } how;
+};
+
+static void choose_copy(struct copying *d, int from, int to)
+{
+	enum pl_fd_state old = to >= 0 ? pl_fd_state(to) : PL_FD_NONE;
+
+	d->state = pl_fd_state(from);
+	if (d->state == PL_FD_RECORDED)
+		d->how = COPY_EVENT;
+	else if (pl_process.mode == PL_RING && (d->state == PL_FD_UNKNOWN || old <= PL_FD_RECORDED))
+		d->how = COPY_SILENT;
+	else
+		d->how = COPY_UNTOLD;
+}
+
+static void begin_copy(struct copying *d, enum event_call call, int from)
+{
+	if (d->how != COPY_UNTOLD && !pl_enter(&d->c, call))
+		d->how = COPY_UNTOLD;
+	if (d->how != COPY_UNTOLD)
+		pl_arg_fd(&d->c, 0, from);
+}
+
+static void copy_begun(struct copying *d)
+{
+	if (d->how == COPY_UNTOLD)
+		return;
+	if (d->how == COPY_SILENT)
+		pl_begin_silent(&d->c);
+	else
+		pl_begin(&d->c);
+}
+
+static int copied(struct copying *d, int r)
+{
+	if (d->how != COPY_UNTOLD)
+		pl_end(&d->c, r, r < 0);
+	if (r >= 0)
+		pl_fd_copied(r, d->state);
+	return r;
+}
+
+TT_PUBLIC int dup(int from)
+{
+	struct copying d;
+
+	if (TT_UNLIKELY(is_own(from))) {
+		errno = EBADF;
+		return -1;
+	}
+	choose_copy(&d, from, -1);
+	begin_copy(&d, EVENT_CALL_dup, from);
+	copy_begun(&d);
+	return copied(&d, PL_NEXT(dup)(from));
+}
+
+static void replaced(struct ending *old, bool failed)
+{
+	if (pl_process.mode == PL_RING) {
+		if (failed)
+			pl_take_back(&old->c);
+		pl_end(&old->c, failed ? -1 : 0, failed);
+	} else if (!failed) {
+		pl_begin(&old->c);
+		pl_end(&old->c, 0, false);
+	}
+}
+
+/*
+ * What had the number before ends. The recorder is told before the copy, so that the path is the
+ * old one's; a line of our own has to wait, since a copy may fail.
+ */
+static int copy_onto(enum event_call call, int from, int to, int flags)
+{
+	/* the outer call further up the stack, as drop_abandoned() expects it */
+	struct {
+		struct copying copy;
+		struct ending old;
+	} both;
+	struct copying *d = &both.copy;
+	struct ending *old = &both.old;
+	int r;
+
+	choose_copy(d, from, to);
+	prepare_end(old, EVENT_CALL_close, to);
+	if (old->how == PL_END_EVENT && pl_process.mode == PL_RING)
+		pl_begin(&old->c);
+	begin_copy(d, call, from);
+	if (d->how != COPY_UNTOLD) {
+		pl_arg_fd(&d->c, 1, to);
+		if (call == EVENT_CALL_dup3)
+			pl_arg_num(&d->c, 2, flags);
+	}
+	copy_begun(d);
+	if (call == EVENT_CALL_dup3)
+		r = PL_NEXT(dup3)(from, to, flags);
+	else
+		r = PL_NEXT(dup2)(from, to);
+	copied(d, r);
+	if (r < 0)
+		pl_fd_stays(to, old->state, &old->counts);
+	if (old->how == PL_END_EVENT)
+		replaced(old, r < 0);
+	return r;
+}
+
 TT_PUBLIC int dup2(int from, int to)
 {
 	if (TT_UNLIKELY(is_own(from))) {
@@ -87,7 +375,7 @@ TT_PUBLIC int dup2(int from, int to)
 		return -1;
 	}
 	make_way(to);
-	return PL_NEXT(dup2)(from, to);
+	return from == to ? PL_NEXT(dup2)(from, to) : copy_onto(EVENT_CALL_dup2, from, to, 0);
 }
 
 TT_PUBLIC int dup3(int from, int to, int flags)
@@ -97,5 +385,45 @@ TT_PUBLIC int dup3(int from, int to, int flags)
 		return -1;
 	}
 	make_way(to);
-	return PL_NEXT(dup3)(from, to, flags);
+	return from == to ? PL_NEXT(dup3)(from, to, flags)
+			  : copy_onto(EVENT_CALL_dup3, from, to, flags);
 }
+
+static bool is_told(int fd, int command, struct copying *d)
+{
+	choose_copy(d, fd, -1);
+	if (command == F_SETFD && d->how == COPY_EVENT)
+		d->how = pl_process.mode == PL_RING ? COPY_SILENT : COPY_UNTOLD;
+	return d->how != COPY_UNTOLD;
+}
+
+/* Most commands are none of ours. As in libc, the third argument is taken whether it is there. */
+#define DEFINE_FCNTL(name)                                                                      \
+	TT_PUBLIC int name(int fd, int command, ...)                                            \
+	{                                                                                       \
+		struct copying d;                                                               \
+		va_list ap;                                                                     \
+		void *arg;                                                                      \
+		int r;                                                                          \
+		va_start(ap, command);                                                          \
+		arg = va_arg(ap, void *);                                                       \
+		va_end(ap);                                                                     \
+		if ((command != F_DUPFD && command != F_DUPFD_CLOEXEC && command != F_SETFD) || \
+		    !is_told(fd, command, &d))                                                  \
+			return PL_NEXT(name)(fd, command, arg);                                 \
+		begin_copy(&d, EVENT_CALL_##name, fd);                                          \
+		if (d.how != COPY_UNTOLD) {                                                     \
+			pl_arg_num(&d.c, 1, command);                                           \
+			pl_arg_num(&d.c, 2, (int)(intptr_t)arg);                                \
+		}                                                                               \
+		copy_begun(&d);                                                                 \
+		r = PL_NEXT(name)(fd, command, arg);                                            \
+		if (command != F_SETFD)                                                         \
+			return copied(&d, r);                                                   \
+		if (d.how != COPY_UNTOLD)                                                       \
+			pl_end(&d.c, r, r < 0);                                                 \
+		return r;                                                                       \
+	}
+
+DEFINE_FCNTL(fcntl)
+DEFINE_FCNTL(fcntl64)

@@ -10,8 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_KEPT   1024 /* longest directory path of a dirfd that is resolved */
-#define DIR_OF_TWO 768  /* the same where a call has two */
+#define DIR_KEPT   960 /* longest directory path of a dirfd that is resolved */
+#define DIR_OF_TWO 768 /* the same where a call has two */
 
 /* Not in any header: what _FORTIFY_SOURCE makes of open and openat without a mode. */
 int __open_2(const char *path, int flags);

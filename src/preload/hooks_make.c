@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_KEPT      1024 /* longest directory path of a dirfd that is resolved */
-#define DIR_OF_TWO    768  /* the same where a call has two */
+#define DIR_KEPT      960 /* longest directory path of a dirfd that is resolved */
+#define DIR_OF_TWO    768 /* the same where a call has two */
 #define TEMPLATE_KEPT 1536
 
 /*

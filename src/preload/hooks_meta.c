@@ -8,7 +8,7 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#define DIR_KEPT 1024 /* longest directory path of a dirfd that is resolved */
+#define DIR_KEPT 960 /* longest directory path of a dirfd that is resolved */
 
 #define DEFINE_TRUNCATE(name, type)                      \
 	TT_PUBLIC int name(const char *path, type len)   \

@@ -14,9 +14,11 @@
 #include <unistd.h>
 
 #include "event/redact.h"
+#include "preload/fds.h"
 
 __thread struct pl_thread pl_thread __attribute__((__tls_model__("initial-exec")));
-struct pl_process pl_process; /* all zero: no page of the file is copied for it */
+/* all zero: no page of the file is copied for it; most processes touch the first page alone */
+struct pl_process pl_process __attribute__((__aligned__(4096)));
 
 extern char **environ;
 
@@ -259,6 +261,7 @@ void pl_fork_child(void)
 	pl_process.spawning_lock = 0;
 	pl_shell_fork_child();
 	pl_log_fork_child();
+	pl_fds_fork_child();
 	pl_thread.tid = 0;
 	pl_thread.in_vfork = false;
 	pl_thread.writer.lane = NULL;
@@ -278,18 +281,24 @@ static void choose_what_to_record(void)
 	const struct ring_header *h = pl_process.ring.header;
 
 	pl_process.argument_max = EVENT_LINE_MAX;
+	pl_process.fds.io = EVENT_IO_OFF;
 	if (pl_process.mode == PL_OFF)
 		return;
+	pl_process.fds.io = EVENT_IO_COUNTS;
 	pl_process.families = FAMILIES_DEFAULT;
 	if (pl_process.mode != PL_RING) {
 		/* programs are followed, recorded or not: pl_log_line() judges */
 		pl_process.families = event_config_families(&pl_config) | 1u << EVENT_FAMILY_EXEC;
+		pl_process.fds.io = pl_config.io_mode;
 		return;
 	}
 	pl_process.clock = h->clock;
 	/* who starts what is always told: children are followed by it */
 	if (h->families)
 		pl_process.families = h->families | 1u << EVENT_FAMILY_EXEC;
+	pl_process.fds.io = h->io_mode;
+	if (pl_process.fds.io == EVENT_IO_EVENTS)
+		pl_process.families |= 1u << EVENT_FAMILY_IO;
 	if (h->argument_max)
 		pl_process.argument_max = h->argument_max;
 }

@@ -75,6 +75,27 @@ struct pl_thread {
 };
 extern __thread struct pl_thread pl_thread __attribute__((__tls_model__("initial-exec")));
 
+/* What this image knows of a number. */
+enum pl_fd_state {
+	PL_FD_UNKNOWN, /* nothing: inherited perhaps */
+	PL_FD_RECORDED,
+	PL_FD_QUIET, /* the default filter left its opening out */
+	PL_FD_NONE,  /* seen closed, and not seen opened again: a pipe perhaps */
+};
+
+struct pl_fd {
+	struct event_fd_counts counts;
+	uint32_t state; /* enum pl_fd_state */
+};
+
+/* The first numbers lie with what every image touches; the others cost a page when used. */
+#define PL_FDS_LOW 32
+struct pl_fds {
+	uint32_t high; /* one more than the highest number that was touched */
+	uint32_t io;   /* enum event_io_mode */
+	struct event_fd_counts closed;
+	struct pl_fd low[PL_FDS_LOW];
+};
 /* Per process. Written by the constructor and in fork children, read by all. */
 struct pl_process {
 	enum pl_mode mode;
@@ -91,6 +112,7 @@ struct pl_process {
 	uint32_t spawning;
 	uint32_t spawning_lock; /* that number and the fd's flag change together */
 	bool inherit_only;      /* TELLTALE_ENV=inherit: children get what the caller passes */
+	struct pl_fds fds;      /* see fds.h */
 	size_t kept_len;
 	char kept[4 * EVENT_PATH_MAX + CONTRACT_NAMES * CONTRACT_ID_MAX]; /* pl_keep() */
 };
@@ -219,6 +241,13 @@ TT_INLINE void pl_arg_addr(struct pl_call *c, unsigned i, const void *sa, size_t
 		.data = fits ? sa : NULL, .len = fits ? len : 0, .absent = absent};
 }
 
+/* pl_arg_bytes - of event.extra; @len 0: there are none */
+__attribute__((__always_inline__)) static inline void pl_arg_bytes(struct pl_call *c, unsigned i,
+								   const void *bytes, size_t len)
+{
+	c->args[i] = (struct event_arg){.data = len ? bytes : NULL, .len = len, .absent = !len};
+}
+
 /* pl_arg_room - an output argument of up to @len bytes, filled by pl_out() after the call */
 TT_INLINE void pl_arg_room(struct pl_call *c, unsigned i, size_t len)
 {
@@ -226,8 +255,8 @@ TT_INLINE void pl_arg_room(struct pl_call *c, unsigned i, size_t len)
 }
 
 /*
- * pl_arg_fd - a plain fd; pl_arg_dirfd - one that a relative path starts from: looked up before the
- * call
+ * pl_arg_fd - a plain fd; pl_arg_dirfd - one that a relative path starts from. Its path is looked
+ * up before the call where there is no recorder that knows it.
  */
 #define pl_arg_fd pl_arg_num
 void pl_arg_dirfd(struct pl_call *c, unsigned i, int fd, const char *path, char *buf, size_t cap);
@@ -238,11 +267,22 @@ void pl_arg_argv(struct pl_call *c, unsigned i, char *const *argv, char *buf, si
 /* pl_out - after the call: the bytes for the room kept by pl_arg_room() */
 void pl_out(struct pl_call *c, unsigned i, const void *bytes, size_t len);
 
+/*
+ * pl_begin_silent - PL_RING: no event, but word to the recorder of what becomes of an fd
+ */
+void pl_begin_silent(struct pl_call *c);
+
+/* pl_take_back - after pl_begin: it does not take place, and makes no event */
+void pl_take_back(struct pl_call *c);
+
 /* pl_begin - the call starts now. Keeps errno. */
 void pl_begin(struct pl_call *c);
 
 /* pl_end_error - as pl_end, for functions that return their error: getaddrinfo, posix_spawn */
 void pl_end_error(struct pl_call *c, int64_t result, int error);
+
+/* pl_fd_opened - a recorded call returned @fd; @quiet: it was left out. See fds.h. */
+void pl_fd_opened(int fd, bool quiet);
 
 /*
  * pl_end - it returned @result; @failed: errno says why. Keeps errno.
@@ -250,6 +290,8 @@ void pl_end_error(struct pl_call *c, int64_t result, int error);
 TT_INLINE void pl_end(struct pl_call *c, int64_t result, bool failed)
 {
 	pl_end_error(c, result, failed ? errno : 0);
+	if (result >= 0 && event_call_opens((enum event_call)c->call))
+		pl_fd_opened((int)result, c->quiet);
 }
 
 /*

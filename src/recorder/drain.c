@@ -203,6 +203,9 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 	ev->root_unknown = s->root_unknown;
 	ev->exe = below_root(s, ev->exe, exe, sizeof(exe));
 	ev->cwd = below_root(s, ev->cwd, cwd, sizeof(cwd));
+	/* what a spawned child does to its fds before it becomes a program is not seen */
+	if (was && ev->how != EVENT_HOW_SPAWN)
+		recorder_fds_inherit(&s->fds, &was->fds, ev->how == EVENT_HOW_EXEC);
 	if (ev->comm.data)
 		(void)stpncpy(s->comm, ev->comm.data,
 			      ev->comm.len < sizeof(s->comm) ? ev->comm.len : sizeof(s->comm) - 1);
@@ -216,23 +219,19 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 	recorder_track_put(t, ev, s);
 }
 
-static bool is_exec(enum event_call call)
-{
-	return event_call_info(call)->family == EVENT_FAMILY_EXEC && call <= EVENT_CALL_execveat;
-}
-_Static_assert(EVENT_CALL_execve == 0 && EVENT_CALL_execveat == 8,
-	       "the exec family stands first in calls.def");
-
 /* An exec is known twice: before the attempt, and after it if it failed. */
-static void note_exec(struct recorder_span *s, const struct event *ev, uint32_t flags)
+static void note_exec(struct recorder_span *s, struct event *ev, uint32_t flags)
 {
 	char path[EVENT_PATH_MAX];
 	struct tt_out o;
 
 	if (ev->has_result || ev->in_flight) {
 		recorder_text_set(&s->exec_path, NULL, 0);
+		recorder_resolve_keep_open(s, NULL);
 		return;
 	}
+	recorder_resolve_keep_open(s, &ev->extra);
+	ev->extra = (struct event_text){NULL, 0}; /* said when it took place */
 	tt_out_init(&o, path, sizeof(path));
 	if (!event_put_path(ev, 0, &o) || tt_out_is_full(&o)) {
 		o.len = 0;
@@ -298,6 +297,8 @@ static void follow_cwd(struct recorder_span *s, const struct event *ev)
 static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 {
 	struct recorder_span *s = span_of(t, ev);
+	char bufs[2][EVENT_PATH_MAX];
+	bool noise;
 
 	if (!s)
 		return;
@@ -312,20 +313,20 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 		ev->basis = EVENT_BASIS_TRACKED;
 		forget_looked_up(ev);
 	}
-	if (is_exec(ev->call))
+	recorder_resolve_fds(t, s, ev, flags, bufs);
+	if (event_call_execs(ev->call))
 		note_exec(s, ev, flags);
 	if (flags & RING_FLAG_NO_ROOM)
 		recorder_track_no_room(t, s);
-	if (event_is_quiet(ev))
-		return;
-	if (!recorder_track_wants(t, s, ev))
-		goto follow;
-	ev->seq = s->next_seq++;
-	ev->has_seq = true;
-	ev->ppid = ev->ppid ? ev->ppid : s->ppid;
-	t->events++;
-	recorder_track_put(t, ev, s);
-follow:
+	noise = recorder_resolve_is_noise(s, ev, flags);
+	if (!noise && recorder_track_wants(t, s, ev)) {
+		ev->seq = s->next_seq++;
+		ev->has_seq = true;
+		ev->ppid = ev->ppid ? ev->ppid : s->ppid;
+		t->events++;
+		recorder_track_put(t, ev, s);
+	}
+	recorder_resolve_follow(s, ev, flags, noise);
 	if (ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir)
 		follow_cwd(s, ev);
 	else if (ev->call == EVENT_CALL_chroot || ev->call == EVENT_CALL_pivot_root ||
@@ -358,6 +359,7 @@ static void on_record(struct recorder_track *t, const struct recorder_entry *e)
 		s->has_exit = true;
 		s->exit_code = ev.exit_code;
 		s->exit_ts = ev.ts_ns;
+		recorder_resolve_keep_open(s, &ev.extra);
 	}
 }
 

@@ -35,6 +35,7 @@ struct recorder_options {
 	enum recorder_orphans orphans;
 	uint64_t orphan_grace_ms;
 	bool wait_when_full; /* a full ring makes the command wait instead of losing events */
+	const uint32_t *io;  /* enum event_io_mode; NULL: as the config says */
 };
 
 struct recorder_outcome {

@@ -59,7 +59,7 @@ static int open_ring(struct recorder_run_state *r, struct tt_err *err)
 		.argument_max = r->config.argument_max > EVENT_PATH_MAX || !r->config.argument_max
 					? r->config.argument_max
 					: EVENT_PATH_MAX,
-		.io_mode = r->config.io_mode,
+		.io_mode = r->opts->io ? *r->opts->io : r->config.io_mode,
 	};
 	int n = ring_consumer_new(&opts, &r->track.ring);
 

@@ -311,6 +311,7 @@ void recorder_track_end_gone(struct recorder_track *t, bool all)
 		*at = s->next_gone;
 		recorder_track_put_sampled(t, s);
 		account(t, s);
+		recorder_resolve_put_open(s, &ev);
 		recorder_track_put(t, &ev, s);
 		recorder_span_remove(&t->tree, s);
 	}
@@ -338,6 +339,7 @@ static void end_span(struct recorder_track *t, struct recorder_span *s, bool sta
 		ev.source = EVENT_FROM_PROC; /* that it ended is all that was seen */
 	recorder_track_put_sampled(t, s);
 	account(t, s);
+	recorder_resolve_put_open(s, &ev);
 	recorder_track_put(t, &ev, s);
 	if (s->process && s->process->span == s)
 		s->process->span = NULL;
@@ -379,6 +381,8 @@ void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid,
 		return;
 	watch(t, p);
 	s = begin_observed(t, span, parent, EVENT_HOW_LAUNCH, p, "telltale", NULL, ts);
+	if (s)
+		recorder_resolve_launch(s);
 	if (!exe)
 		/* nothing but our own launcher ran in it, and the library follows */
 		t->spans_preload++;

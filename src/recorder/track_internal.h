@@ -52,4 +52,26 @@ void recorder_track_end_gone(struct recorder_track *t, bool all);
 void recorder_track_unheard(struct recorder_track *t, bool all);
 void recorder_track_end(struct recorder_track *t, struct recorder_process *p);
 
+/*
+ * recorder_resolve_fds - give the fds of a call the paths that are known
+ * @bufs: where those lie that /proc told, until the line is written
+ */
+void recorder_resolve_fds(const struct recorder_track *t, struct recorder_span *s, struct event *ev,
+			  uint32_t flags, char bufs[2][EVENT_PATH_MAX]);
+
+/* recorder_resolve_is_noise - whether the call makes no line; its paths are resolved */
+bool recorder_resolve_is_noise(const struct recorder_span *s, const struct event *ev,
+			       uint32_t flags);
+
+/* recorder_resolve_follow - what the call did to the image's fds; @quiet: it makes no line */
+void recorder_resolve_follow(struct recorder_span *s, const struct event *ev, uint32_t flags,
+			     bool quiet);
+
+/* recorder_resolve_launch - the command's first image has our standard fds */
+void recorder_resolve_launch(struct recorder_span *s);
+
+/* recorder_resolve_keep_open - the fds that the image's end leaves open; NULL: it goes on */
+void recorder_resolve_keep_open(struct recorder_span *s, const struct event_text *block);
+void recorder_resolve_put_open(const struct recorder_span *s, struct event *ev);
+
 #endif

@@ -62,6 +62,7 @@ struct recorder_span *recorder_span_add(struct recorder_tree *t, const struct tt
 	}
 	s->how = how;
 	s->slot = -1;
+	recorder_fds_init(&s->fds, &t->fds_room);
 	s->next = *chain;
 	*chain = s;
 	return s;
@@ -79,6 +80,8 @@ void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s)
 	free(s->root);
 	free(s->exe);
 	free(s->exec_path);
+	free(s->open_fds);
+	recorder_fds_done(&s->fds);
 	free(s);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/compiler.h"
 #include "event/event.h"
+#include "recorder/fds.h"
 
 struct recorder_process;
 
@@ -34,6 +35,9 @@ struct recorder_span {
 	char *cwd, *exe;   /* NULL: not known */
 	char *root;        /* its "/", after chroot(2); NULL: as it began */
 	bool root_unknown; /* ... and nobody can say what it is now */
+	struct recorder_fds fds;
+	char *open_fds; /* what its end leaves open, as in event.extra; NULL: not known */
+	size_t open_fds_len;
 	bool preload;      /* the library speaks for it */
 	int slot;          /* in the ring, or -1 */
 	uint64_t next_seq; /* of the lines written */
@@ -65,6 +69,7 @@ struct recorder_tree {
 	struct recorder_span *spans[4096];
 	struct recorder_process *processes[1024];
 	struct recorder_process live; /* list head of all processes */
+	struct recorder_fds_room fds_room;
 };
 
 /* recorder_tree_init - @t is all zero, as from calloc(3) */

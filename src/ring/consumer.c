@@ -302,6 +302,15 @@ bool ring_slot_look(const struct ring_consumer *c, uint32_t slot, struct tt_uuid
 	return true;
 }
 
+bool ring_slot_lost(const struct ring_consumer *c, uint32_t slot)
+{
+	const struct ring_slot *s = &c->slots[slot];
+
+	return __atomic_load_n(&s->lost_full, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&s->lost_no_lane, __ATOMIC_RELAXED) ||
+	       __atomic_load_n(&s->lost_silent, __ATOMIC_RELAXED);
+}
+
 void ring_slot_release(struct ring_consumer *c, uint32_t slot, struct ring_losses *ret)
 {
 	struct ring_slot *s = &c->slots[slot];

@@ -20,7 +20,7 @@ struct ring_options {
 	enum ring_on_full on_full;
 	uint32_t families;     /* one bit per enum event_family that is recorded; 0: all but IO */
 	uint32_t argument_max; /* bytes kept of one argument; 0: what fits */
-	uint32_t io_mode;      /* 0: byte counts, 1: an event for each call, 2: neither */
+	uint32_t io_mode;      /* enum event_io_mode */
 };
 
 /*
@@ -87,6 +87,9 @@ struct ring_losses {
 
 /* ring_slot_release - read the losses of an image that is over and free its slot */
 void ring_slot_release(struct ring_consumer *c, uint32_t slot, struct ring_losses *ret);
+
+/* ring_slot_lost - whether the image lost anything so far */
+bool ring_slot_lost(const struct ring_consumer *c, uint32_t slot);
 
 /* ring_slot_count - slots that were ever claimed are 0 .. count-1 */
 uint32_t ring_slot_count(struct ring_consumer *c);

@@ -79,7 +79,8 @@ struct ring_slot {
 	struct tt_uuid span;
 	uint64_t lost_full;    /* events that a full lane refused */
 	uint64_t lost_no_lane; /* events that found no lane */
-	uint64_t pad[3];
+	uint64_t lost_silent;  /* words that make no event; see RING_FLAG_SILENT */
+	uint64_t pad[2];
 };
 _Static_assert(sizeof(struct ring_slot) == 64, "one cache line");
 
@@ -136,6 +137,7 @@ enum ring_progress { RING_IN_FLIGHT, RING_DONE };
 #define RING_FLAG_NO_RESULT  8u /* exec: recorded before the attempt, which did not return */
 #define RING_FLAG_WHO        16u /* not the lane's owner: a struct ring_who follows at once */
 #define RING_FLAG_ABANDONED  32u /* a signal handler jumped out of the call: it never returned */
+#define RING_FLAG_SILENT     64u /* makes no line: for the recorder's table of fds only */
 
 /* The fixed part; ring_arg records follow, then padding to RING_ALIGN. */
 struct ring_record {

@@ -82,6 +82,7 @@ struct ring_slot *ring_slot_claim(struct ring_producer *p, int32_t pid, const st
 		s->span = *span;
 		__atomic_store_n(&s->lost_full, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&s->lost_no_lane, 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&s->lost_silent, 0, __ATOMIC_RELAXED);
 		__atomic_store_n(&s->pid, pid, __ATOMIC_RELEASE);
 		return s;
 	}
@@ -272,11 +273,13 @@ bool ring_start_put(struct ring_writer *w, const struct event *ev, const struct 
 	return true;
 }
 
-bool ring_exit_put(struct ring_writer *w, int exit_code, const struct ring_who *who,
-		   uint64_t entered)
+bool ring_exit_put(struct ring_writer *w, int exit_code, const struct event_text *open_fds,
+		   const struct ring_who *who, uint64_t entered)
 {
+	struct event_arg arg = {.data = open_fds->data, .len = open_fds->len};
 	uint64_t pos;
-	struct ring_record *r = ring_put(w, RING_EXIT, 0, NULL, 0, who, entered, &pos);
+	struct ring_record *r =
+		ring_put(w, RING_EXIT, 0, &arg, open_fds->len ? 1 : 0, who, entered, &pos);
 
 	if (!r)
 		return false;

@@ -62,8 +62,8 @@ void ring_lane_close(struct ring_writer *w);
  */
 bool ring_start_put(struct ring_writer *w, const struct event *ev, const struct ring_who *who,
 		    uint64_t entered, uint32_t flags);
-bool ring_exit_put(struct ring_writer *w, int exit_code, const struct ring_who *who,
-		   uint64_t entered);
+bool ring_exit_put(struct ring_writer *w, int exit_code, const struct event_text *open_fds,
+		   const struct ring_who *who, uint64_t entered);
 
 /*
  * ring_arg_fill - set the bytes of argument @i of a record in flight; @len is at most the room

@@ -51,7 +51,8 @@ static int call_event(const struct ring_record *r, struct event *ev)
 		if (!ev->args[i].len && strchr("df", event_call_info(ev->call)->layout[i]))
 			ev->args[i].data = NULL;
 	}
-	if (event_call_has_extra(ev->call)) {
+	/* a close has counts only where there are any */
+	if (event_call_has_extra(ev->call) && !(event_call_closes(ev->call) && r->argc == argc)) {
 		struct event_arg extra;
 
 		if (!take_arg(&at, end, &extra, &unused))
@@ -94,6 +95,23 @@ static int start_event(const struct ring_record *r, struct event *ev)
 	return 0;
 }
 
+static int exit_event(const struct ring_record *r, struct event *ev)
+{
+	const char *at = (const char *)(r + 1), *end = (const char *)r + r->size;
+	struct event_arg open_fds;
+	bool unused;
+
+	ev->type = EVENT_PROCESS;
+	ev->act = EVENT_ACT_EXIT;
+	ev->exit_code = (int)(r->result & 0xff);
+	if (!r->argc)
+		return 0;
+	if (!take_arg(&at, end, &open_fds, &unused))
+		return -EBADMSG;
+	ev->extra = text_of(&open_fds);
+	return 0;
+}
+
 int ring_record_event(const struct ring_consumer *c, const struct ring_taken *t, struct event *ret)
 {
 	const struct ring_record *r = &t->record;
@@ -111,10 +129,7 @@ int ring_record_event(const struct ring_consumer *c, const struct ring_taken *t,
 	case RING_START:
 		return start_event(r, ret);
 	case RING_EXIT:
-		ret->type = EVENT_PROCESS;
-		ret->act = EVENT_ACT_EXIT;
-		ret->exit_code = (int)(r->result & 0xff);
-		return 0;
+		return exit_event(r, ret);
 	case RING_PAD:
 	default:
 		return -EBADMSG;

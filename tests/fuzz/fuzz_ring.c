@@ -28,6 +28,7 @@ static void fill(void)
 {
 	struct event_arg args[] = {{.data = "/x", .len = 2}, {.absent = true, .len = 64}};
 	struct ring_who child = {.pid = 2};
+	struct event_text open_fds = {"0123456789", 10};
 	struct event ev = {.exe = {"/x", 2}};
 
 	/* those of lane 0 stay in flight; there is room for all of them */
@@ -36,7 +37,7 @@ static void fill(void)
 
 		(void)ring_call_begin(&writers[0], EVENT_CALL_chdir, args, 2, who, i);
 		(void)ring_start_put(&writers[1], &ev, who, i, 0);
-		(void)ring_exit_put(&writers[2], 3, who, i);
+		(void)ring_exit_put(&writers[2], 3, &open_fds, who, i);
 	}
 }
 

@@ -118,9 +118,13 @@ static void act_start(struct ring_writer *w)
 static void act_exit(struct ring_writer *w)
 {
 	struct subject s = {.named = NULL};
+	struct event_text open_fds;
+	int code;
 
 	take_subject(&s);
-	(void)ring_exit_put(w, byte(), s.named, s.ticks);
+	code = byte();
+	open_fds = text();
+	(void)ring_exit_put(w, code, &open_fds, s.named, s.ticks);
 }
 
 static void act_call(struct ring_writer *w)

@@ -42,8 +42,13 @@ def anonymous(lines):
     return text
 
 
+# Only a recorder knows the path of an fd: io_counts.py tests that.
+WITH_FD = {name for name, layout in tt.function_layouts() if layout[:1] == "f"} - {"fexecve", "fchdir"}
+
+
 def recorded(event):
-    return {key: event[key] for key in SHOWN if key in event}
+    return {key: event[key] for key in SHOWN
+            if key in event and not (key == "path" and event["syscall"] in WITH_FD)}
 
 
 def diff(name, want, got):
@@ -70,6 +75,8 @@ def check_mode(mode, folder, native):
         line.pop("errno")
         want.setdefault(line.pop("pid"), []).append(line)
     for event in rec.calls():
+        if event["syscall"] in tt.FD_FUNCTIONS:
+            continue
         got.setdefault(event["pid"], []).append(event)
     complaints = []
     for pid, expected in want.items():

@@ -86,11 +86,30 @@ def program(name):
     return os.path.join(BUILD, "tests", "integration", name)
 
 
+# What ends and copies fds: like what moves bytes, it makes events only of some fds, or on request.
+FD_FUNCTIONS = {"close", "fclose", "closedir", "pclose", "close_range", "dup", "dup2", "dup3", "fcntl", "fcntl64"}
+
+
 def recorded_functions():
-    """Every name of src/event/calls.def."""
+    """Every name of src/event/calls.def, but for those that io_counts.py tests."""
+    return [name for name, family in function_families() if family != "IO" and name not in FD_FUNCTIONS]
+
+
+def function_layouts():
+    """Name and layout of every row of src/event/calls.def."""
+    return [(name, layout) for name, _, layout in function_rows()]
+
+
+def function_families():
+    """Name and family of every row."""
+    return [(name, family) for name, family, _ in function_rows()]
+
+
+def function_rows():
+    """Name, family and layout."""
     source = os.environ.get("TELLTALE_SOURCE", os.path.join(os.path.dirname(__file__), "..", ".."))
     with open(os.path.join(source, "src", "event", "calls.def"), encoding="utf-8") as f:
-        return re.findall(r"^EVENT_CALL\((\w+),", f.read(), re.M)
+        return re.findall(r"^EVENT_CALL\((\w+),\s*(\w+),\s*\"(\w*)\"", f.read(), re.M)
 
 
 def modes(audit=False):

@@ -101,6 +101,7 @@ static void absent_and_empty(void)
 
 static void start_and_exit(void)
 {
+	struct event_text nothing = {NULL, 0}, open_fds = {"forty bytes of one fd", 21};
 	struct event in = {.how = EVENT_HOW_SPAWN,
 			   .exe = {"/x", 2},
 			   .argv = {"x\0", 3},
@@ -127,10 +128,14 @@ static void start_and_exit(void)
 	CHECK(ring_start_put(&writer, &in, NULL, 0, 0));
 	CHECK_INT(take(&out), 0);
 	CHECK(same(out.parent.text.data, out.parent.text.len, "0123456789abcdef", 16));
-	CHECK(ring_exit_put(&writer, 300, NULL, 0));
+	CHECK(ring_exit_put(&writer, 300, &nothing, NULL, 0));
 	CHECK_INT(take(&out), 0);
 	CHECK_INT(out.act, EVENT_ACT_EXIT);
 	CHECK_INT(out.exit_code, 300 & 0xff);
+	CHECK(!out.extra.data);
+	CHECK(ring_exit_put(&writer, 0, &open_fds, NULL, 0));
+	CHECK_INT(take(&out), 0);
+	CHECK(same(out.extra.data, out.extra.len, "forty bytes of one fd", 21));
 }
 
 /* Arguments too long for a record are cut, and say so; the record never grows past its limit. */
