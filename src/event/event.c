@@ -20,6 +20,19 @@ const struct event_call_info *event_call_info(enum event_call call)
 	return &calls[call];
 }
 
+/*
+ * What is a path only if it has a slash: else PATH or ld.so's folders are searched for it. ld.so
+ * alone knows what $ORIGIN is.
+ */
+static bool names_file(const struct event *ev, const struct event_arg *arg)
+{
+	const char *text = arg->data;
+
+	if (!text || !memchr(text, '/', arg->len))
+		return false;
+	return calls[ev->call].family != EVENT_FAMILY_LOAD || !memchr(text, '$', arg->len);
+}
+
 /* Which argument holds the @which-th path, and which dirfd it is relative to (-1: the cwd). */
 static int find_path_arg(const struct event *ev, int which, int *ret_dir)
 {
@@ -27,8 +40,7 @@ static int find_path_arg(const struct event *ev, int which, int *ret_dir)
 	char want = which ? 'q' : 'p';
 
 	for (int i = 0; layout[i]; i++) {
-		bool is_file = layout[i] == 'x' && !which && ev->args[i].data &&
-			       memchr(ev->args[i].data, '/', ev->args[i].len);
+		bool is_file = layout[i] == 'x' && !which && names_file(ev, &ev->args[i]);
 
 		if (layout[i] != want && !is_file)
 			continue;
@@ -195,6 +207,12 @@ bool event_writes(const struct event *ev)
 
 _Static_assert(EVENT_CALL_freopen64 - EVENT_CALL_open == 13,
 	       "the opening calls stand together in calls.def");
+
+bool event_blinds(const struct event *ev)
+{
+	return ev->type == EVENT_SYSCALL && ev->call == EVENT_CALL_io_uring_setup &&
+	       ev->has_result && ev->result >= 0;
+}
 
 /* Only the recorder knows other roots; kept apart for its stack. */
 __attribute__((__noinline__)) static bool is_quiet_below_root(const struct event *ev)

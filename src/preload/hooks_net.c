@@ -135,3 +135,228 @@ TT_PUBLIC int getaddrinfo(const char *restrict node, const char *restrict servic
 	pl_end(&c, r, r == EAI_SYSTEM);
 	return r;
 }
+
+/* A hostent as getaddrinfo's answers are kept: addresses without a port. */
+static size_t pack_hostent(const struct hostent *h, char *buf, size_t cap)
+{
+	size_t at = 0;
+
+	for (char *const *a = h->h_addr_list; a && *a; a++) {
+		struct sockaddr_in in = {.sin_family = AF_INET};
+		struct sockaddr_in6 in6 = {.sin6_family = AF_INET6};
+		bool is_in = h->h_addrtype == AF_INET && h->h_length == sizeof(in.sin_addr);
+		size_t len = is_in ? sizeof(in) : sizeof(in6);
+
+		if (!is_in && (h->h_addrtype != AF_INET6 || h->h_length != sizeof(in6.sin6_addr)))
+			break;
+		if (at + 1 + len > cap)
+			break;
+		memcpy(is_in ? (void *)&in.sin_addr : (void *)&in6.sin6_addr, *a,
+		       (size_t)h->h_length);
+		buf[at] = (char)len;
+		memcpy(buf + at + 1, is_in ? (void *)&in : (void *)&in6, len);
+		at += 1 + len;
+	}
+	return at;
+}
+
+/*
+ * The result is 0 or the h_errno value; @extra: which argument the answers are. @error: an errno
+ * value.
+ */
+static void end_look_up(struct pl_call *c, unsigned extra, const struct hostent *h, int h_error,
+			int error)
+{
+	char answers[EVENT_ANSWERS_ROOM];
+	int saved = errno;
+
+	if (h)
+		pl_out(c, extra, answers, pack_hostent(h, answers, sizeof(answers)));
+	errno = saved;
+	pl_end_error(c, h ? 0 : h_error, h ? 0 : error);
+}
+
+TT_PUBLIC struct hostent *gethostbyname(const char *name)
+{
+	struct hostent *h;
+	struct pl_call c;
+
+	if (!pl_enter(&c, EVENT_CALL_gethostbyname))
+		return PL_NEXT(gethostbyname)(name);
+	pl_arg_text(&c, 0, name);
+	pl_arg_room(&c, 1, EVENT_ANSWERS_ROOM);
+	pl_begin(&c);
+	h = PL_NEXT(gethostbyname)(name);
+	end_look_up(&c, 1, h, h_errno, h_errno == NETDB_INTERNAL ? errno : 0);
+	return h;
+}
+
+TT_PUBLIC struct hostent *gethostbyname2(const char *name, int family)
+{
+	struct hostent *h;
+	struct pl_call c;
+
+	if (!pl_enter(&c, EVENT_CALL_gethostbyname2))
+		return PL_NEXT(gethostbyname2)(name, family);
+	pl_arg_text(&c, 0, name);
+	pl_arg_num(&c, 1, family);
+	pl_arg_room(&c, 2, EVENT_ANSWERS_ROOM);
+	pl_begin(&c);
+	h = PL_NEXT(gethostbyname2)(name, family);
+	end_look_up(&c, 2, h, h_errno, h_errno == NETDB_INTERNAL ? errno : 0);
+	return h;
+}
+
+TT_PUBLIC int gethostbyname_r(const char *restrict name, struct hostent *restrict own,
+			      char *restrict buf, size_t len, struct hostent **restrict result,
+			      int *restrict h_error)
+{
+	struct pl_call c;
+	int r;
+
+	if (!pl_enter(&c, EVENT_CALL_gethostbyname_r))
+		return PL_NEXT(gethostbyname_r)(name, own, buf, len, result, h_error);
+	pl_arg_text(&c, 0, name);
+	pl_arg_room(&c, 1, EVENT_ANSWERS_ROOM);
+	pl_begin(&c);
+	r = PL_NEXT(gethostbyname_r)(name, own, buf, len, result, h_error);
+	end_look_up(&c, 1, r == 0 ? *result : NULL, *h_error, r);
+	return r;
+}
+
+TT_PUBLIC int gethostbyname2_r(const char *restrict name, int family, struct hostent *restrict own,
+			       char *restrict buf, size_t len, struct hostent **restrict result,
+			       int *restrict h_error)
+{
+	struct pl_call c;
+	int r;
+
+	if (!pl_enter(&c, EVENT_CALL_gethostbyname2_r))
+		return PL_NEXT(gethostbyname2_r)(name, family, own, buf, len, result, h_error);
+	pl_arg_text(&c, 0, name);
+	pl_arg_num(&c, 1, family);
+	pl_arg_room(&c, 2, EVENT_ANSWERS_ROOM);
+	pl_begin(&c);
+	r = PL_NEXT(gethostbyname2_r)(name, family, own, buf, len, result, h_error);
+	end_look_up(&c, 2, r == 0 ? *result : NULL, *h_error, r);
+	return r;
+}
+
+TT_PUBLIC int socket(int domain, int type, int protocol)
+{
+	struct pl_call c;
+	int r;
+
+	if (!pl_enter(&c, EVENT_CALL_socket))
+		return PL_NEXT(socket)(domain, type, protocol);
+	pl_arg_num(&c, 0, domain);
+	pl_arg_num(&c, 1, type);
+	pl_arg_num(&c, 2, protocol);
+	pl_begin(&c);
+	r = PL_NEXT(socket)(domain, type, protocol);
+	pl_end(&c, r, r < 0);
+	return r;
+}
+
+TT_PUBLIC int socketpair(int domain, int type, int protocol, int fds[2])
+{
+	struct pl_call c;
+	int r;
+
+	if (!pl_enter(&c, EVENT_CALL_socketpair))
+		return PL_NEXT(socketpair)(domain, type, protocol, fds);
+	pl_arg_num(&c, 0, domain);
+	pl_arg_num(&c, 1, type);
+	pl_arg_num(&c, 2, protocol);
+	pl_begin(&c);
+	r = PL_NEXT(socketpair)(domain, type, protocol, fds);
+	pl_end(&c, r, r < 0);
+	return r;
+}
+
+TT_PUBLIC int listen(int fd, int backlog)
+{
+	struct pl_call c;
+	int r;
+
+	if (!pl_enter(&c, EVENT_CALL_listen))
+		return PL_NEXT(listen)(fd, backlog);
+	pl_arg_fd(&c, 0, fd);
+	pl_arg_num(&c, 1, backlog);
+	pl_begin(&c);
+	r = PL_NEXT(listen)(fd, backlog);
+	pl_end(&c, r, r < 0);
+	return r;
+}
+
+TT_PUBLIC int shutdown(int fd, int how)
+{
+	struct pl_call c;
+	int r;
+
+	if (!pl_enter(&c, EVENT_CALL_shutdown))
+		return PL_NEXT(shutdown)(fd, how);
+	pl_arg_fd(&c, 0, fd);
+	pl_arg_num(&c, 1, how);
+	pl_begin(&c);
+	r = PL_NEXT(shutdown)(fd, how);
+	pl_end(&c, r, r < 0);
+	return r;
+}
+
+/*
+ * Bytes sent over a connection are no event of their own; to whom they go is said here only where
+ * each message says it.
+ */
+TT_PUBLIC ssize_t sendto(int fd, const void *bytes, size_t len, int flags,
+			 const struct sockaddr *addr, socklen_t addr_len)
+{
+	struct pl_call c;
+	ssize_t r;
+
+	if (!addr || !pl_enter(&c, EVENT_CALL_sendto))
+		return PL_NEXT(sendto)(fd, bytes, len, flags, addr, addr_len);
+	pl_arg_fd(&c, 0, fd);
+	pl_arg_num(&c, 1, (int64_t)len);
+	pl_arg_num(&c, 2, flags);
+	pl_arg_addr(&c, 3, addr, addr_len);
+	pl_begin(&c);
+	r = PL_NEXT(sendto)(fd, bytes, len, flags, addr, addr_len);
+	pl_end(&c, r, r < 0);
+	return r;
+}
+
+TT_PUBLIC ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	struct pl_call c;
+	ssize_t r;
+
+	if ((uintptr_t)msg < 4096 || !msg->msg_name || !pl_enter(&c, EVENT_CALL_sendmsg))
+		return PL_NEXT(sendmsg)(fd, msg, flags);
+	pl_arg_fd(&c, 0, fd);
+	pl_arg_addr(&c, 1, msg->msg_name, msg->msg_namelen);
+	pl_arg_num(&c, 2, flags);
+	pl_begin(&c);
+	r = PL_NEXT(sendmsg)(fd, msg, flags);
+	pl_end(&c, r, r < 0);
+	return r;
+}
+
+TT_PUBLIC int sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
+{
+	const struct msghdr *first = &list->msg_hdr;
+	struct pl_call c;
+	int r;
+
+	if (!count || (uintptr_t)list < 4096 || !first->msg_name ||
+	    !pl_enter(&c, EVENT_CALL_sendmmsg))
+		return PL_NEXT(sendmmsg)(fd, list, count, flags);
+	pl_arg_fd(&c, 0, fd);
+	pl_arg_addr(&c, 1, first->msg_name, first->msg_namelen);
+	pl_arg_num(&c, 2, count);
+	pl_arg_num(&c, 3, flags);
+	pl_begin(&c);
+	r = PL_NEXT(sendmmsg)(fd, list, count, flags);
+	pl_end(&c, r, r < 0);
+	return r;
+}

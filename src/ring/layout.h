@@ -136,6 +136,7 @@ enum ring_progress { RING_IN_FLIGHT, RING_DONE };
 #define RING_FLAG_NO_RESULT  8u /* exec: recorded before the attempt, which did not return */
 #define RING_FLAG_WHO        16u /* not the lane's owner: a struct ring_who follows at once */
 #define RING_FLAG_ABANDONED  32u /* a signal handler jumped out of the call: it never returned */
+#define RING_FLAG_RAW        64u /* made through syscall(2) */
 
 /* The fixed part; ring_arg records follow, then padding to RING_ALIGN. */
 struct ring_record {
