@@ -93,6 +93,9 @@ def check_mode(mode, folder, native):
             [["127.0.0.1:0"], [], ["[::1]:0"], [], ["127.0.0.1:0"], [], ["[::1]:0"], []])
     tt.none(f"{mode}: an io_uring that is there is said to hide things",
             [e for e in rec.calls() if ("coverage" in e) != (e["syscall"] == "io_uring_setup" and e["result"] >= 0)])
+    if mode == "recorder":
+        tt.same(f"{mode}: ... and run.json counts such images", rec.run["coverage"]["io_uring"],
+                len({e["span_id"] for e in rec.calls() if "coverage" in e}))
     wrong = [e for e in rec.calls() if e["component"] != "telemetry" or e["sensor"] != "preload" or
              e["standing"] != "declared" or e["elapsed_us"] < 0 or e["tid"] != e["pid"]]
     tt.none(f"{mode}: component, sensor, standing and tid", wrong)
