@@ -244,8 +244,8 @@ void event_put_msg_flags(struct tt_out *o, int64_t flags)
 void event_put_dlopen_flags(struct tt_out *o, int64_t flags)
 {
 	static const struct flag dlopen_flags[] = {
-		FLAG(RTLD_LAZY),     FLAG(RTLD_NOW),    FLAG(RTLD_NOLOAD),
-		FLAG(RTLD_DEEPBIND), FLAG(RTLD_GLOBAL), FLAG(RTLD_NODELETE),
+		FLAG(RTLD_LAZY),      FLAG(RTLD_NOW),    FLAG(RTLD_NOLOAD),
+		{8, "RTLD_DEEPBIND"}, FLAG(RTLD_GLOBAL), FLAG(RTLD_NODELETE),
 	};
 
 	put_bits(o, flags, false, dlopen_flags, TT_ARRAY_SIZE(dlopen_flags));

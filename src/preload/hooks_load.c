@@ -45,6 +45,9 @@
 #endif
 /* clang-format on */
 
+/* glibc alone has it; Lmid_t is long */
+void *dlmopen(long space, const char *file, int flags);
+
 ENTRY(dlopen);
 ENTRY(dlmopen);
 
@@ -62,8 +65,8 @@ __attribute__((__used__)) void *pl_dlopen_before(const char *file, int flags)
 	return (void *)PL_NEXT(dlopen);
 }
 
-void *pl_dlmopen_before(Lmid_t space, const char *file, int flags);
-__attribute__((__used__)) void *pl_dlmopen_before(Lmid_t space, const char *file, int flags)
+void *pl_dlmopen_before(long space, const char *file, int flags);
+__attribute__((__used__)) void *pl_dlmopen_before(long space, const char *file, int flags)
 {
 	struct pl_call c;
 

@@ -7,6 +7,12 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#ifdef __GLIBC__
+#define MMSG_FLAGS int
+#else
+#define MMSG_FLAGS unsigned
+#endif
+
 #define DEFINE_TO_ADDR(name)                                                   \
 	TT_PUBLIC int name(int fd, const struct sockaddr *addr, socklen_t len) \
 	{                                                                      \
@@ -161,8 +167,8 @@ static size_t pack_hostent(const struct hostent *h, char *buf, size_t cap)
 }
 
 /*
- * The result is 0 or the h_errno value; @extra: which argument the answers are. @error: an errno
- * value.
+ * The result is 0 or the h_errno value, which is negative where errno tells why: @error. @extra:
+ * which argument the answers are.
  */
 static void end_look_up(struct pl_call *c, unsigned extra, const struct hostent *h, int h_error,
 			int error)
@@ -187,7 +193,7 @@ TT_PUBLIC struct hostent *gethostbyname(const char *name)
 	pl_arg_room(&c, 1, EVENT_ANSWERS_ROOM);
 	pl_begin(&c);
 	h = PL_NEXT(gethostbyname)(name);
-	end_look_up(&c, 1, h, h_errno, h_errno == NETDB_INTERNAL ? errno : 0);
+	end_look_up(&c, 1, h, h_errno, h_errno < 0 ? errno : 0);
 	return h;
 }
 
@@ -203,7 +209,7 @@ TT_PUBLIC struct hostent *gethostbyname2(const char *name, int family)
 	pl_arg_room(&c, 2, EVENT_ANSWERS_ROOM);
 	pl_begin(&c);
 	h = PL_NEXT(gethostbyname2)(name, family);
-	end_look_up(&c, 2, h, h_errno, h_errno == NETDB_INTERNAL ? errno : 0);
+	end_look_up(&c, 2, h, h_errno, h_errno < 0 ? errno : 0);
 	return h;
 }
 
@@ -342,7 +348,7 @@ TT_PUBLIC ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)
 	return r;
 }
 
-TT_PUBLIC int sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
+TT_PUBLIC int sendmmsg(int fd, struct mmsghdr *list, unsigned count, MMSG_FLAGS flags)
 {
 	const struct msghdr *first = &list->msg_hdr;
 	struct pl_call c;
@@ -354,7 +360,7 @@ TT_PUBLIC int sendmmsg(int fd, struct mmsghdr *list, unsigned count, int flags)
 	pl_arg_fd(&c, 0, fd);
 	pl_arg_addr(&c, 1, first->msg_name, first->msg_namelen);
 	pl_arg_num(&c, 2, count);
-	pl_arg_num(&c, 3, flags);
+	pl_arg_num(&c, 3, (int)flags);
 	pl_begin(&c);
 	r = PL_NEXT(sendmmsg)(fd, list, count, flags);
 	pl_end(&c, r, r < 0);

@@ -8,6 +8,12 @@
 #include <sys/ptrace.h>
 #include <sys/uio.h>
 
+#ifdef __GLIBC__
+#define PTRACE_REQUEST enum __ptrace_request
+#else
+#define PTRACE_REQUEST int
+#endif
+
 /* glibc 2.36 and later; <sys/pidfd.h> would bring in a header that others lack. */
 int pidfd_send_signal(int pidfd, int signal, siginfo_t *info, unsigned flags);
 
@@ -98,7 +104,7 @@ TT_PUBLIC int pidfd_send_signal(int pidfd, int signal, siginfo_t *info, unsigned
 }
 
 /* Like libc's own, it takes three more arguments whether or not they were passed. */
-TT_PUBLIC long ptrace(enum __ptrace_request request, ...)
+TT_PUBLIC long ptrace(PTRACE_REQUEST request, ...)
 {
 	struct pl_call c;
 	void *addr, *data;
