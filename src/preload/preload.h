@@ -63,9 +63,9 @@ struct pl_thread {
 	uint32_t vfork_depth; /* ... when this thread began to wait for a vfork child */
 	int32_t tid;          /* 0: not asked yet */
 	bool in_vfork;        /* this is a vfork child: @vfork_image counts */
-	bool held;            /* all signals are, over a fork */
-	uint64_t mask;        /* the thread's own meanwhile */
 	struct pl_open open[PL_OPEN_MAX];
+	bool held;     /* all signals are, over a fork */
+	uint64_t mask; /* the thread's own meanwhile */
 	/* mapping of a spawn attempt in a vfork child, freed by the parent */
 	struct {
 		void *at;
