@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DIR_KEPT (EVENT_PATH_MAX / 4)
+#define DIR_KEPT 768 /* two of them: stack is short in signal handlers */
 
 /*
  * @spec: what each argument of the kernel's call is, in letters of calls.def; besides these '-' is
