@@ -68,7 +68,7 @@ static bool has_failed(const json_t *line, bool is_call)
 	if (!is_call)
 		return code > 0;
 	if (store_call_find(store_get_text(line, "syscall"), &call) &&
-	    call == EVENT_CALL_getaddrinfo)
+	    event_call_looks_up((enum event_call)call))
 		return store_get_int(line, "result", 0) != 0;
 	return store_get_int(line, "result", 0) < 0;
 }

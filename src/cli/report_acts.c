@@ -298,10 +298,9 @@ void cli_report_files(const struct cli_report *r)
 static void put_host(const struct cli_report *r, const struct store_host *h)
 {
 	static const char *const words[] = {
-		[STORE_HOST_CONNECT] = "connected",
-		[STORE_HOST_BIND] = "bound",
-		[STORE_HOST_ACCEPT] = "accepted",
-		[STORE_HOST_LOOKUP] = "looked up",
+		[STORE_HOST_CONNECT] = "connected", [STORE_HOST_BIND] = "bound",
+		[STORE_HOST_ACCEPT] = "accepted",   [STORE_HOST_LOOKUP] = "looked up",
+		[STORE_HOST_SEND] = "sent to",
 	};
 	struct store_text error = store_text_of(h->error);
 	struct cli_line l;
@@ -343,20 +342,20 @@ static bool is_unix(const struct store_host *h)
 	return h->name.len >= 5 && memcmp(h->name.data, "unix:", 5) == 0;
 }
 
+#define HOST_KINDS 5
+
 /*
- * Where a line of the network part comes: look-ups, connections, bindings, peers; unix sockets
- * behind each.
+ * Where a line of the network part comes: look-ups, connections, messages, bindings, peers; unix
+ * sockets behind each.
  */
 static int host_rank(const struct store_host *h)
 {
 	static const int ranks[] = {
-		[STORE_HOST_LOOKUP] = 0,
-		[STORE_HOST_CONNECT] = 1,
-		[STORE_HOST_BIND] = 2,
-		[STORE_HOST_ACCEPT] = 3,
+		[STORE_HOST_LOOKUP] = 0, [STORE_HOST_CONNECT] = 1, [STORE_HOST_SEND] = 2,
+		[STORE_HOST_BIND] = 3,   [STORE_HOST_ACCEPT] = 4,
 	};
 
-	return ranks[h->kind] + (is_unix(h) ? 4 : 0);
+	return ranks[h->kind] + (is_unix(h) ? HOST_KINDS : 0);
 }
 
 void cli_report_network(const struct cli_report *r)
@@ -364,13 +363,20 @@ void cli_report_network(const struct cli_report *r)
 	const struct store_view *v = r->view;
 	uint32_t count = v->host_names.count;
 	size_t shown = 0, limit = r->all || count <= NETWORK_MAX + 1 ? count : NETWORK_MAX;
+	char a[CLI_FIGURE_MAX];
 	struct cli_line l;
 
-	if (!count)
+	if (!count && !v->listens)
 		return;
 	cli_report_heading(&l, r, "Network");
 	cli_line_end(&l);
-	for (int rank = 0; rank < 8; rank++)
+	if (v->listens) {
+		cli_report_label(&l, r, "listened");
+		cli_line_fmt(&l, "on %s socket%s", cli_count(a, v->listens),
+			     v->listens == 1 ? "" : "s");
+		cli_line_end(&l);
+	}
+	for (int rank = 0; rank < 2 * HOST_KINDS; rank++)
 		for (uint32_t i = 0; i < count && shown < limit; i++)
 			if (host_rank(&v->hosts[i]) == rank) {
 				put_host(r, &v->hosts[i]);
@@ -388,7 +394,7 @@ void cli_report_acts(const struct cli_report *r)
 
 	if (!count)
 		return;
-	cli_report_heading(&l, r, "Identity, mounts and roots");
+	cli_report_heading(&l, r, "Identity, mounts, other processes, loaded code");
 	cli_line_end(&l);
 	for (uint32_t i = 0; i < limit; i++) {
 		cli_line_begin(&l, r->width);

@@ -64,10 +64,9 @@ static json_t *files_json(const struct store_view *v)
 static json_t *hosts_json(const struct store_view *v)
 {
 	static const char *const kinds[] = {
-		[STORE_HOST_CONNECT] = "connect",
-		[STORE_HOST_BIND] = "bind",
-		[STORE_HOST_ACCEPT] = "accept",
-		[STORE_HOST_LOOKUP] = "lookup",
+		[STORE_HOST_CONNECT] = "connect", [STORE_HOST_BIND] = "bind",
+		[STORE_HOST_ACCEPT] = "accept",   [STORE_HOST_LOOKUP] = "lookup",
+		[STORE_HOST_SEND] = "send",
 	};
 	json_t *array = json_array();
 
@@ -169,6 +168,8 @@ static json_t *trace_json(const struct store_view *v)
 	put(trace, "spans", json_integer((json_int_t)spans));
 	put(trace, "watched", json_integer((json_int_t)watched));
 	put(trace, "in_flight", json_integer((json_int_t)v->in_flight));
+	put(trace, "listens", json_integer((json_int_t)v->listens));
+	put(trace, "io_urings", json_integer((json_int_t)v->io_urings));
 	put(trace, "has_end", json_boolean(v->closing));
 	put(trace, "gaps", gaps_json(v));
 	put(trace, "left_out", json_integer((json_int_t)v->left_out));

@@ -237,6 +237,12 @@ void cli_report_known(const struct cli_report *r)
 		put_gaps(r);
 		if (k.none)
 			put_unseen(r, k.none);
+		if (v->io_urings)
+			sentence(r, CLI_WARN,
+				 "%s io_uring%s set up: what went through %s passed the library "
+				 "by.",
+				 cli_count(a, v->io_urings), v->io_urings == 1 ? " was" : "s were",
+				 v->io_urings == 1 ? "it" : "them");
 		if (v->in_flight)
 			sentence(r, CLI_WARN, "%s calls were under way when their process died.",
 				 cli_count(a, v->in_flight));

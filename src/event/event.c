@@ -21,21 +21,39 @@ const struct event_call_info *event_call_info(enum event_call call)
 }
 
 const bool event_opens_fd[EVENT_CALL_COUNT] = {
-	[EVENT_CALL_open] = true,         [EVENT_CALL_open64] = true,
-	[EVENT_CALL_openat] = true,       [EVENT_CALL_openat64] = true,
-	[EVENT_CALL_creat] = true,        [EVENT_CALL_creat64] = true,
-	[EVENT_CALL___open_2] = true,     [EVENT_CALL___open64_2] = true,
-	[EVENT_CALL___openat_2] = true,   [EVENT_CALL___openat64_2] = true,
-	[EVENT_CALL_fopen] = true,        [EVENT_CALL_fopen64] = true,
-	[EVENT_CALL_freopen] = true,      [EVENT_CALL_freopen64] = true,
-	[EVENT_CALL_mkstemp] = true,      [EVENT_CALL_mkstemp64] = true,
-	[EVENT_CALL_mkostemp] = true,     [EVENT_CALL_mkostemp64] = true,
-	[EVENT_CALL_mkstemps] = true,     [EVENT_CALL_mkstemps64] = true,
-	[EVENT_CALL_mkostemps] = true,    [EVENT_CALL_mkostemps64] = true,
-	[EVENT_CALL_opendir] = true,      [EVENT_CALL_shm_open] = true,
-	[EVENT_CALL_tmpfile] = true,      [EVENT_CALL_tmpfile64] = true,
-	[EVENT_CALL_memfd_create] = true, [EVENT_CALL_popen] = true,
-	[EVENT_CALL_accept] = true,       [EVENT_CALL_accept4] = true,
+	[EVENT_CALL_open] = true,
+	[EVENT_CALL_open64] = true,
+	[EVENT_CALL_openat] = true,
+	[EVENT_CALL_openat64] = true,
+	[EVENT_CALL_creat] = true,
+	[EVENT_CALL_creat64] = true,
+	[EVENT_CALL___open_2] = true,
+	[EVENT_CALL___open64_2] = true,
+	[EVENT_CALL___openat_2] = true,
+	[EVENT_CALL___openat64_2] = true,
+	[EVENT_CALL_fopen] = true,
+	[EVENT_CALL_fopen64] = true,
+	[EVENT_CALL_freopen] = true,
+	[EVENT_CALL_freopen64] = true,
+	[EVENT_CALL_mkstemp] = true,
+	[EVENT_CALL_mkstemp64] = true,
+	[EVENT_CALL_mkostemp] = true,
+	[EVENT_CALL_mkostemp64] = true,
+	[EVENT_CALL_mkstemps] = true,
+	[EVENT_CALL_mkstemps64] = true,
+	[EVENT_CALL_mkostemps] = true,
+	[EVENT_CALL_mkostemps64] = true,
+	[EVENT_CALL_opendir] = true,
+	[EVENT_CALL_shm_open] = true,
+	[EVENT_CALL_tmpfile] = true,
+	[EVENT_CALL_tmpfile64] = true,
+	[EVENT_CALL_memfd_create] = true,
+	[EVENT_CALL_popen] = true,
+	[EVENT_CALL_accept] = true,
+	[EVENT_CALL_accept4] = true,
+	[EVENT_CALL_socket] = true,
+	[EVENT_CALL_openat2] = true,
+	[EVENT_CALL_open_by_handle_at] = true,
 };
 
 bool event_call_dups(const struct event *ev)
@@ -46,6 +64,19 @@ bool event_call_dups(const struct event *ev)
 	       (ev->args[1].num == F_DUPFD || ev->args[1].num == F_DUPFD_CLOEXEC);
 }
 
+/*
+ * What is a path only if it has a slash: else PATH or ld.so's folders are searched for it. ld.so
+ * alone knows what $ORIGIN is.
+ */
+static bool names_file(const struct event *ev, const struct event_arg *arg)
+{
+	const char *text = arg->data;
+
+	if (!text || !memchr(text, '/', arg->len))
+		return false;
+	return calls[ev->call].family != EVENT_FAMILY_LOAD || !memchr(text, '$', arg->len);
+}
+
 /* Which argument holds the @which-th path, and which dirfd it is relative to (-1: the cwd). */
 static int find_path_arg(const struct event *ev, int which, int *ret_dir)
 {
@@ -53,8 +84,7 @@ static int find_path_arg(const struct event *ev, int which, int *ret_dir)
 	char want = which ? 'q' : 'p';
 
 	for (int i = 0; layout[i]; i++) {
-		bool is_file = layout[i] == 'x' && !which && ev->args[i].data &&
-			       memchr(ev->args[i].data, '/', ev->args[i].len);
+		bool is_file = layout[i] == 'x' && !which && names_file(ev, &ev->args[i]);
 
 		if (layout[i] != want && !is_file)
 			continue;
@@ -229,6 +259,12 @@ bool event_opens_folder(const struct event *ev)
 
 _Static_assert(EVENT_CALL_freopen64 - EVENT_CALL_open == 13,
 	       "the opening calls stand together in calls.def");
+
+bool event_blinds(const struct event *ev)
+{
+	return ev->type == EVENT_SYSCALL && ev->call == EVENT_CALL_io_uring_setup &&
+	       ev->has_result && ev->result >= 0;
+}
 
 /* Only the recorder knows other roots; kept apart for its stack. */
 __attribute__((__noinline__)) static bool is_quiet_below_root(const struct event *ev)

@@ -54,6 +54,12 @@ _Static_assert(sizeof(struct event_call_info) == 32, "no pointers: the table nee
 /* event_call_info - the row of a call. @call must be below EVENT_CALL_COUNT. */
 const struct event_call_info *event_call_info(enum event_call call);
 
+/* event_call_looks_up - whether the call asks for the addresses of a name */
+static inline bool event_call_looks_up(enum event_call call)
+{
+	return call >= EVENT_CALL_getaddrinfo && call <= EVENT_CALL_gethostbyname2_r;
+}
+
 /* event_call_makes_name - mkstemp and its kind: the path is the template, filled in */
 static inline bool event_call_makes_name(enum event_call call)
 {
@@ -89,17 +95,16 @@ _Static_assert(EVENT_CALL_execve == 0 && EVENT_CALL_execveat == 8 &&
 
 /*
  * event_call_has_extra - whether the call has something that is no argument: event.extra
- * getaddrinfo: socket addresses, a length byte in front of each. chdir, fchdir: the new cwd as
+ * Look-ups: socket addresses, a length byte in front of each. chdir, fchdir: the new cwd as
  * getcwd(3) has it. chroot, pivot_root: the cwd before, where the sensor looked it up. mkstemp and
  * its kind: the template, filled in. Those that close: struct event_fd_counts of the fd. Execs: the
  * open fds, struct event_open_fd each; exit and replaced have them, too.
  */
 static inline bool event_call_has_extra(enum event_call call)
 {
-	return call == EVENT_CALL_getaddrinfo || call == EVENT_CALL_chdir ||
-	       call == EVENT_CALL_fchdir || call == EVENT_CALL_chroot ||
-	       call == EVENT_CALL_pivot_root || event_call_makes_name(call) ||
-	       event_call_closes(call) || event_call_execs(call);
+	return event_call_looks_up(call) || call == EVENT_CALL_chdir || call == EVENT_CALL_fchdir ||
+	       call == EVENT_CALL_chroot || call == EVENT_CALL_pivot_root ||
+	       event_call_makes_name(call) || event_call_closes(call) || event_call_execs(call);
 }
 
 /*
@@ -243,6 +248,7 @@ struct event {
 	uint64_t elapsed_ns;
 	int error;              /* errno, 0: none */
 	bool in_flight;         /* the process died inside this call */
+	bool raw;               /* made through syscall(2), past the function of this name */
 	struct event_text cwd;  /* what relative paths are relative to */
 	enum event_basis basis; /* how good @cwd and the dirfd paths are: EXACT or TRACKED */
 	/*
@@ -305,15 +311,22 @@ bool event_put_path(const struct event *ev, int which, struct tt_out *o);
  */
 bool event_is_quiet(const struct event *ev);
 
-/* event_opens - whether it is one of the calls that the default filter judges */
+/* event_opens - whether it is one of the calls that the default filter judges: they open a file */
 static inline bool event_opens(enum event_call call)
 {
 	return (call >= EVENT_CALL_open && call <= EVENT_CALL_freopen64) ||
-	       call == EVENT_CALL_opendir;
+	       call == EVENT_CALL_opendir || call == EVENT_CALL_openat2 ||
+	       call == EVENT_CALL_open_by_handle_at;
 }
 
 /* event_opens_folder - whether an open-like call asks for an fd that only paths start from */
 bool event_opens_folder(const struct event *ev);
+
+/*
+ * event_blinds - whether what follows it in this span happens where the library cannot see it: the
+ * kernel takes the operations of an io_uring from memory
+ */
+bool event_blinds(const struct event *ev);
 
 /* event_writes - whether an open-like call asked for write access or could create or cut a file */
 bool event_writes(const struct event *ev);

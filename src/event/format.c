@@ -205,6 +205,33 @@ static void put_arg(struct line *l, const struct event *ev, unsigned i, char let
 	case 'c':
 		event_put_fcntl_command(&l->o, arg->num);
 		return;
+	case 'S':
+		event_put_signal(&l->o, arg->num);
+		return;
+	case 'D':
+		event_put_domain(&l->o, arg->num);
+		return;
+	case 'T':
+		event_put_socket_type(&l->o, arg->num);
+		return;
+	case 'P':
+		event_put_protocol(&l->o, ev->args[0].num, arg->num);
+		return;
+	case 'W':
+		event_put_shutdown(&l->o, arg->num);
+		return;
+	case 'J':
+		event_put_msg_flags(&l->o, arg->num);
+		return;
+	case 'X':
+		event_put_ptrace(&l->o, arg->num);
+		return;
+	case 'L':
+		event_put_dlopen_flags(&l->o, arg->num);
+		return;
+	case 'C':
+		event_put_clone_flags(&l->o, arg->num);
+		return;
 	default:
 		break;
 	}
@@ -509,7 +536,7 @@ static void put_addresses(struct line *l, const struct event *ev)
 		(void)put_addr_json(l, arg, NULL);
 		put_lit(l, "\"");
 	}
-	if (ev->call != EVENT_CALL_getaddrinfo)
+	if (!event_call_looks_up(ev->call))
 		return;
 	put_key(l, "answers");
 	put_lit(l, "[");
@@ -667,6 +694,10 @@ static void put_tail(struct line *l, const struct event *ev)
 			put_lit(l, ", \"truncated\": true");
 		if (ev->in_flight)
 			put_lit(l, ", \"in_flight\": true");
+		if (ev->raw)
+			put_str_key(l, "via", "syscall");
+		if (event_blinds(ev))
+			put_str_key(l, "coverage", "reduced: io_uring");
 		put_args_raw(l, ev);
 	}
 	put_id_key(l, "traceparent", &ev->ids->traceparent);

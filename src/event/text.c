@@ -2,10 +2,13 @@
 /* Symbolic flags and socket addresses. */
 #include "event/text.h"
 
+#include <dlfcn.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -239,4 +242,157 @@ void event_put_addr(struct tt_out *o, const void *sa, size_t len)
 		tt_out_str(o, "family:");
 		tt_out_u64(o, family);
 	}
+}
+
+void event_put_msg_flags(struct tt_out *o, int64_t flags)
+{
+	static const struct flag msg_flags[] = {
+		FLAG(MSG_OOB),      FLAG(MSG_PEEK),     FLAG(MSG_DONTROUTE), FLAG(MSG_DONTWAIT),
+		FLAG(MSG_EOR),      FLAG(MSG_CONFIRM),  FLAG(MSG_NOSIGNAL),  FLAG(MSG_MORE),
+		FLAG(MSG_ZEROCOPY), FLAG(MSG_FASTOPEN),
+	};
+
+	put_bits(o, flags, false, msg_flags, TT_ARRAY_SIZE(msg_flags));
+}
+
+void event_put_dlopen_flags(struct tt_out *o, int64_t flags)
+{
+	static const struct flag dlopen_flags[] = {
+		FLAG(RTLD_LAZY),      FLAG(RTLD_NOW),    FLAG(RTLD_NOLOAD),
+		{8, "RTLD_DEEPBIND"}, FLAG(RTLD_GLOBAL), FLAG(RTLD_NODELETE),
+	};
+
+	put_bits(o, flags, false, dlopen_flags, TT_ARRAY_SIZE(dlopen_flags));
+}
+
+/* The low byte is the signal that the parent gets when the child ends. */
+void event_put_clone_flags(struct tt_out *o, int64_t flags)
+{
+	static const struct flag clone_flags[] = {
+		FLAG(CLONE_VM),
+		FLAG(CLONE_FS),
+		FLAG(CLONE_FILES),
+		FLAG(CLONE_SIGHAND),
+		FLAG(CLONE_PIDFD),
+		FLAG(CLONE_PTRACE),
+		FLAG(CLONE_VFORK),
+		FLAG(CLONE_PARENT),
+		FLAG(CLONE_THREAD),
+		FLAG(CLONE_NEWNS),
+		FLAG(CLONE_SYSVSEM),
+		FLAG(CLONE_SETTLS),
+		FLAG(CLONE_PARENT_SETTID),
+		FLAG(CLONE_CHILD_CLEARTID),
+		FLAG(CLONE_DETACHED),
+		FLAG(CLONE_UNTRACED),
+		FLAG(CLONE_CHILD_SETTID),
+		FLAG(CLONE_NEWCGROUP),
+		FLAG(CLONE_NEWUTS),
+		FLAG(CLONE_NEWIPC),
+		FLAG(CLONE_NEWUSER),
+		FLAG(CLONE_NEWPID),
+		FLAG(CLONE_NEWNET),
+		FLAG(CLONE_IO),
+	};
+	int64_t bits = flags & 0xffffff00, signal = flags & 0xff;
+
+	if (bits || !signal)
+		put_bits(o, bits, false, clone_flags, TT_ARRAY_SIZE(clone_flags));
+	if (!signal)
+		return;
+	if (bits)
+		tt_out_char(o, '|');
+	event_put_signal(o, signal);
+}
+
+static void put_one(struct tt_out *o, int64_t num, const struct flag *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (names[i].bit == num) {
+			tt_out_str(o, names[i].name);
+			return;
+		}
+	tt_out_i64(o, num);
+}
+
+void event_put_signal(struct tt_out *o, int64_t num)
+{
+	const char *name = num > 0 && num < 64 ? event_signal_name((int)num) : NULL;
+
+	if (name)
+		tt_out_str(o, name);
+	else
+		tt_out_i64(o, num);
+}
+
+void event_put_domain(struct tt_out *o, int64_t num)
+{
+	static const struct flag domains[] = {
+		FLAG(AF_UNSPEC),    FLAG(AF_UNIX),   FLAG(AF_INET),  FLAG(AF_INET6),
+		FLAG(AF_NETLINK),   FLAG(AF_PACKET), FLAG(AF_CAN),   FLAG(AF_TIPC),
+		FLAG(AF_BLUETOOTH), FLAG(AF_ALG),    FLAG(AF_VSOCK), FLAG(AF_XDP),
+	};
+
+	put_one(o, num, domains, TT_ARRAY_SIZE(domains));
+}
+
+void event_put_socket_type(struct tt_out *o, int64_t num)
+{
+	static const struct flag types[] = {
+		FLAG(SOCK_STREAM), FLAG(SOCK_DGRAM),     FLAG(SOCK_RAW),
+		FLAG(SOCK_RDM),    FLAG(SOCK_SEQPACKET), FLAG(SOCK_PACKET),
+	};
+	int64_t flags = num & ~(int64_t)0xf;
+
+	put_one(o, num & 0xf, types, TT_ARRAY_SIZE(types));
+	if (flags) {
+		tt_out_char(o, '|');
+		event_put_accept_flags(o, flags);
+	}
+}
+
+/* What a number means depends on the domain. */
+void event_put_protocol(struct tt_out *o, int64_t domain, int64_t num)
+{
+	static const struct flag protocols[] = {
+		FLAG(IPPROTO_ICMP),   FLAG(IPPROTO_TCP),     FLAG(IPPROTO_UDP),
+		FLAG(IPPROTO_ICMPV6), FLAG(IPPROTO_UDPLITE), FLAG(IPPROTO_SCTP),
+		FLAG(IPPROTO_MPTCP),  FLAG(IPPROTO_RAW),
+	};
+
+	if (domain == AF_INET || domain == AF_INET6)
+		put_one(o, num, protocols, TT_ARRAY_SIZE(protocols));
+	else
+		tt_out_i64(o, num);
+}
+
+void event_put_shutdown(struct tt_out *o, int64_t num)
+{
+	static const struct flag ways[] = {FLAG(SHUT_RD), FLAG(SHUT_WR), FLAG(SHUT_RDWR)};
+
+	put_one(o, num, ways, TT_ARRAY_SIZE(ways));
+}
+
+void event_put_ptrace(struct tt_out *o, int64_t num)
+{
+	static const struct flag requests[] = {
+		FLAG(PTRACE_TRACEME),     FLAG(PTRACE_PEEKTEXT),
+		FLAG(PTRACE_PEEKDATA),    FLAG(PTRACE_PEEKUSER),
+		FLAG(PTRACE_POKETEXT),    FLAG(PTRACE_POKEDATA),
+		FLAG(PTRACE_POKEUSER),    FLAG(PTRACE_CONT),
+		FLAG(PTRACE_KILL),        FLAG(PTRACE_SINGLESTEP),
+#ifdef __x86_64__
+		FLAG(PTRACE_GETREGS),     FLAG(PTRACE_SETREGS),
+		FLAG(PTRACE_GETFPREGS),   FLAG(PTRACE_SETFPREGS),
+#endif
+		FLAG(PTRACE_ATTACH),      FLAG(PTRACE_DETACH),
+		FLAG(PTRACE_SYSCALL),     FLAG(PTRACE_SETOPTIONS),
+		FLAG(PTRACE_GETEVENTMSG), FLAG(PTRACE_GETSIGINFO),
+		FLAG(PTRACE_SETSIGINFO),  FLAG(PTRACE_GETREGSET),
+		FLAG(PTRACE_SETREGSET),   FLAG(PTRACE_SEIZE),
+		FLAG(PTRACE_INTERRUPT),   FLAG(PTRACE_LISTEN),
+		FLAG(PTRACE_PEEKSIGINFO), {0x420e, "PTRACE_GET_SYSCALL_INFO"},
+	};
+
+	put_one(o, num, requests, TT_ARRAY_SIZE(requests));
 }

@@ -37,6 +37,17 @@ void event_put_typed_mode(struct tt_out *o, uint64_t mode);
  */
 void event_put_times(struct tt_out *o, const void *two, size_t len, int is_timespec);
 void event_put_accept_flags(struct tt_out *o, int64_t flags);
+void event_put_msg_flags(struct tt_out *o, int64_t flags);
+void event_put_dlopen_flags(struct tt_out *o, int64_t flags);
+void event_put_clone_flags(struct tt_out *o, int64_t flags);
+
+/* One of a set, by name; the number where it has none. */
+void event_put_signal(struct tt_out *o, int64_t num);
+void event_put_domain(struct tt_out *o, int64_t num);
+void event_put_socket_type(struct tt_out *o, int64_t num);
+void event_put_protocol(struct tt_out *o, int64_t domain, int64_t num);
+void event_put_shutdown(struct tt_out *o, int64_t num);
+void event_put_ptrace(struct tt_out *o, int64_t num);
 
 /* event_put_fcntl_command - "F_DUPFD", or its number */
 void event_put_fcntl_command(struct tt_out *o, int64_t command);

@@ -302,6 +302,7 @@ static void fill_event(struct event *ev, const struct pl_call *c)
 	ev->type = EVENT_SYSCALL;
 	ev->source = EVENT_FROM_PRELOAD;
 	ev->call = (enum event_call)c->call;
+	ev->raw = c->flags & RING_FLAG_RAW;
 	memcpy(ev->args, c->args, c->argc * sizeof(c->args[0]));
 	/* where "/" is another one, names alone do not tell what is noise */
 	ev->root_unknown = pl_image_now()->other_root;

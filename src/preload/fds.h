@@ -65,6 +65,10 @@ static inline void pl_count_write(int fd, int64_t n)
 	__atomic_fetch_add(&counts->writes, 1, __ATOMIC_RELAXED);
 }
 
+/* pl_bytes_of - what went through recvmmsg(2) or sendmmsg(2), which return a number of messages */
+struct mmsghdr;
+int64_t pl_bytes_of(const struct mmsghdr *v, int n);
+
 /* pl_fd_is_plain - one of the low numbers, recorded when it was opened, and ... */
 TT_INLINE bool pl_fd_is_plain(int fd)
 {

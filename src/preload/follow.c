@@ -108,6 +108,12 @@ static void unlock_spawning(bool locked)
 		__atomic_store_n(&pl_process.spawning_lock, 0, __ATOMIC_RELEASE);
 }
 
+/* A vfork child of our making, or one made past us: it has another pid than this image. */
+static bool counts_spawning(void)
+{
+	return !pl_thread.in_vfork && (int32_t)tt_sys0(SYS_getpid) == pl_process.image.pid;
+}
+
 /*
  * The ring fd is inherited by the program about to start. Threads that start programs at the same
  * time share one fd table, so they are counted, and count and flag change together; a vfork child
@@ -117,7 +123,7 @@ static void lend_ring_fd(void)
 {
 	bool locked;
 
-	if (pl_thread.in_vfork) {
+	if (!counts_spawning()) {
 		set_inherited(true);
 		return;
 	}
@@ -131,7 +137,7 @@ static void take_ring_fd_back(void)
 {
 	bool locked;
 
-	if (pl_thread.in_vfork) {
+	if (!counts_spawning()) {
 		set_inherited(false);
 		return;
 	}

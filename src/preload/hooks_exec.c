@@ -14,6 +14,7 @@ extern char **environ;
 
 struct exec {
 	enum event_call call;
+	bool raw;  /* through syscall(2) */
 	int dirfd; /* execveat; fexecve: the fd */
 	const char *file;
 	char *const *argv;
@@ -92,6 +93,7 @@ static int do_exec(const struct exec *x)
 	file = named_file(x, fd_path, sizeof(fd_path), &dirfd);
 	pl_follow_prepare(&follow, dirfd, file, searches_path(x->call), x->envp,
 			  &pl_image_now()->span);
+	pl_mark_raw(&c, x->raw);
 	if (!follow.follows)
 		c.flags |= RING_FLAG_UNFOLLOWED;
 	put_args(&c, x, &follow);
@@ -113,41 +115,52 @@ static int do_exec(const struct exec *x)
 	pl_follow_withdraw(&follow);
 	pl_arg_bytes(&c, extra, NULL, 0); /* the image goes on, and so do its counts */
 	pl_begin(&c);
+	pl_mark_raw(&c, x->raw);
 	pl_end_error(&c, r, saved);
 	pl_follow_done(&follow);
 	errno = saved;
 	return r;
 }
 
+int pl_exec_raw(const char *path, char *const *argv, char *const *envp)
+{
+	return do_exec(&(struct exec){EVENT_CALL_execve, true, AT_FDCWD, path, argv, envp, 0});
+}
+
+int pl_execveat_raw(int dirfd, const char *path, char *const *argv, char *const *envp, int flags)
+{
+	return do_exec(&(struct exec){EVENT_CALL_execveat, true, dirfd, path, argv, envp, flags});
+}
+
 TT_PUBLIC int execve(const char *path, char *const argv[], char *const envp[])
 {
-	return do_exec(&(struct exec){EVENT_CALL_execve, AT_FDCWD, path, argv, envp, 0});
+	return do_exec(&(struct exec){EVENT_CALL_execve, false, AT_FDCWD, path, argv, envp, 0});
 }
 
 TT_PUBLIC int execv(const char *path, char *const argv[])
 {
-	return do_exec(&(struct exec){EVENT_CALL_execv, AT_FDCWD, path, argv, environ, 0});
+	return do_exec(&(struct exec){EVENT_CALL_execv, false, AT_FDCWD, path, argv, environ, 0});
 }
 
 TT_PUBLIC int execvp(const char *file, char *const argv[])
 {
-	return do_exec(&(struct exec){EVENT_CALL_execvp, AT_FDCWD, file, argv, environ, 0});
+	return do_exec(&(struct exec){EVENT_CALL_execvp, false, AT_FDCWD, file, argv, environ, 0});
 }
 
 TT_PUBLIC int execvpe(const char *file, char *const argv[], char *const envp[])
 {
-	return do_exec(&(struct exec){EVENT_CALL_execvpe, AT_FDCWD, file, argv, envp, 0});
+	return do_exec(&(struct exec){EVENT_CALL_execvpe, false, AT_FDCWD, file, argv, envp, 0});
 }
 
 TT_PUBLIC int fexecve(int fd, char *const argv[], char *const envp[])
 {
-	return do_exec(&(struct exec){EVENT_CALL_fexecve, fd, NULL, argv, envp, 0});
+	return do_exec(&(struct exec){EVENT_CALL_fexecve, false, fd, NULL, argv, envp, 0});
 }
 
 TT_PUBLIC int execveat(int dirfd, const char *path, char *const argv[], char *const envp[],
 		       int flags)
 {
-	return do_exec(&(struct exec){EVENT_CALL_execveat, dirfd, path, argv, envp, flags});
+	return do_exec(&(struct exec){EVENT_CALL_execveat, false, dirfd, path, argv, envp, flags});
 }
 
 /*
@@ -179,7 +192,7 @@ TT_PUBLIC int execl(const char *path, const char *arg, ...)
 	char **argv;
 
 	COLLECT(argv, arg, (void)0);
-	return do_exec(&(struct exec){EVENT_CALL_execl, AT_FDCWD, path, argv, environ, 0});
+	return do_exec(&(struct exec){EVENT_CALL_execl, false, AT_FDCWD, path, argv, environ, 0});
 }
 
 TT_PUBLIC int execlp(const char *file, const char *arg, ...)
@@ -187,7 +200,7 @@ TT_PUBLIC int execlp(const char *file, const char *arg, ...)
 	char **argv;
 
 	COLLECT(argv, arg, (void)0);
-	return do_exec(&(struct exec){EVENT_CALL_execlp, AT_FDCWD, file, argv, environ, 0});
+	return do_exec(&(struct exec){EVENT_CALL_execlp, false, AT_FDCWD, file, argv, environ, 0});
 }
 
 TT_PUBLIC int execle(const char *path, const char *arg, ...)
@@ -195,5 +208,5 @@ TT_PUBLIC int execle(const char *path, const char *arg, ...)
 	char **argv, **envp;
 
 	COLLECT(argv, arg, envp = va_arg(ap_, char **));
-	return do_exec(&(struct exec){EVENT_CALL_execle, AT_FDCWD, path, argv, envp, 0});
+	return do_exec(&(struct exec){EVENT_CALL_execle, false, AT_FDCWD, path, argv, envp, 0});
 }

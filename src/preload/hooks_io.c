@@ -129,8 +129,7 @@ DEFINE_IO(ssize_t, __recvfrom_chk, fd,
 DEFINE_IO(ssize_t, recvmsg, fd, (int fd, struct msghdr *msg, int flags), (fd, msg, flags),
 	  NUM(1, flags), READS)
 
-/* The result is a number of messages; each says how long it is. */
-static int64_t bytes_of(const struct mmsghdr *v, int n)
+int64_t pl_bytes_of(const struct mmsghdr *v, int n)
 {
 	int64_t sum = n < 0 ? -1 : 0;
 
@@ -141,7 +140,8 @@ static int64_t bytes_of(const struct mmsghdr *v, int n)
 
 DEFINE_IO(int, recvmmsg, fd,
 	  (int fd, struct mmsghdr *v, unsigned n, MESSAGES_FLAGS flags, struct timespec *timeout),
-	  (fd, v, n, flags, timeout), (NUM(1, n), NUM(2, flags)), pl_count_read(fd, bytes_of(v, r)))
+	  (fd, v, n, flags, timeout), (NUM(1, n), NUM(2, flags)),
+	  pl_count_read(fd, pl_bytes_of(v, r)))
 
 /* From one fd to another without passing by the program. */
 #define MOVES (pl_count_read(in, r), pl_count_write(out, r))

@@ -126,7 +126,7 @@ static int end_root(struct pl_call *c, unsigned i, const char *cwd, size_t len, 
 	return r;
 }
 
-TT_PUBLIC int chroot(const char *path)
+int pl_chroot(const char *path, bool raw)
 {
 	char cwd[CWD_KEPT];
 	struct pl_call c;
@@ -138,13 +138,19 @@ TT_PUBLIC int chroot(const char *path)
 	pl_arg_text(&c, 0, path);
 	len = look_up_cwd(&c, 1, cwd);
 	pl_begin(&c);
+	pl_mark_raw(&c, raw);
 	r = end_root(&c, 1, cwd, len, PL_NEXT(chroot)(path));
 	if (r == 0 && strcmp(path, "/") != 0)
 		pl_image_now()->other_root = true;
 	return r;
 }
 
-TT_PUBLIC int pivot_root(const char *new_root, const char *put_old)
+TT_PUBLIC int chroot(const char *path)
+{
+	return pl_chroot(path, false);
+}
+
+int pl_pivot_root(const char *new_root, const char *put_old, bool raw)
 {
 	char cwd[CWD_KEPT];
 	struct pl_call c;
@@ -157,13 +163,19 @@ TT_PUBLIC int pivot_root(const char *new_root, const char *put_old)
 	pl_arg_text(&c, 1, put_old);
 	len = look_up_cwd(&c, 2, cwd);
 	pl_begin(&c);
+	pl_mark_raw(&c, raw);
 	r = end_root(&c, 2, cwd, len, PL_NEXT(pivot_root)(new_root, put_old));
 	if (r == 0)
 		pl_image_now()->other_root = true;
 	return r;
 }
 
-TT_PUBLIC int setns(int fd, int type)
+TT_PUBLIC int pivot_root(const char *new_root, const char *put_old)
+{
+	return pl_pivot_root(new_root, put_old, false);
+}
+
+int pl_setns(int fd, int type, bool raw)
 {
 	struct pl_call c;
 	int r;
@@ -173,12 +185,18 @@ TT_PUBLIC int setns(int fd, int type)
 	pl_arg_fd(&c, 0, fd);
 	pl_arg_num(&c, 1, type);
 	pl_begin(&c);
+	pl_mark_raw(&c, raw);
 	r = PL_NEXT(setns)(fd, type);
 	pl_end(&c, r, r < 0);
 	/* type 0 takes any namespace, and one of mounts has its own root */
 	if (r == 0 && (!type || (type & CLONE_NEWNS)))
 		pl_image_now()->other_root = true;
 	return r;
+}
+
+TT_PUBLIC int setns(int fd, int type)
+{
+	return pl_setns(fd, type, false);
 }
 
 /* Of the data no more than its length: there are passwords in it. */

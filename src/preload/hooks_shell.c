@@ -137,7 +137,7 @@ static void cancelled(void *arg)
 {
 	struct shell *s = arg;
 
-	(void)kill(s->pid, SIGKILL);
+	(void)tt_sys2(SYS_kill, s->pid, SIGKILL);
 	while (tt_sys4(SYS_wait4, s->pid, 0, 0, 0) == -EINTR)
 		;
 	restore_signals(&s->mask);

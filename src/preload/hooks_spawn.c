@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ways to start a child that are not exec: fork, vfork, posix_spawn. And the ends that skip
+ * Ways to start a child that are not exec: fork, vfork, clone, posix_spawn. And the ends that skip
  * exit(3).
  */
 #include "preload/preload.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +32,27 @@ TT_PUBLIC pid_t fork(void)
 	 * the child got its own span in pl_fork_child(), which also serves daemon(3) and forkpty(3)
 	 */
 	if (pid != 0)
+		pl_end(&c, pid, pid < 0);
+	return pid;
+}
+
+/* No handlers of pthread_atfork(3) run in this child: it is told here that it is a new process. */
+TT_PUBLIC pid_t _Fork(void)
+{
+	struct pl_call c;
+	bool recorded = pl_enter(&c, EVENT_CALL__Fork);
+	pid_t pid;
+
+	if (recorded)
+		pl_begin(&c);
+	pl_fork_hold();
+	pid = PL_NEXT(_Fork)();
+	if (pid == 0) {
+		pl_fork_child();
+		return 0;
+	}
+	pl_fork_release();
+	if (recorded)
 		pl_end(&c, pid, pid < 0);
 	return pid;
 }
@@ -106,11 +129,9 @@ static void vfork_child(void)
 	pl_start_event(image, EVENT_HOW_VFORK, NULL, NULL, 0, NULL);
 }
 
-static void vfork_parent(long pid)
+/* The child is another program now, or gone: the thread is its own again. */
+static void vfork_over(void)
 {
-	struct pl_call c;
-	uint64_t began = vfork_began;
-
 	if (pl_thread.in_vfork && pl_process.mode == PL_RING) {
 		/* the child may have made way for a file of its own, in its own fd table */
 		pl_process.ring_fd = pl_thread.vfork_ring_fd;
@@ -119,32 +140,182 @@ static void vfork_parent(long pid)
 	pl_thread.in_vfork = false;
 	pl_vfork_over();
 	pl_scratch_free();
-	if (!pl_enter(&c, EVENT_CALL_vfork))
-		return;
-	pl_begin(&c);
+}
+
+/* Recorded after the child is done: a record in flight would hold up the child's in this lane. */
+static void vfork_parent(struct pl_call *c, uint64_t began, long pid)
+{
+	pl_begin(c);
 	/* the call was entered before the child ran */
-	if (c.rec)
-		c.rec->entered = began;
+	if (c->rec)
+		c->rec->entered = began;
 	else
-		c.ts_ns -= c.ticks - began;
-	c.ticks = began;
-	pl_end_error(&c, pid < 0 ? -1 : pid, pid < 0 ? (int)-pid : 0);
+		c->ts_ns -= c->ticks - began;
+	c->ticks = began;
+	pl_end_error(c, pid < 0 ? -1 : pid, pid < 0 ? (int)-pid : 0);
 }
 
 pid_t pl_vfork_after(long pid);
 __attribute__((__used__)) pid_t pl_vfork_after(long pid)
 {
-	if (pl_process.mode != PL_OFF && !(pid == 0 && pl_thread.in_vfork)) {
-		if (pid == 0)
-			vfork_child();
-		else
-			vfork_parent(pid);
+	uint64_t began = vfork_began;
+	struct pl_call c;
+
+	if (pl_process.mode != PL_OFF && pid == 0 && !pl_thread.in_vfork) {
+		vfork_child();
+	} else if (pl_process.mode != PL_OFF && pid != 0) {
+		vfork_over();
+		if (pl_enter(&c, EVENT_CALL_vfork))
+			vfork_parent(&c, began, pid);
 	}
 	if (pid < 0) {
 		errno = (int)-pid;
 		return -1;
 	}
 	return (pid_t)pid;
+}
+
+/*
+ * clone(2) as libc has it: the child begins in a function, on a stack of its own. Ours comes first.
+ * What it needs lies on the child's stack, as libc's own words do: there the child can read it
+ * whatever it shares. Its own stack may be small; our part is done on that of the thread that
+ * called clone, which the child has a copy of or which waits for it.
+ */
+struct clone_start {
+	int (*fn)(void *);
+	void *arg;
+	void *stack; /* free from here downwards */
+	void (*announce)(void);
+	int status;
+};
+
+#define CLONE_GAP 1024 /* what libc may have on the caller's stack meanwhile */
+
+/* pl_call_on - call @f(@arg) on the stack that ends at @stack */
+void pl_call_on(void (*f)(void *), void *arg, void *stack);
+/* clang-format off */
+__asm__(".text\n"
+	".type pl_call_on, %function\n"
+	"pl_call_on:\n"
+#if defined(__x86_64__)
+	"	pushq %rbp\n"
+	"	movq %rsp, %rbp\n"
+	"	movq %rdx, %rsp\n"
+	"	movq %rdi, %rax\n"
+	"	movq %rsi, %rdi\n"
+	"	call *%rax\n"
+	"	movq %rbp, %rsp\n"
+	"	popq %rbp\n"
+	"	ret\n"
+#else
+	"	stp x29, x30, [sp, #-16]!\n"
+	"	mov x29, sp\n"
+	"	mov sp, x2\n"
+	"	mov x9, x0\n"
+	"	mov x0, x1\n"
+	"	blr x9\n"
+	"	mov sp, x29\n"
+	"	ldp x29, x30, [sp], #16\n"
+	"	ret\n"
+#endif
+	".size pl_call_on, .-pl_call_on\n");
+/* clang-format on */
+
+static void clone_begins(void *arg)
+{
+	struct clone_start *start = arg;
+
+	start->announce();
+}
+
+static void clone_ends(void *arg)
+{
+	struct clone_start *start = arg;
+
+	pl_exit_event(start->status);
+}
+
+static int clone_child(void *arg)
+{
+	struct clone_start start = *(struct clone_start *)arg;
+
+	pl_call_on(clone_begins, &start, start.stack);
+	start.status = start.fn(start.arg);
+	pl_call_on(clone_ends, &start, start.stack);
+	return start.status;
+}
+
+enum clone_kind { CLONE_UNTOUCHED, CLONE_AS_FORK, CLONE_AS_VFORK };
+
+/*
+ * A thread is no span; what shares memory without its parent waiting, or has a thread pointer of
+ * its own, has no place where a span could be kept.
+ */
+static enum clone_kind clone_kind(int flags)
+{
+	if (flags & (CLONE_SETTLS | CLONE_THREAD))
+		return CLONE_UNTOUCHED;
+	if (!(flags & CLONE_VM))
+		return CLONE_AS_FORK;
+	return (flags & CLONE_VFORK) && !pl_thread.in_vfork ? CLONE_AS_VFORK : CLONE_UNTOUCHED;
+}
+
+/* Have clone_child() come first in the child. @here: the caller's frame. */
+static void begin_in(struct clone_start *start, enum clone_kind kind, int (**fn)(void *),
+		     void **stack, void **arg, uintptr_t here)
+{
+	*start = (struct clone_start){
+		.fn = *fn,
+		.arg = *arg,
+		.stack = (void *)((here - sizeof(struct pl_call) - CLONE_GAP) & ~(uintptr_t)15),
+		.announce = kind == CLONE_AS_VFORK ? vfork_child : pl_fork_child,
+	};
+	*fn = clone_child;
+	*arg = start;
+	*stack = start;
+}
+
+TT_PUBLIC int clone(int (*fn)(void *), void *stack, int flags, void *arg, ...)
+{
+	enum clone_kind kind = clone_kind(flags);
+	void *parent_tid, *tls, *child_tid;
+	uint64_t began;
+	struct pl_call c;
+	va_list ap;
+	int r, saved;
+
+	va_start(ap, arg);
+	parent_tid = va_arg(ap, void *);
+	tls = va_arg(ap, void *);
+	child_tid = va_arg(ap, void *);
+	va_end(ap);
+	if (!pl_enter(&c, EVENT_CALL_clone))
+		return PL_NEXT(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);
+	pl_arg_num(&c, 0, flags);
+	if (fn && stack && kind != CLONE_UNTOUCHED)
+		begin_in((struct clone_start *)((uintptr_t)stack & ~(uintptr_t)15) - 1, kind, &fn,
+			 &stack, &arg, (uintptr_t)__builtin_frame_address(0));
+	if (kind != CLONE_AS_VFORK) {
+		pl_begin(&c);
+		if (kind == CLONE_AS_FORK)
+			pl_fork_hold();
+		r = PL_NEXT(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);
+		pl_fork_release();
+		pl_end(&c, r, r < 0);
+		return r;
+	}
+	pl_thread_ready();
+	began = ring_ticks(pl_process.clock);
+	pl_thread.vfork_depth = pl_thread.depth;
+	r = PL_NEXT(clone)(fn, stack, flags, arg, parent_tid, tls, child_tid);
+	saved = errno;
+	vfork_over();
+	/* the child had lent the ring's fd in a table of both */
+	if ((flags & CLONE_FILES) && pl_ring_is_ours())
+		(void)tt_sys3(SYS_fcntl, pl_process.ring_fd, F_SETFD, FD_CLOEXEC);
+	vfork_parent(&c, began, r < 0 ? -saved : r);
+	errno = saved;
+	return r;
 }
 
 /* A spawned child is two spans: the fork that nobody sees from inside, and the image it becomes. */

@@ -7,6 +7,7 @@
 #include <elf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -246,13 +247,31 @@ static void at_exit(int status, void *arg)
 	pl_exit_event(status);
 }
 
+void pl_fork_hold(void)
+{
+	uint64_t all = ~0ull;
+
+	if (tt_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &pl_thread.mask, sizeof(all)) == 0)
+		pl_thread.held = true;
+}
+
+void pl_fork_release(void)
+{
+	if (!pl_thread.held)
+		return;
+	pl_thread.held = false;
+	(void)tt_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &pl_thread.mask, 0, sizeof(uint64_t));
+}
+
 void pl_fork_child(void)
 {
 	struct event_span parent = {.id = pl_image_now()->span};
 	int saved = errno;
 
-	if (pl_process.mode == PL_OFF)
+	if (pl_process.mode == PL_OFF) {
+		pl_fork_release();
 		return;
+	}
 	pl_process.image.pid = (int32_t)tt_sys0(SYS_getpid);
 	/* another thread had lent it at that moment */
 	if (pl_process.spawning && pl_ring_is_ours())
@@ -270,6 +289,7 @@ void pl_fork_child(void)
 	pl_thread.depth = 0;
 	new_image(&parent);
 	pl_start_event(&pl_process.image, EVENT_HOW_FORK, NULL, NULL, 0, NULL);
+	pl_fork_release();
 	errno = saved;
 }
 
@@ -347,7 +367,8 @@ static void set_up(const char *path, char *const *argv, char **envp)
 		announce(path, argv, has_ctx, &told);
 		if (!has_ctx && pl_process.mode == PL_DIRECT)
 			pl_config_complain();
-		(void)pthread_atfork(NULL, NULL, pl_fork_child);
+		/* the first to register is the last before a fork and the first after it */
+		(void)pthread_atfork(pl_fork_hold, pl_fork_release, pl_fork_child);
 		(void)on_exit(at_exit, NULL);
 	}
 	if (has_ctx)

@@ -64,6 +64,8 @@ struct pl_thread {
 	int32_t tid;          /* 0: not asked yet */
 	bool in_vfork;        /* this is a vfork child: @vfork_image counts */
 	struct pl_open open[PL_OPEN_MAX];
+	bool held;     /* all signals are, over a fork */
+	uint64_t mask; /* the thread's own meanwhile */
 	/* mapping of a spawn attempt in a vfork child, freed by the parent */
 	struct {
 		void *at;
@@ -300,6 +302,23 @@ TT_INLINE void pl_end(struct pl_call *c, int64_t result, bool failed)
  */
 void pl_vfork_over(void);
 
+/* pl_mark_raw - the call came through syscall(2), if @raw. Once after pl_begin, before pl_point. */
+static inline void pl_mark_raw(struct pl_call *c, bool raw)
+{
+	c->flags |= raw ? RING_FLAG_RAW : 0;
+	if (c->rec && raw)
+		c->rec->flags |= RING_FLAG_RAW;
+}
+
+/* pl_chroot, pl_pivot_root, pl_setns - the functions of these names; @raw: asked for by number */
+int pl_chroot(const char *path, bool raw);
+int pl_pivot_root(const char *new_root, const char *put_old, bool raw);
+int pl_setns(int fd, int type, bool raw);
+
+/* pl_exec_raw, pl_execveat_raw - an exec by number */
+int pl_exec_raw(const char *path, char *const *argv, char *const *envp);
+int pl_execveat_raw(int dirfd, const char *path, char *const *argv, char *const *envp, int flags);
+
 /* pl_point - a call recorded before it is made (exec): complete at once, without a result */
 void pl_point(struct pl_call *c);
 
@@ -329,7 +348,17 @@ char *const *pl_shell_environ(char *const *envp);
 /* pl_shell_fork_child - another thread's popen() or system() did not come along into this child */
 void pl_shell_fork_child(void);
 
-/* pl_fork_child - this process is a new one: a span of its own. Called in the child. */
+/*
+ * pl_fork_hold - signals wait over a fork: a handler in the child that ran before pl_fork_child()
+ * would act in its parent's name. pl_fork_release() lets them come, in the parent.
+ */
+void pl_fork_hold(void);
+void pl_fork_release(void);
+
+/*
+ * pl_fork_child - this process is a new one: a span of its own. Called in the child; signals come
+ * again.
+ */
 void pl_fork_child(void);
 
 /*

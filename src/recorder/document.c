@@ -243,11 +243,12 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 	if (t->ring)
 		(void)json_array_append_new(sensors, json_string("preload"));
 	(void)json_array_append_new(sensors, json_string("proc"));
-	return json_pack(
-		"{s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans", (json_int_t)t->spans,
-		"full", 0, "kernel_only", 0, "declared_only", (json_int_t)t->spans_preload, "none",
-		(json_int_t)(t->spans - t->spans_preload), "events", (json_int_t)t->events, "lost",
-		(json_int_t)lost, "lost_exact", known, "gaps", gaps, "sensors", sensors);
+	return json_pack("{s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans",
+			 (json_int_t)t->spans, "full", 0, "kernel_only", 0, "declared_only",
+			 (json_int_t)t->spans_preload, "none",
+			 (json_int_t)(t->spans - t->spans_preload), "io_uring",
+			 (json_int_t)t->spans_blinded, "events", (json_int_t)t->events, "lost",
+			 (json_int_t)lost, "lost_exact", known, "gaps", gaps, "sensors", sensors);
 }
 
 /* Where each figure came from, and how far it can be trusted. */

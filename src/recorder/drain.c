@@ -324,6 +324,10 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 		ev->has_seq = true;
 		ev->ppid = ev->ppid ? ev->ppid : s->ppid;
 		t->events++;
+		if (event_blinds(ev) && !s->blinded) {
+			s->blinded = true;
+			t->spans_blinded++;
+		}
 		recorder_track_put(t, ev, s);
 	}
 	recorder_resolve_follow(s, ev, flags, noise);

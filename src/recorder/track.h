@@ -60,7 +60,7 @@ struct recorder_track {
 	uint64_t pass;
 
 	/* figures for run.json */
-	uint64_t events, spans, spans_preload, processes;
+	uint64_t events, spans, spans_preload, spans_blinded, processes;
 	struct recorder_gap gaps[RECORDER_GAP_KINDS];
 	bool children_ignored; /* some process lets its children vanish unreaped */
 };

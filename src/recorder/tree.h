@@ -47,6 +47,7 @@ struct recorder_span {
 	char *exec_path;   /* an exec was tried and has not been seen to fail */
 	uint64_t exec_ts;
 	bool exec_unfollowed; /* ... of a program that cannot load the library */
+	bool blinded;         /* it has an io_uring: what goes through that is not seen */
 	bool has_exit;        /* the library said how it ends */
 	int exit_code;
 	uint64_t exit_ts;

@@ -61,6 +61,7 @@ static int call_event(const struct ring_record *r, struct event *ev)
 		if (!extra.absent)
 			ev->extra = text_of(&extra);
 	}
+	ev->raw = r->flags & RING_FLAG_RAW;
 	ev->in_flight = r->state != RING_DONE || (r->flags & RING_FLAG_ABANDONED);
 	ev->has_result = !ev->in_flight && !(r->flags & RING_FLAG_NO_RESULT);
 	ev->result = r->result;

@@ -79,6 +79,7 @@ enum store_host_kind {
 	STORE_HOST_BIND,
 	STORE_HOST_ACCEPT,
 	STORE_HOST_LOOKUP,
+	STORE_HOST_SEND, /* messages that name their address */
 };
 
 struct store_host {
@@ -99,7 +100,9 @@ struct store_error {
 	bool is_net;
 };
 
-/* Calls that worked and concern identity, mounts and roots: same call, same arguments. */
+/*
+ * Calls that worked and concern identity, mounts, roots, other processes, and code from odd places.
+ */
 struct store_act {
 	struct store_text call, what; /* "mount", "none /mnt tmpfs" */
 	uint64_t count;
@@ -124,6 +127,8 @@ struct store_view {
 	uint64_t unreadable; /* damaged stretches */
 	uint64_t not_found;  /* reads and program searches that found no file */
 	uint64_t other_dirs; /* chdir and the like: counted, not shown */
+	uint64_t listens;    /* sockets on which somebody waited for connections */
+	uint64_t io_urings;  /* what went through them is not known */
 
 	/* span, file, host, error and act i have the name i of their set */
 	struct store_names span_names, file_names, host_names, error_names, act_names;

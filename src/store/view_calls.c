@@ -187,7 +187,7 @@ static struct store_text part(struct store_text whole, size_t which)
 
 static void add_host(struct store_view *v, const struct call *c, enum store_host_kind kind)
 {
-	static const char *const kinds[] = {"c", "b", "a", "l"};
+	static const char *const kinds[] = {"c", "b", "a", "l", "s"};
 	struct store_text name =
 		kind == STORE_HOST_LOOKUP ? arg_of(c, 's') : store_get_text(c->line, "addr");
 	json_t *answers = json_object_get(c->line, "answers");
@@ -322,48 +322,107 @@ static void add_succeeded(struct store_view *v, const struct call *c, bool write
 	}
 }
 
-/* What was done: the call and its arguments. */
-static void add_act(struct store_view *v, const struct call *c)
+/* The arguments of a call in one text. */
+static struct store_text join_args(const struct call *c, char *buf, size_t cap)
 {
-	char what[KEY_MAX / 4], buf[KEY_MAX];
 	size_t len = 0, count = json_array_size(c->args);
-	void *items = v->acts;
-	bool is_new;
-	uint32_t i;
 
 	if (c->number == EVENT_CALL_mount && count > 4)
 		count = 4; /* the size of its data says nothing */
 	for (size_t at = 0; at < count; at++) {
 		struct store_text arg = store_text_of(json_array_get(c->args, at));
-		size_t room = sizeof(what) - 1 - len, n = arg.len < room ? arg.len : room;
+		size_t room = cap - 1 - len, n = arg.len < room ? arg.len : room;
 
 		if (at && room)
-			what[len++] = ' ';
-		n = n < sizeof(what) - 1 - len ? n : sizeof(what) - 1 - len;
+			buf[len++] = ' ';
+		n = n < cap - 1 - len ? n : cap - 1 - len;
 		if (arg.data)
-			memcpy(what + len, arg.data, n);
+			memcpy(buf + len, arg.data, n);
 		len += arg.data ? n : 0;
 	}
+	return (struct store_text){buf, len};
+}
+
+static void add_net(struct store_view *v, const struct call *c)
+{
+	switch (c->number) {
+	case EVENT_CALL_connect:
+		add_host(v, c, STORE_HOST_CONNECT);
+		break;
+	case EVENT_CALL_bind:
+		add_host(v, c, STORE_HOST_BIND);
+		break;
+	case EVENT_CALL_accept:
+	case EVENT_CALL_accept4:
+		if (!c->failed)
+			add_host(v, c, STORE_HOST_ACCEPT);
+		break;
+	case EVENT_CALL_sendto:
+	case EVENT_CALL_sendmsg:
+	case EVENT_CALL_sendmmsg:
+		add_host(v, c, STORE_HOST_SEND);
+		break;
+	case EVENT_CALL_listen:
+		v->listens += !c->failed;
+		break;
+	default:
+		if (event_call_looks_up((enum event_call)c->number))
+			add_host(v, c, STORE_HOST_LOOKUP);
+		break;
+	}
+}
+
+/* Code from where anybody may put it, or that the run itself wrote. */
+static bool is_odd_code(const struct store_view *v, struct store_text path)
+{
+	static const char *const places[] = {"/tmp/", "/var/tmp/", "/dev/", "/proc/", "/run/"};
+	uint32_t i = store_names_find(&v->file_names, path);
+
+	if (i != STORE_NONE && (v->files[i].what & (STORE_FILE_WRITTEN | STORE_FILE_ARRIVED)))
+		return true;
+	for (size_t k = 0; k < TT_ARRAY_SIZE(places); k++)
+		if (path.len > strlen(places[k]) &&
+		    memcmp(path.data, places[k], strlen(places[k])) == 0)
+			return true;
+	return false;
+}
+
+/* What was done, in few words; data NULL: not worth them. */
+static struct store_text act_of(const struct store_view *v, const struct call *c, char *buf,
+				size_t cap)
+{
+	struct store_text signal = arg_of(c, 'S'), path = store_get_text(c->line, "path");
+
+	if (c->number == EVENT_CALL_dlopen || c->number == EVENT_CALL_dlmopen) {
+		if (path.data && is_odd_code(v, path))
+			return path;
+		return (struct store_text){NULL, 0};
+	}
+	if (signal.data)
+		return signal; /* not every one of the pids */
+	if (c->family == EVENT_FAMILY_PROC)
+		return arg_of(c, 'i');
+	return join_args(c, buf, cap);
+}
+
+static void add_act(struct store_view *v, const struct call *c)
+{
+	char what[KEY_MAX / 4], buf[KEY_MAX];
+	struct store_text act = act_of(v, c, what, sizeof(what));
+	void *items = v->acts;
+	bool is_new;
+	uint32_t i;
+
+	if (!act.data)
+		return;
 	i = store_view_name(v, &v->act_names, &items, sizeof(*v->acts),
-			    compose(buf, (struct store_text[]){c->name, {what, len}}, 2), &is_new);
+			    compose(buf, (struct store_text[]){c->name, act}, 2), &is_new);
 	v->acts = items;
 	if (i == STORE_NONE)
 		return;
 	v->acts[i].call = part(v->act_names.items[i], 0);
 	v->acts[i].what = part(v->act_names.items[i], 1);
 	v->acts[i].count++;
-}
-
-static void add_net(struct store_view *v, const struct call *c)
-{
-	if (c->number == EVENT_CALL_connect)
-		add_host(v, c, STORE_HOST_CONNECT);
-	else if (c->number == EVENT_CALL_bind)
-		add_host(v, c, STORE_HOST_BIND);
-	else if (c->number == EVENT_CALL_getaddrinfo)
-		add_host(v, c, STORE_HOST_LOOKUP);
-	else if (!c->failed)
-		add_host(v, c, STORE_HOST_ACCEPT);
 }
 
 void store_view_add_call(struct store_view *v, const json_t *line)
@@ -382,8 +441,8 @@ void store_view_add_call(struct store_view *v, const json_t *line)
 		return;
 	c.layout = event_call_info((enum event_call)c.number)->layout;
 	c.family = (enum event_family)event_call_info((enum event_call)c.number)->family;
-	c.failed =
-		c.error.data || result < 0 || (c.number == EVENT_CALL_getaddrinfo && result != 0);
+	c.failed = c.error.data || result < 0 ||
+		   (event_call_looks_up((enum event_call)c.number) && result != 0);
 	if (!c.error.data)
 		c.error = (struct store_text){"", 0};
 	if (c.in_flight)
@@ -402,6 +461,9 @@ void store_view_add_call(struct store_view *v, const json_t *line)
 		add_failure(v, &c, writes);
 	else if (c.family == EVENT_FAMILY_FILE)
 		add_succeeded(v, &c, writes);
-	else if (c.family == EVENT_FAMILY_PRIV)
+	else if (c.number == EVENT_CALL_io_uring_setup)
+		v->io_urings++;
+	else if (c.family == EVENT_FAMILY_PRIV || c.family == EVENT_FAMILY_PROC ||
+		 c.family == EVENT_FAMILY_LOAD)
 		add_act(v, &c);
 }

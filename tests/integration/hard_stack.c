@@ -43,7 +43,10 @@
 #define STACK (1u << 18)
 #define PAINT 0xa5
 
-int pivot_root(const char *new_root, const char *put_old); /* in libc, in no header */
+#define NOBODYS_PID 0x7ffffff0
+
+int pidfd_send_signal(int pidfd, int signal, siginfo_t *info, unsigned flags);
+int pivot_root(const char *new_root, const char *put_old);
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
 int __openat_2(int dirfd, const char *path, int flags);
@@ -143,6 +146,7 @@ static FILE *stream;
 	C(chdir, chdir("."))                                                                      \
 	C(fchdir, fchdir(dir))                                                                    \
 	C(chroot, chroot("/"))                                                                    \
+	C(pivot_root, pivot_root("none", "none"))                                                 \
 	C(truncate, truncate("there", 5))                                                         \
 	C(truncate64, truncate64("there", 5))                                                     \
 	C(ftruncate, ftruncate(file, 7))                                                          \
@@ -188,7 +192,6 @@ static FILE *stream;
 	C(mount, mount("none", "/nowhere", "tmpfs", 0, big))                                      \
 	C(umount, umount("/nowhere"))                                                             \
 	C(umount2, umount2("/nowhere", MNT_DETACH))                                               \
-	C(pivot_root, pivot_root("/nowhere", "/nowhere"))                                         \
 	C(execve, execve("./none", no_argv, environ))                                             \
 	C(execv, execv("./none", no_argv))                                                        \
 	C(execvp, execvp("no-such-program", no_argv))                                             \
@@ -261,10 +264,11 @@ static FILE *stream;
 	C(dup3, dup3(file, 98, O_CLOEXEC))                                                        \
 	C(fcntl, fcntl(file, F_DUPFD, 50))                                                        \
 	C(fcntl64, fcntl64(file, F_GETFL))                                                        \
-	C(kill, kill(getpid(), 0))                                                                \
-	C(killpg, killpg(getpgrp(), 0))                                                           \
-	C(tgkill, tgkill(getpid(), getpid(), 0))                                                  \
-	C(sigqueue, sigqueue(getpid(), 0, (union sigval){0}))                                     \
+	C(kill, kill(NOBODYS_PID, SIGTERM))                                                       \
+	C(killpg, killpg(NOBODYS_PID, SIGTERM))                                                   \
+	C(tgkill, tgkill(NOBODYS_PID, NOBODYS_PID, SIGTERM))                                      \
+	C(pidfd_send_signal, pidfd_send_signal(-1, SIGTERM, NULL, 0))                             \
+	C(sigqueue, sigqueue(NOBODYS_PID, 1, (union sigval){0}))                                  \
 	C(ptrace, ptrace(PTRACE_PEEKDATA, 1, NULL, NULL))                                         \
 	C(setuid, setuid(getuid()))                                                               \
 	C(setgid, setgid(getgid()))                                                               \

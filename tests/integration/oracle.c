@@ -76,6 +76,8 @@ void want(const char *call, long result, struct also also, ...)
 		fputs(", \"addr\": ", f);
 		put_json(f, also.addr);
 	}
+	if (also.raw)
+		fputs(", \"via\": \"syscall\"", f);
 	fprintf(f, ", \"errno\": %d}\n", last_errno);
 	len = (size_t)ftell(f);
 	fclose(f);
@@ -92,6 +94,14 @@ const char *num(const char *prefix, long n)
 
 	snprintf(to, sizeof(bufs[0]), "%s%ld", prefix, n);
 	return to;
+}
+
+void reap(pid_t pid, int expect)
+{
+	int status;
+
+	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == expect,
+	     "child");
 }
 
 /* A precondition of the test itself. */
@@ -372,6 +382,7 @@ int main(int argc, char **argv)
 	must(argc > 1 && getcwd(here, sizeof(here)) &&
 		     readlink("/proc/self/exe", self, sizeof(self) - 1) > 0,
 	     "start");
+	unknown_numbers();
 	open_plain();
 	open_at();
 	creat_and_streams();
@@ -382,5 +393,7 @@ int main(int argc, char **argv)
 	privileges();
 	network();
 	programs();
+	processes();
+	numbers();
 	return 0;
 }

@@ -52,6 +52,7 @@ struct also {
 	int error;
 	bool no_result; /* an exec that goes through */
 	pid_t pid;      /* 0: this process */
+	bool raw;       /* through syscall(2) */
 };
 
 /* want - say what must be recorded of the last CALL; the arguments end with NULL */
@@ -63,9 +64,14 @@ void want(const char *call, long result, struct also also, ...);
 const char *join(const char *rel);
 const char *num(const char *prefix, long n);
 void must(bool good, const char *what);
+void reap(pid_t pid, int expect);
+pid_t waiting_child(void);
 void programs(void);
 void files(void);
 void privileges(void);
+void processes(void);
+void unknown_numbers(void);
+void numbers(void);
 void network(void);
 
 #endif

@@ -61,14 +61,6 @@ static pid_t forked(void)
 	return pid;
 }
 
-static void reap(pid_t pid, int expect)
-{
-	int status;
-
-	must(waitpid(pid, &status, 0) == pid && WIFEXITED(status) && WEXITSTATUS(status) == expect,
-	     "child");
-}
-
 /* An exec that fails is there twice: the attempt without a result, then with the error. */
 static void want_failed(const char *call, const char *file, const char *path, int error)
 {

@@ -69,7 +69,7 @@ def check_recorder(mode):
     })
     tt.none(f"{mode}: and no number is missing", tt.span_problems(rec.events))
     document = tt.one(os.path.join(os.path.dirname(rec.path), "run_*.json"))
-    for words, wanted in (["show", document], "Identity, mounts and roots\n  chroot jail\n  chroot .\n"), \
+    for words, wanted in (["show", document], "Identity, mounts, other processes, loaded code\n  chroot jail\n  chroot .\n"), \
             (["events", "--kind", "priv", document], 'chroot("jail") = 0'):
         text = subprocess.run([tt.TELLTALE, *words], capture_output=True, timeout=tt.SECONDS).stdout.decode()
         tt.check(f"{mode}: telltale {words[0]} tells of it", wanted in text, text)

@@ -170,6 +170,7 @@ def schemas():
     record([sys.executable, "-c", "import socket, os\ntry: socket.create_connection(('127.0.0.1', 9))\nexcept OSError: pass\n"
             "os.rename('x', 'y')"], env=tt.clean_env(SUBSTRATE_PARENT_SPAN="p", SUBSTRATE_WORLD_ID="w",
                                                      TRACEPARENT="00-" + "a" * 32 + "-" + "b" * 16 + "-01"))
+    record([tt.program("oracle"), "calls"], cwd=tt.scratch(0o777))
     for kind, objects in (("run", [(r.run,) for r in seen]), ("event", [tuple(r.events) for r in seen[-40:]])):
         printed = subprocess.run([tt.TELLTALE, "schema", kind], capture_output=True, timeout=20)
         schema = json.loads(printed.stdout)

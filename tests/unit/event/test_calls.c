@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every row of calls.def as its exact line. */
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -37,6 +41,7 @@
 		.data = (two), .len = sizeof(two) \
 	}
 #define PATH_F    ", \"path\": \"/f\""
+#define ANSWERS   ", \"answers\": [\"192.0.2.1:9\", \"192.0.2.1:9\"]"
 #define ARGV_TEXT "\"[\\\"cat\\\", \\\"/tmp/x\\\"]\""
 
 static const struct sockaddr_in peer = {
@@ -204,8 +209,7 @@ static const struct row {
 	ROW(accept, "\"fd:3\", \"192.0.2.1:9\"", ", \"addr\": \"192.0.2.1:9\"", N(3), ADDR),
 	ROW(accept4, "\"fd:3\", \"192.0.2.1:9\", \"SOCK_CLOEXEC\"", ", \"addr\": \"192.0.2.1:9\"",
 	    N(3), ADDR, N(SOCK_CLOEXEC)),
-	ROW(getaddrinfo, "\"example.org\", \"NULL\"",
-	    ", \"answers\": [\"192.0.2.1:9\", \"192.0.2.1:9\"]", T("example.org"), NOTHING),
+	ROW(getaddrinfo, "\"example.org\", \"NULL\"", ANSWERS, T("example.org"), NOTHING),
 	ROW(close, "\"fd:9\"", NINE, DIRFD),
 	ROW(fclose, "\"fd:9\"", NINE, DIRFD),
 	ROW(closedir, "\"fd:9\"", NINE, DIRFD),
@@ -250,6 +254,51 @@ static const struct row {
 	ROW(__pread64_chk, "\"fd:9\", \"4096\", \"-2\"", NINE, DIRFD, N(4096), N(-2)),
 	ROW(__recv_chk, "\"fd:9\", \"4096\", \"-2\"", NINE, DIRFD, N(4096), N(-2)),
 	ROW(__recvfrom_chk, "\"fd:9\", \"4096\", \"-2\"", NINE, DIRFD, N(4096), N(-2)),
+	ROW(gethostbyname, "\"example.org\"", ANSWERS, T("example.org")),
+	ROW(gethostbyname2, "\"example.org\", \"AF_INET6\"", ANSWERS, T("example.org"),
+	    N(AF_INET6)),
+	ROW(gethostbyname_r, "\"NULL\"", ANSWERS, NOTHING),
+	ROW(gethostbyname2_r, "\"h\", \"77\"", ANSWERS, T("h"), N(77)),
+	ROW(socket, "\"AF_INET\", \"SOCK_STREAM|SOCK_CLOEXEC\", \"IPPROTO_TCP\"", "", N(AF_INET),
+	    N(SOCK_STREAM | SOCK_CLOEXEC), N(IPPROTO_TCP)),
+	ROW(socketpair, "\"AF_UNIX\", \"SOCK_DGRAM|0x10\", \"6\"", "", N(AF_UNIX),
+	    N(SOCK_DGRAM | 0x10), N(6)),
+	ROW(listen, "\"fd:4\", \"128\"", "", N(4), N(128)),
+	ROW(shutdown, "\"fd:4\", \"SHUT_RDWR\"", "", N(4), N(SHUT_RDWR)),
+	ROW(sendto, "\"fd:4\", \"1400\", \"MSG_DONTWAIT|MSG_NOSIGNAL\", \"192.0.2.1:9\"",
+	    ", \"addr\": \"192.0.2.1:9\"", N(4), N(1400), N(MSG_NOSIGNAL | MSG_DONTWAIT), ADDR),
+	ROW(sendmsg, "\"fd:4\", \"192.0.2.1:9\", \"0\"", ", \"addr\": \"192.0.2.1:9\"", N(4), ADDR,
+	    N(0)),
+	ROW(sendmmsg, "\"fd:4\", \"192.0.2.1:9\", \"3\", \"0x10000000\"",
+	    ", \"addr\": \"192.0.2.1:9\"", N(4), ADDR, N(3), N(1 << 28)),
+	ROW(_Fork, "", "", N(0)),
+	ROW(clone, "\"CLONE_VM|CLONE_VFORK|SIGCHLD\"", "", N(CLONE_VM | CLONE_VFORK | SIGCHLD)),
+	ROW(kill, "\"-1\", \"SIGKILL\"", "", N(-1), N(SIGKILL)),
+	ROW(killpg, "\"17\", \"SIGTERM\"", "", N(17), N(SIGTERM)),
+	ROW(tgkill, "\"17\", \"18\", \"34\"", "", N(17), N(18), N(34)),
+	ROW(sigqueue, "\"17\", \"-5\"", "", N(17), N(-5)),
+	ROW(pidfd_send_signal, "\"fd:4\", \"SIGHUP\"", "", N(4), N(SIGHUP)),
+	ROW(ptrace, "\"PTRACE_ATTACH\", \"17\"", "", N(PTRACE_ATTACH), N(17)),
+	ROW(process_vm_readv, "\"17\", \"1\", \"2\", \"0\"", "", N(17), N(1), N(2), N(0)),
+	ROW(process_vm_writev, "\"17\", \"1\", \"18446744073709551615\", \"0\"", "", N(17), N(1),
+	    N(-1), N(0)),
+	ROW(dlopen, "\"libm.so.6\", \"RTLD_NOW|RTLD_GLOBAL\"", "", T("libm.so.6"),
+	    N(RTLD_NOW | RTLD_GLOBAL)),
+	ROW(dlmopen, "\"-1\", \"./x.so\", \"RTLD_LAZY\"",
+	    ", \"path\": \"/cwd/x.so\", \"path_basis\": \"tracked\"", N(-1), T("./x.so"),
+	    N(RTLD_LAZY)),
+	ROW(openat2, "\"fd:9\", \"f\", \"O_WRONLY|O_CREAT\", \"0600\"",
+	    ", \"path\": \"/nine/f\", \"path_basis\": \"tracked\"", DIRFD, T("f"),
+	    N(O_WRONLY | O_CREAT), N(0600)),
+	ROW(open_by_handle_at, "\"fd:4\", \"O_RDONLY\"", "", N(4), N(0)),
+	ROW(io_uring_setup, "\"64\"", "", N(64)),
+	ROW(init_module, "\"4096\", \"x=1\"", "", N(4096), T("x=1")),
+	ROW(finit_module, "\"fd:4\", \"\", \"2\"", "", N(4), T(""), N(2)),
+	ROW(delete_module, "\"mod\", \"O_RDONLY|O_NONBLOCK\"", "", T("mod"), N(O_NONBLOCK)),
+	ROW(kexec_load, "\"3\", \"0\"", "", N(3), N(0)),
+	ROW(bpf, "\"5\", \"120\"", "", N(5), N(120)),
+	ROW(keyctl, "\"11\"", "", N(11)),
+	ROW(add_key, "\"user\", \"d\", \"9\", \"-3\"", "", T("user"), T("d"), N(9), N(-3)),
 #undef ROW
 };
 _Static_assert(sizeof(rows) / sizeof(rows[0]) == EVENT_CALL_COUNT,
@@ -283,7 +332,7 @@ static struct event event_of(const struct row *row)
 	memset(ev.span.id.b, 0x11, sizeof(ev.span.id.b));
 	if (event_call_makes_name(row->call) && !row->args[0].absent)
 		ev.extra = (struct event_text){"/tmp/xabcdef", 12};
-	if (row->call == EVENT_CALL_getaddrinfo)
+	if (event_call_looks_up(row->call))
 		ev.extra = (struct event_text){answers, sizeof(answers)};
 	return ev;
 }
@@ -312,8 +361,58 @@ static void every_row(void)
 	}
 }
 
+static const char *line_of(const struct event *ev)
+{
+	static char line[EVENT_BUF_MAX];
+	int n = event_format(ev, line, sizeof(line));
+
+	CHECK(n > 0);
+	line[n > 0 ? n : 0] = '\0';
+	return line;
+}
+
+/* An io_uring that is there hides what follows; one that failed does not. */
+static void blinded(void)
+{
+	struct event ev = event_of(&rows[EVENT_CALL_io_uring_setup]);
+
+	CHECK(!strstr(line_of(&ev), "coverage"));
+	ev.result = 3;
+	ev.error = 0;
+	CHECK(strstr(line_of(&ev), ", \"coverage\": \"reduced: io_uring\""));
+	ev.has_result = false;
+	CHECK(!strstr(line_of(&ev), "coverage"));
+	ev.has_result = true;
+	ev.call = EVENT_CALL_listen;
+	CHECK(!strstr(line_of(&ev), "coverage"));
+}
+
+static void by_number(void)
+{
+	struct event ev = event_of(&rows[EVENT_CALL_unlink]);
+
+	CHECK(!strstr(line_of(&ev), "via"));
+	ev.raw = true;
+	CHECK(strstr(line_of(&ev), ", \"via\": \"syscall\""));
+}
+
+/* What ld.so alone can find is no path; a program's name with a dollar is one. */
+static void loaded(void)
+{
+	struct event ev = event_of(&rows[EVENT_CALL_dlopen]);
+
+	ev.args[0] = (struct event_arg)T("$ORIGIN/x.so");
+	CHECK(!strstr(line_of(&ev), "\"path\""));
+	CHECK(strstr(line_of(&ev), "\"path_basis\": \"unresolved\""));
+	ev.call = EVENT_CALL_execvp;
+	CHECK(strstr(line_of(&ev), "\"path\": \"/cwd/$ORIGIN/x.so\""));
+}
+
 int main(void)
 {
 	TAP_RUN(every_row);
+	TAP_RUN(blinded);
+	TAP_RUN(by_number);
+	TAP_RUN(loaded);
 	return tap_done();
 }

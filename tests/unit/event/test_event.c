@@ -22,13 +22,13 @@ static void table(void)
 
 		CHECK(info->name[0] && info->name[sizeof(info->name) - 1] == '\0');
 		CHECK(strlen(info->layout) < EVENT_ARGS_MAX);
-		CHECK_INT(strspn(info->layout, "pqxdfsvFomARKaiuOgnkBtVEMUNc"),
+		CHECK_INT(strspn(info->layout, "pqxdfsvFomARKaiuOgnkBtVEMUNcSDTPWJXLC"),
 			  strlen(info->layout));
 		CHECK(info->family < EVENT_FAMILY_COUNT);
 	}
 	CHECK_STR(event_call_info(EVENT_CALL_execve)->name, "execve");
 	CHECK_STR(event_call_info(EVENT_CALL_getaddrinfo)->name, "getaddrinfo");
-	CHECK_INT(EVENT_CALL_COUNT, 150);
+	CHECK_INT(EVENT_CALL_COUNT, 183);
 }
 
 static const char *path_of(const struct event *ev, int which)

@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Flags and socket addresses as text. */
+#include <arpa/inet.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <arpa/inet.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -89,6 +93,39 @@ static const char *v6(const char *text, unsigned port, uint32_t scope, size_t le
 	return addr(&in6, len);
 }
 
+static void process_flags(void)
+{
+	FLAGS(event_put_clone_flags(&o, 0), "0");
+	FLAGS(event_put_clone_flags(&o, SIGCHLD), "SIGCHLD");
+	FLAGS(event_put_clone_flags(&o, CLONE_NEWUSER | CLONE_NEWPID),
+	      "CLONE_NEWUSER|CLONE_NEWPID");
+	FLAGS(event_put_clone_flags(&o, (int)(CLONE_IO | 77)), "CLONE_IO|77");
+	FLAGS(event_put_signal(&o, 0), "0");
+	FLAGS(event_put_signal(&o, 34), "34");
+	FLAGS(event_put_signal(&o, INT64_MIN), "-9223372036854775808");
+	FLAGS(event_put_ptrace(&o, PTRACE_TRACEME), "PTRACE_TRACEME");
+	FLAGS(event_put_ptrace(&o, 0x420e), "PTRACE_GET_SYSCALL_INFO");
+	FLAGS(event_put_ptrace(&o, 99), "99");
+	FLAGS(event_put_dlopen_flags(&o, 0), "0");
+	FLAGS(event_put_dlopen_flags(&o, RTLD_NOW | RTLD_NODELETE | 0x40),
+	      "RTLD_NOW|RTLD_NODELETE|0x40");
+}
+
+static void socket_words(void)
+{
+	FLAGS(event_put_domain(&o, AF_VSOCK), "AF_VSOCK");
+	FLAGS(event_put_domain(&o, -1), "-1");
+	FLAGS(event_put_socket_type(&o, SOCK_RAW), "SOCK_RAW");
+	FLAGS(event_put_socket_type(&o, SOCK_DGRAM | SOCK_NONBLOCK), "SOCK_DGRAM|SOCK_NONBLOCK");
+	FLAGS(event_put_socket_type(&o, 9 | SOCK_CLOEXEC), "9|SOCK_CLOEXEC");
+	FLAGS(event_put_protocol(&o, AF_INET6, IPPROTO_ICMPV6), "IPPROTO_ICMPV6");
+	FLAGS(event_put_protocol(&o, AF_INET, 0), "0");
+	FLAGS(event_put_protocol(&o, AF_NETLINK, 6), "6");
+	FLAGS(event_put_shutdown(&o, SHUT_RDWR), "SHUT_RDWR");
+	FLAGS(event_put_shutdown(&o, 3), "3");
+	FLAGS(event_put_msg_flags(&o, MSG_OOB | MSG_MORE), "MSG_OOB|MSG_MORE");
+}
+
 static void ip(void)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(9)};
@@ -148,6 +185,8 @@ int main(void)
 {
 	TAP_RUN(open_flags);
 	TAP_RUN(other_flags);
+	TAP_RUN(process_flags);
+	TAP_RUN(socket_words);
 	TAP_RUN(ip);
 	TAP_RUN(unix_sockets);
 	TAP_RUN(odd);

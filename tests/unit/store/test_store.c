@@ -471,6 +471,71 @@ static void test_view_hosts(void)
 	store_view_free(v);
 }
 
+/* Whom messages go to, and who is listened for. A socket is no host. */
+static void test_view_messages(void)
+{
+	/* clang-format off */
+	static const char text[] =
+		CALL(1, "s", "socket", "\"AF_INET\", \"SOCK_DGRAM\", \"0\"", "")
+		CALL(2, "s", "sendto", "\"fd:3\", \"5\", \"0\", \"h:1\"",
+		     ", \"addr\": \"h:1\"")
+		CALL(3, "s", "sendmsg", "\"fd:3\", \"h:1\", \"0\"", ", \"addr\": \"h:1\"")
+		CALL(4, "s", "listen", "\"fd:3\", \"5\"", "")
+		CALL(5, "s", "listen", "\"fd:3\", \"5\"", ", \"error\": \"EOPNOTSUPP\"")
+		CALL(6, "s", "gethostbyname", "\"n\"", ", \"answers\": [\"h:0\"]")
+		CALL(7, "s", "shutdown", "\"fd:3\", \"SHUT_RD\"", "");
+	/* clang-format on */
+	struct store_view *v = view_of(text);
+
+	CHECK_INT(v->host_names.count, 2);
+	if (v->host_names.count == 2) {
+		CHECK_INT(v->hosts[0].kind, STORE_HOST_SEND);
+		CHECK_INT(v->hosts[0].tries, 2);
+		CHECK_INT(v->hosts[1].kind, STORE_HOST_LOOKUP);
+	}
+	CHECK_INT(v->listens, 1);
+	CHECK_INT(v->error_names.count, 1);
+	store_view_free(v);
+}
+
+static void test_view_others(void)
+{
+	/* clang-format off */
+	static const char text[] =
+		CALL(1, "s", "kill", "\"7\", \"SIGTERM\"", "")
+		CALL(2, "s", "tgkill", "\"8\", \"9\", \"SIGTERM\"", "")
+		CALL(3, "s", "kill", "\"8\", \"SIGTERM\"", "")
+		CALL(4, "s", "kill", "\"8\", \"SIGTERM\"", ", \"error\": \"EPERM\"")
+		CALL(5, "s", "ptrace", "\"PTRACE_ATTACH\", \"8\"", "")
+		CALL(6, "s", "dlopen", "\"/usr/lib/a.so\", \"RTLD_NOW\"", PATH("/usr/lib/a.so"))
+		CALL(7, "s", "dlopen", "\"/tmp/a.so\", \"RTLD_NOW\"", PATH("/tmp/a.so"))
+		CALL(8, "s", "dlopen", "\"libm.so.6\", \"RTLD_NOW\"", "")
+		CALL(8, "s", "dlopen", "\"/home/a.so\", \"RTLD_NOW\"", PATH("/home/a.so"))
+		CALL(8, "s", "open", "\"a.so\", \"O_WRONLY\"", PATH("/home/a.so"))
+		CALL(8, "s", "dlopen", "\"/home/a.so\", \"RTLD_NOW\"", PATH("/home/a.so"))
+		CALL(9, "s", "bpf", "\"5\", \"120\"", "");
+	/* clang-format on */
+	static const char *const want[] = {"kill SIGTERM",     "tgkill SIGTERM",    "ptrace 8",
+					   "dlopen /tmp/a.so", "dlopen /home/a.so", "bpf 5 120"};
+	struct store_view *v = view_of(text);
+	char got[64];
+
+	CHECK_INT(v->act_names.count, TT_ARRAY_SIZE(want));
+	for (uint32_t i = 0; i < v->act_names.count && i < TT_ARRAY_SIZE(want); i++) {
+		snprintf(got, sizeof(got), "%s %s", v->acts[i].call.data, v->acts[i].what.data);
+		CHECK_STR(got, want[i]);
+		CHECK_INT(v->acts[i].count, i ? 1 : 2);
+	}
+	CHECK_INT(v->error_names.count, 1);
+	CHECK_INT(v->io_urings, 0);
+	store_view_free(v);
+	v = view_of(CALL(1, "s", "io_uring_setup", "\"64\"", "")
+			    CALL(2, "s", "io_uring_setup", "\"64\"", ", \"error\": \"EPERM\""));
+	CHECK_INT(v->io_urings, 1);
+	CHECK_INT(v->act_names.count, 0);
+	store_view_free(v);
+}
+
 #define GAP(n, reason, count)     \
 	EV(n, "gap", "s", "null") \
 	"\"sensor\": \"preload\", \"reason\": \"" reason "\", \"count\": " #count "}\n"
@@ -576,6 +641,8 @@ int main(void)
 	TAP_RUN(test_view_files);
 	TAP_RUN(test_view_acts);
 	TAP_RUN(test_view_hosts);
+	TAP_RUN(test_view_messages);
+	TAP_RUN(test_view_others);
 	TAP_RUN(test_view_gaps);
 	TAP_RUN(test_tree);
 	snprintf(command, sizeof(command), "rm -r '%s'", folder);
