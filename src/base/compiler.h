@@ -11,7 +11,7 @@
 #define TT_PRINTF(fmt, first) __attribute__((__format__(__printf__, fmt, first)))
 #define TT_UNUSED             __attribute__((__unused__))
 #define TT_PUBLIC             __attribute__((__visibility__("default")))
-/* The few functions that every recorded call runs through: side by side, so that they share pages. */
+/* The few functions that every recorded call runs through: side by side, on few pages. */
 #define TT_HOT           __attribute__((__hot__))
 #define TT_COLD          __attribute__((__cold__, __noinline__))
 #define TT_INLINE        __attribute__((__always_inline__)) static inline

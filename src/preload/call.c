@@ -380,7 +380,7 @@ TT_COLD static void put_line(const struct pl_call *c, bool has_result, int64_t r
 	pl_log_line(&ev);
 }
 
-/* A record that others lie on top of, or that is not this call's any more; a line of direct mode. */
+/* A record that others lie on top of, or that is not this call's any more; direct mode. */
 TT_COLD static void end_otherwise(struct pl_call *c, int64_t result, int error)
 {
 	int saved = errno;

@@ -315,7 +315,7 @@ TT_PUBLIC int shutdown(int fd, int how)
  * Bytes sent over a connection are no event of their own; to whom they go is said here only where
  * each message says it.
  */
-/* A message that goes where its socket is connected to is bytes, no event: unless each is asked for. */
+/* A message to where its socket is connected to is bytes and no event, unless each is asked for. */
 static bool tells(const void *name)
 {
 	return name || (pl_process.families & 1u << EVENT_FAMILY_IO);

@@ -83,7 +83,7 @@ static int leave_calls(void)
 	return 0;
 }
 
-/* The same from a handler with a stack of its own, whose calls must not be mistaken for a way out. */
+/* The same with a handler on its own stack, whose calls must not be mistaken for a way out. */
 static int own_stack(void)
 {
 	stack_t ss = {.ss_size = 1 << 16};
