@@ -59,6 +59,8 @@ static inline bool event_call_looks_up(enum event_call call)
 {
 	return call >= EVENT_CALL_getaddrinfo && call <= EVENT_CALL_gethostbyname2_r;
 }
+_Static_assert(EVENT_CALL_gethostbyname2_r - EVENT_CALL_getaddrinfo == 4,
+	       "the look-ups stand together in calls.def");
 
 /* event_call_makes_name - mkstemp and its kind: the path is the template, filled in */
 static inline bool event_call_makes_name(enum event_call call)

@@ -316,6 +316,16 @@ static void add_succeeded(struct store_view *v, const struct call *c, bool write
 	case EVENT_CALL_fchdir:
 		v->other_dirs++;
 		break;
+	case EVENT_CALL_close:
+	case EVENT_CALL_fclose:
+	case EVENT_CALL_closedir:
+	case EVENT_CALL_pclose:
+	case EVENT_CALL_dup:
+	case EVENT_CALL_dup2:
+	case EVENT_CALL_dup3:
+	case EVENT_CALL_fcntl:
+	case EVENT_CALL_fcntl64:
+		break; /* the opening said it */
 	default: /* calls that open, mkstemp and truncate; those without a path say nothing here */
 		add_open(v, c, writes);
 		break;
