@@ -53,7 +53,7 @@ def notices(rec):
 def families(mode):
     rec = configured(mode, "families = net , exec\n")
     tt.same(f"{mode}: families: those named", {e["syscall"] for e in rec.calls()} - {"fork", "vfork", "execve"},
-            {"connect"})
+            {"socket", "connect"})
     tt.check(f"{mode}: families: programs", bool(rec.calls("execve")))
     rec = configured(mode, "families = file\n")
     tt.same(f"{mode}: families: no other", rec.calls("connect", "execve", "fork", "vfork"), [])
