@@ -27,6 +27,7 @@ struct ring_consumer {
 	char *data;
 	uint32_t slot_high;
 	uint64_t tail[RING_LANES]; /* the only tails that count */
+	uint64_t head[RING_LANES]; /* as it was at the last ring_lane_look() */
 	uint64_t woken_at[RING_LANES];
 	struct ring_clock_map clock;
 };
@@ -112,6 +113,7 @@ bool ring_lane_look(struct ring_consumer *c, uint32_t lane, struct ring_lane_sta
 
 	if (state == RING_FREE)
 		return false;
+	c->head[lane] = __atomic_load_n(&l->head, __ATOMIC_ACQUIRE);
 	memset(ret, 0, sizeof(*ret));
 	ret->state = state == RING_CLAIMED ? RING_CLAIMED : RING_CLOSED;
 	if (__atomic_load_n(&l->who.pid, __ATOMIC_ACQUIRE))
@@ -124,6 +126,8 @@ static void wake(struct ring_consumer *c, uint32_t lane)
 	struct ring_lane *l = &c->lanes[lane];
 
 	c->woken_at[lane] = c->tail[lane];
+	/* against the sleeper's: he says that he waits, then looks at the tail once more */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (__atomic_load_n(&l->waiting, __ATOMIC_RELAXED) &&
 	    __atomic_exchange_n(&l->waiting, 0, __ATOMIC_SEQ_CST))
 		(void)syscall(SYS_futex, &l->tail, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
@@ -132,7 +136,7 @@ static void wake(struct ring_consumer *c, uint32_t lane)
 static void set_tail(struct ring_consumer *c, uint32_t lane, uint64_t tail)
 {
 	c->tail[lane] = tail;
-	__atomic_store_n(&c->lanes[lane].tail, tail, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&c->lanes[lane].tail, tail, __ATOMIC_RELEASE);
 	if (tail - c->woken_at[lane] >= WAKE_BYTES)
 		wake(c, lane);
 }
@@ -146,6 +150,7 @@ static int drop_pending(struct ring_consumer *c, uint32_t lane, uint64_t head,
 {
 	ret->scribbled = true;
 	set_tail(c, lane, head & ~(uint64_t)(RING_ALIGN - 1));
+	c->head[lane] = c->tail[lane];
 	if (head & (RING_ALIGN - 1))
 		__atomic_store_n(&c->lanes[lane].head, c->tail[lane], __ATOMIC_RELEASE);
 	return -EBADMSG;
@@ -199,14 +204,16 @@ static bool copy_record(const struct ring_consumer *c, uint32_t lane, uint64_t p
 int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner_dead,
 		   struct ring_lane_state *ret)
 {
-	struct ring_lane *l = &c->lanes[lane];
-
 	/* at most a lane's worth of records per call, pads and unfinished ones included */
 	for (uint32_t steps = 0; steps <= RING_LANE_BYTES / RING_ALIGN; steps++) {
-		uint64_t head = __atomic_load_n(&l->head, __ATOMIC_ACQUIRE), tail = c->tail[lane];
+		uint64_t head = c->head[lane], tail = c->tail[lane];
 		uint32_t place = (uint32_t)(tail & (RING_LANE_BYTES - 1)), size;
 		struct ring_record *r = record_at(c, lane, tail);
 
+		/* a dead owner is not run after, and may have written since the look */
+		if (head == tail && owner_dead)
+			head = c->head[lane] =
+				__atomic_load_n(&c->lanes[lane].head, __ATOMIC_ACQUIRE);
 		if (head == tail)
 			break;
 		if (head - tail > RING_LANE_BYTES || (head & (RING_ALIGN - 1)))

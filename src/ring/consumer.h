@@ -61,7 +61,11 @@ struct ring_taken {
 /* ring_lane_count - lanes that were ever claimed are 0 .. count-1 */
 uint32_t ring_lane_count(const struct ring_consumer *c);
 
-/* ring_lane_look - the state of a lane without reading records; false if it is free */
+/*
+ * ring_lane_look - the state of a lane without reading records; false if it is free
+ * What the lane holds now is what ring_lane_next() will yield: a consumer that runs after a busy
+ * producer, record by record, would take the cache lines from it that it writes to.
+ */
 bool ring_lane_look(struct ring_consumer *c, uint32_t lane, struct ring_lane_state *ret);
 
 /*

@@ -43,6 +43,9 @@ static struct ring_record *put(uint64_t seq)
 
 static int next(bool dead)
 {
+	struct ring_lane_state look;
+
+	(void)ring_lane_look(consumer, 0, &look);
 	state.scribbled = state.blocked = false;
 	return ring_lane_next(consumer, 0, buf, dead, &state);
 }

@@ -20,6 +20,7 @@ static struct ring_taken *const taken = (struct ring_taken *)record;
 
 static int take(struct event *ret)
 {
+	CHECK(ring_lane_look(consumer, 0, &state));
 	CHECK_INT(ring_lane_next(consumer, 0, record, true, &state), 1);
 	ring_consumer_sync(consumer);
 	return ring_record_event(consumer, taken, ret);

@@ -65,6 +65,9 @@ static bool put(uint64_t seq, size_t len)
 
 static int next(bool dead)
 {
+	struct ring_lane_state look;
+
+	(void)ring_lane_look(consumer, 0, &look);
 	return ring_lane_next(consumer, 0, buf, dead, &state);
 }
 
@@ -386,6 +389,7 @@ static void without_fd(void)
 	/* to its last byte */
 	for (uint64_t n = 0; n < 40000; n++) {
 		ring_call_end(ring_call_begin(&w, EVENT_CALL_fork, NULL, 0, NULL, n), 0, 0, 0);
+		CHECK(ring_lane_look(consumer, 1, &state));
 		CHECK_INT(ring_lane_next(consumer, 1, buf, false, &state), 1);
 		CHECK_INT(taken->record.entered, n);
 	}
