@@ -166,7 +166,8 @@ static bool claim_lane(void)
 					__ATOMIC_ACQUIRE))
 		__atomic_store_n(&key_state, pthread_key_create(&key, thread_ends) == 0 ? 2 : 3,
 				 __ATOMIC_RELEASE);
-	if (__atomic_load_n(&key_state, __ATOMIC_ACQUIRE) == 2)
+	/* glibc has memory for the first 32 keys, and callocs for others */
+	if (__atomic_load_n(&key_state, __ATOMIC_ACQUIRE) == 2 && (unsigned)key < PL_KEYS_MAX)
 		(void)pthread_setspecific(key, &pl_thread);
 	errno = saved;
 	return true;
@@ -488,7 +489,9 @@ void pl_exit_event(int status)
 	struct event ev = {
 		.type = EVENT_PROCESS, .source = EVENT_FROM_PRELOAD, .act = EVENT_ACT_EXIT};
 
-	if (pl_process.mode == PL_OFF || __atomic_exchange_n(&image->ended, true, __ATOMIC_RELAXED))
+	/* a child made past us shares our memory or a copy of it, and bears another pid */
+	if (pl_process.mode == PL_OFF || (int32_t)tt_sys0(SYS_getpid) != image->pid ||
+	    __atomic_exchange_n(&image->ended, true, __ATOMIC_RELAXED))
 		return;
 	if (!pl_thread.in_vfork)
 		ev.extra = (struct event_text){(char *)open_fds, pl_fds_open(open_fds)};

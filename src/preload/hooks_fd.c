@@ -146,12 +146,21 @@ TT_HOT TT_PUBLIC int close(int fd)
 	return r;
 }
 
+/* -1 for a stream in memory: then fileno(3) sets errno, which is not ours to set. */
+static int stream_fd(FILE *f)
+{
+	int saved = errno, fd = (uintptr_t)f < 4096 ? -1 : fileno_unlocked(f);
+
+	errno = saved;
+	return fd;
+}
+
 TT_PUBLIC int fclose(FILE *f)
 {
 	struct ending e;
 	int r;
 
-	begin_end(&e, EVENT_CALL_fclose, (uintptr_t)f < 4096 ? -1 : fileno_unlocked(f));
+	begin_end(&e, EVENT_CALL_fclose, stream_fd(f));
 	r = PL_NEXT(fclose)(f);
 	finish_end(&e, r, r != 0);
 	return r;
@@ -173,7 +182,7 @@ TT_PUBLIC int pclose(FILE *f)
 	struct ending e;
 	int r;
 
-	begin_end(&e, EVENT_CALL_pclose, (uintptr_t)f < 4096 ? -1 : fileno_unlocked(f));
+	begin_end(&e, EVENT_CALL_pclose, stream_fd(f));
 	r = PL_NEXT(pclose)(f);
 	finish_end(&e, r, r < 0);
 	return r;
@@ -226,6 +235,15 @@ TT_PUBLIC int close_range(unsigned first, unsigned last, int flags)
 	return r;
 }
 
+/* closefrom(3) never fails: where there is no close_range(2), libc does without, too. */
+static void close_below(int first, int end)
+{
+	if (first >= end || PL_NEXT(close_range)((unsigned)first, (unsigned)end - 1, 0) == 0)
+		return;
+	for (int fd = first; fd < end; fd++)
+		(void)tt_sys1(SYS_close, fd);
+}
+
 TT_PUBLIC void closefrom(int first)
 {
 	int own = own_fd();
@@ -233,9 +251,7 @@ TT_PUBLIC void closefrom(int first)
 	if (own < 0 || first > own || !is_own(own)) {
 		PL_NEXT(closefrom)(first);
 	} else {
-		if (first < own)
-			(void)PL_NEXT(close_range)(first < 0 ? 0 : (unsigned)first,
-						   (unsigned)own - 1, 0);
+		close_below(first < 0 ? 0 : first, own);
 		PL_NEXT(closefrom)(own + 1);
 	}
 	ended_all(first < 0 ? 0 : (unsigned)first, ~0u, 0);
@@ -408,6 +424,11 @@ static bool is_told(int fd, int command, struct copying *d)
 		va_start(ap, command);                                                          \
 		arg = va_arg(ap, void *);                                                       \
 		va_end(ap);                                                                     \
+		/* as close() has it: who asks which numbers are free must not be given ours */ \
+		if (TT_UNLIKELY(is_own(fd))) {                                                  \
+			errno = EBADF;                                                          \
+			return -1;                                                              \
+		}                                                                               \
 		if ((command != F_DUPFD && command != F_DUPFD_CLOEXEC && command != F_SETFD) || \
 		    !is_told(fd, command, &d))                                                  \
 			return PL_NEXT(name)(fd, command, arg);                                 \

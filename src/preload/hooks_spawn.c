@@ -105,7 +105,8 @@ __attribute__((__used__)) void pl_vfork_before(void)
 		pl_init();
 	pl_thread_ready();
 	vfork_began = ring_ticks(pl_process.clock);
-	pl_thread.vfork_depth = pl_thread.depth;
+	if (!pl_thread.in_vfork)
+		pl_thread.vfork_depth = pl_thread.depth;
 	errno = saved;
 }
 
@@ -164,7 +165,10 @@ __attribute__((__used__)) pid_t pl_vfork_after(long pid)
 	if (pl_process.mode != PL_OFF && pid == 0 && !pl_thread.in_vfork) {
 		vfork_child();
 	} else if (pl_process.mode != PL_OFF && pid != 0) {
-		vfork_over();
+		/* a vfork child that made another is still what it was */
+		if (!pl_thread.in_vfork ||
+		    pl_thread.vfork_image.pid != (int32_t)tt_sys0(SYS_getpid))
+			vfork_over();
 		if (pl_enter(&c, EVENT_CALL_vfork))
 			vfork_parent(&c, began, pid);
 	}

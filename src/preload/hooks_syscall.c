@@ -308,7 +308,7 @@ __attribute__((__used__)) long pl_syscall_known(long nr, long a1, long a2, long 
 	if (!is_of_note((enum event_call)k->call, a) || !pl_enter(&c, (enum event_call)k->call))
 		return PL_NEXT(syscall)(nr, a1, a2, a3, a4, a5, a6);
 	put_args(&c, k->spec, a, dirs);
-	if (k->spec[1] == 'r' && (uintptr_t)a2 >= 4096 && (uintptr_t)a3 >= 4096)
+	if (k->spec[1] == 'r' && a2 && pl_can_read((const void *)a3, sizeof(had)))
 		had = *(const socklen_t *)a3;
 	pl_begin(&c);
 	pl_mark_raw(&c, true);

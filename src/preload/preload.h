@@ -56,6 +56,9 @@ struct pl_open {
 };
 #define PL_OPEN_MAX 6 /* deeper nesting is recorded, too, but not watched */
 
+/* Keys from here on are not used: pthread_setspecific(3) would allocate for them. */
+#define PL_KEYS_MAX 32
+
 /* Per thread, in initial-exec TLS: reachable without a function call, at any time. */
 struct pl_thread {
 	struct ring_writer writer;

@@ -44,7 +44,7 @@ static void give_back_at_end(void)
 					__ATOMIC_ACQUIRE))
 		__atomic_store_n(&key_state, pthread_key_create(&key, thread_ends) == 0 ? 2 : 3,
 				 __ATOMIC_RELEASE);
-	if (__atomic_load_n(&key_state, __ATOMIC_ACQUIRE) == 2)
+	if (__atomic_load_n(&key_state, __ATOMIC_ACQUIRE) == 2 && (unsigned)key < PL_KEYS_MAX)
 		(void)pthread_setspecific(key, &pl_thread);
 }
 

@@ -180,8 +180,11 @@ struct recorder_span *recorder_track_begin(struct recorder_track *t, const struc
 {
 	struct recorder_span *s = recorder_span_add(&t->tree, id, parent, how);
 
-	if (!s)
+	if (!s) {
+		t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
+		t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
 		return NULL;
+	}
 	recorder_track_bind(s, p);
 	t->spans++;
 	if (how != EVENT_HOW_EXEC)

@@ -5,12 +5,20 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "base/time.h"
 
 void recorder_tree_init(struct recorder_tree *t)
 {
 	t->live.prev_live = t->live.next_live = &t->live;
+	if (getrandom(t->hash_key, sizeof(t->hash_key), GRND_NONBLOCK) !=
+	    (ssize_t)sizeof(t->hash_key)) {
+		t->hash_key[0] = tt_clock_ns(CLOCK_REALTIME);
+		t->hash_key[1] = (uintptr_t)t;
+	}
 }
 
 void recorder_tree_done(struct recorder_tree *t)
@@ -22,12 +30,20 @@ void recorder_tree_done(struct recorder_tree *t)
 			recorder_span_remove(t, t->spans[i]);
 }
 
+/* The workload chooses ids and pids: without the key it could put all of them into one chain. */
+static uint64_t hash(const struct recorder_tree *t, uint64_t a, uint64_t b)
+{
+	unsigned __int128 m = (unsigned __int128)(a ^ t->hash_key[0]) * (b ^ t->hash_key[1]);
+
+	return (uint64_t)m ^ (uint64_t)(m >> 64);
+}
+
 static struct recorder_span **span_chain(struct recorder_tree *t, const struct tt_uuid *id)
 {
-	uint32_t h;
+	uint64_t half[2];
 
-	memcpy(&h, id->b + 12, sizeof(h)); /* the random end */
-	return &t->spans[h % TT_ARRAY_SIZE(t->spans)];
+	memcpy(half, id->b, sizeof(half));
+	return &t->spans[hash(t, half[0], half[1]) % TT_ARRAY_SIZE(t->spans)];
 }
 
 struct recorder_span *recorder_span_find(struct recorder_tree *t, const struct tt_uuid *id)
@@ -49,10 +65,14 @@ void recorder_text_set(char **field, const char *text, size_t len)
 struct recorder_span *recorder_span_add(struct recorder_tree *t, const struct tt_uuid *id,
 					const struct event_span *parent, enum event_how how)
 {
-	struct recorder_span *s = calloc(1, sizeof(*s)), **chain = span_chain(t, id);
+	struct recorder_span *s, **chain = span_chain(t, id);
 
+	if (t->span_count >= RECORDER_SPANS_MAX)
+		return NULL;
+	s = calloc(1, sizeof(*s));
 	if (!s)
 		return NULL;
+	t->span_count++;
 	s->id = *id;
 	s->parent.id = parent->id;
 	if (parent->text.data) {
@@ -75,6 +95,7 @@ void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s)
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;
+	t->span_count--;
 	free(s->parent_text);
 	free(s->cwd);
 	free(s->root);
@@ -87,7 +108,7 @@ void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s)
 
 static struct recorder_process **process_chain(struct recorder_tree *t, int32_t own_pid)
 {
-	return &t->processes[(uint32_t)own_pid % TT_ARRAY_SIZE(t->processes)];
+	return &t->processes[hash(t, (uint32_t)own_pid, 0) % TT_ARRAY_SIZE(t->processes)];
 }
 
 struct recorder_process *recorder_process_find(struct recorder_tree *t, int32_t own_pid)

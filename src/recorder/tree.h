@@ -66,7 +66,12 @@ struct recorder_process {
 	int status; /* as wait(2) has it */
 };
 
+/* No run has as many images at once: whoever claims so invents them. */
+#define RECORDER_SPANS_MAX (1u << 17)
+
 struct recorder_tree {
+	uint64_t hash_key[2];
+	uint32_t span_count;
 	struct recorder_span *spans[4096];
 	struct recorder_process *processes[1024];
 	struct recorder_process live; /* list head of all processes */
@@ -79,7 +84,10 @@ void recorder_tree_done(struct recorder_tree *t);
 
 struct recorder_span *recorder_span_find(struct recorder_tree *t, const struct tt_uuid *id);
 
-/* recorder_span_add - a new span; NULL when out of memory. Parent text is copied. */
+/*
+ * recorder_span_add - a new span; NULL when out of memory or past RECORDER_SPANS_MAX. Parent text is
+ * copied.
+ */
 struct recorder_span *recorder_span_add(struct recorder_tree *t, const struct tt_uuid *id,
 					const struct event_span *parent, enum event_how how);
 void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s);
