@@ -85,8 +85,8 @@ void recorder_tree_done(struct recorder_tree *t);
 struct recorder_span *recorder_span_find(struct recorder_tree *t, const struct tt_uuid *id);
 
 /*
- * recorder_span_add - a new span; NULL when out of memory or past RECORDER_SPANS_MAX. Parent text is
- * copied.
+ * recorder_span_add - a new span; NULL when out of memory or past RECORDER_SPANS_MAX. Parent text
+ * is copied.
  */
 struct recorder_span *recorder_span_add(struct recorder_tree *t, const struct tt_uuid *id,
 					const struct event_span *parent, enum event_how how);
