@@ -27,6 +27,8 @@ enum kind {
 	KIND_NET,
 	KIND_LOAD,
 	KIND_PRIV,
+	KIND_PROC,
+	KIND_IO,
 	KIND_PROCESS,
 };
 
@@ -46,7 +48,8 @@ static bool parse_kind(const char *word, enum kind *ret)
 	static const char *const names[] = {
 		[KIND_MOST] = "",     [KIND_ALL] = "all",         [KIND_EXEC] = "exec",
 		[KIND_FILE] = "file", [KIND_NET] = "net",         [KIND_LOAD] = "load",
-		[KIND_PRIV] = "priv", [KIND_PROCESS] = "process",
+		[KIND_PRIV] = "priv", [KIND_PROC] = "proc",       [KIND_IO] = "io",
+		[KIND_PROCESS] = "process",
 	};
 
 	for (size_t i = 1; i < TT_ARRAY_SIZE(names); i++)
@@ -78,7 +81,8 @@ static bool is_wanted(const struct events *e, const json_t *line)
 	static const int families[] = {
 		[KIND_EXEC] = EVENT_FAMILY_EXEC, [KIND_FILE] = EVENT_FAMILY_FILE,
 		[KIND_NET] = EVENT_FAMILY_NET,   [KIND_LOAD] = EVENT_FAMILY_LOAD,
-		[KIND_PRIV] = EVENT_FAMILY_PRIV,
+		[KIND_PRIV] = EVENT_FAMILY_PRIV, [KIND_PROC] = EVENT_FAMILY_PROC,
+		[KIND_IO] = EVENT_FAMILY_IO,
 	};
 	struct store_text type = store_get_text(line, "event_type");
 	bool is_call = store_text_is(type, "syscall");
@@ -102,6 +106,8 @@ static bool is_wanted(const struct events *e, const json_t *line)
 	case KIND_NET:
 	case KIND_LOAD:
 	case KIND_PRIV:
+	case KIND_PROC:
+	case KIND_IO:
 		break;
 	}
 	return is_call && store_call_find(store_get_text(line, "syscall"), &call) &&
@@ -454,7 +460,7 @@ int cli_cmd_events(int argc, char **argv)
 		if (c == 'k' && !parse_kind(optarg, &e.kind))
 			return cli_usage(
 				argv[0],
-				"unknown kind '%s': exec, file, net, load, priv, process or all",
+				"unknown kind '%s': exec, file, net, proc, priv, load, io, process or all",
 				optarg);
 	}
 	if (status >= 0)
