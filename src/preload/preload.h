@@ -415,7 +415,7 @@ void pl_config_read(const char *const values[CONTRACT_NAMES]);
 /* pl_config_complain - PL_DIRECT: record what was wrong with the configuration, if anything was */
 void pl_config_complain(void);
 
-/* pl_next - the next definition of a function after this library, by index in next.def */
+/* PL_NEXT - the next definition of a function after this library, looked up at its first use */
 enum pl_fn {
 #define PL_FN(name) PL_FN_##name,
 #include "preload/next.def"
