@@ -46,9 +46,9 @@ struct events {
 static bool parse_kind(const char *word, enum kind *ret)
 {
 	static const char *const names[] = {
-		[KIND_MOST] = "",     [KIND_ALL] = "all",         [KIND_EXEC] = "exec",
-		[KIND_FILE] = "file", [KIND_NET] = "net",         [KIND_LOAD] = "load",
-		[KIND_PRIV] = "priv", [KIND_PROC] = "proc",       [KIND_IO] = "io",
+		[KIND_MOST] = "",           [KIND_ALL] = "all",   [KIND_EXEC] = "exec",
+		[KIND_FILE] = "file",       [KIND_NET] = "net",   [KIND_LOAD] = "load",
+		[KIND_PRIV] = "priv",       [KIND_PROC] = "proc", [KIND_IO] = "io",
 		[KIND_PROCESS] = "process",
 	};
 
@@ -114,6 +114,22 @@ static bool is_wanted(const struct events *e, const json_t *line)
 	       event_call_info((enum event_call)call)->family == families[e->kind];
 }
 
+/* What went through an fd that is closed, or through all of an image. */
+static void put_bytes(struct cli_line *l, const json_t *line)
+{
+	static const struct {
+		const char *key, *word;
+	} figures[] = {{"bytes_read", "read"}, {"bytes_written", "written"}};
+	char buf[CLI_FIGURE_MAX];
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(figures); i++) {
+		int64_t n = store_get_int(line, figures[i].key, 0);
+
+		if (n > 0)
+			cli_line_fmt(l, ", %s %s", cli_bytes(buf, (uint64_t)n), figures[i].word);
+	}
+}
+
 static void put_call(struct cli_line *l, const json_t *line)
 {
 	const json_t *args = json_object_get(line, "args"),
@@ -143,11 +159,16 @@ static void put_call(struct cli_line *l, const json_t *line)
 			cli_line_text(l, arg.data, arg.len);
 		if (quoted)
 			cli_line_str(l, "\"");
+		if (letter == 'f' && i == 0 && path.data) {
+			cli_line_str(l, "<");
+			cli_line_text(l, path.data, path.len);
+			cli_line_str(l, ">");
+		}
 	}
 	cli_line_str(l, ")");
 	if (json_is_true(json_object_get(line, "in_flight"))) {
 		cli_line_color(l, CLI_BAD);
-		cli_line_str(l, " did not return: the process died");
+		cli_line_str(l, " did not return: the process died or jumped out of it");
 		return;
 	}
 	if (json_is_integer(json_object_get(line, "result")))
@@ -169,6 +190,7 @@ static void put_call(struct cli_line *l, const json_t *line)
 		cli_line_text(l, path.data, path.len);
 	}
 	cli_line_color(l, CLI_DIM);
+	put_bytes(l, line);
 	if (json_is_true(json_object_get(line, "truncated")))
 		cli_line_str(l, " (cut)");
 	cli_line_fmt(l, " <%lld us>", (long long)store_get_int(line, "elapsed_us", 0));
@@ -212,6 +234,8 @@ static void put_process(struct cli_line *l, const json_t *line)
 			cli_line_color(l, CLI_BAD);
 		cli_line_fmt(l, " %lld", (long long)store_get_int(line, "exit_code", 0));
 	}
+	cli_line_color(l, CLI_DIM);
+	put_bytes(l, line);
 }
 
 static void put_gap(struct cli_line *l, const json_t *line)

@@ -265,8 +265,10 @@ void cli_report_known(const struct cli_report *r)
 				 cli_count(a, v->io_urings), v->io_urings == 1 ? " was" : "s were",
 				 v->io_urings == 1 ? "it" : "them");
 		if (v->in_flight)
-			sentence(r, CLI_WARN, "%s calls were under way when their process died.",
-				 cli_count(a, v->in_flight));
+			sentence(
+				r, CLI_WARN,
+				"%s calls did not return: their process died in them or jumped out.",
+				cli_count(a, v->in_flight));
 	}
 	if (v->doc && v->has_trace)
 		sentence(r, CLI_PLAIN,

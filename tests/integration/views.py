@@ -188,6 +188,9 @@ def events():
         names = [e["syscall"] for e in map(json.loads, examples) if e["event_type"] == "syscall"]
         want = sorted(n for n in names if family[n] == kind)
         point(f"events --kind {kind.lower()}: the whole family, and no other", want and got == want, got, want, run.stderr)
+    run = telltale("events", os.path.join(folder, "trace.jsonl"))
+    for wanted in (b"close(fd:3</tmp/f>) = 0, 80 KiB written <3 us>", b"exit 0, 1.8 KiB read, 1.8 KiB written"):
+        point("events: what went through fds", wanted in run.stdout, wanted, run.stdout.decode())
     run = telltale("events", golden("normal"), "--failed")
     good = b"EACCES" in run.stdout and b"SIGSEGV" in run.stdout and b"rename(" not in run.stdout
     point("events --failed: failures alone", good and b"exit 0" not in run.stdout, run.stdout.decode())
