@@ -242,15 +242,17 @@ static void put_gap(struct cli_line *l, const json_t *line)
 {
 	struct store_text reason = store_get_text(line, "reason");
 	int64_t count = store_get_int(line, "count", -1);
+	bool on_purpose = store_text_is(reason, "sampled");
 
-	cli_line_color(l, CLI_BAD);
+	cli_line_color(l, on_purpose ? CLI_WARN : CLI_BAD);
 	cli_line_str(l, "GAP ");
 	if (count < 0)
 		cli_line_str(l, "nobody knows how many events lost");
 	else
-		cli_line_fmt(l, "%s%lld event%s lost",
+		cli_line_fmt(l, "%s%lld event%s %s",
 			     json_is_true(json_object_get(line, "at_least")) ? "at least " : "",
-			     (long long)count, count == 1 ? "" : "s");
+			     (long long)count, count == 1 ? "" : "s",
+			     on_purpose ? "left out" : "lost");
 	if (reason.data) {
 		cli_line_str(l, ": ");
 		cli_line_text(l, reason.data, reason.len);
