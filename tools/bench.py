@@ -41,7 +41,7 @@ def main():
     if not os.path.exists(os.path.join(build, "bench", "liblttng_open.so")) and \
             subprocess.run(["pkg-config", "--exists", "lttng-ust"], check=False).returncode == 0:
         subprocess.run(["meson", "setup", "--reconfigure", build], cwd=SOURCE, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", build, "bench-programs", "telltale", "libtelltale.so"], check=True,
+    subprocess.run(["ninja", "-C", build, "bench-programs", "telltale", "libtelltale.so", "libtelltale-audit.so"], check=True,
                    stdout=subprocess.DEVNULL)
     parts = []
     with tempfile.TemporaryDirectory(dir=build) as folder:

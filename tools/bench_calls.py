@@ -20,6 +20,7 @@ def pair(b):
     variants = {
         "bare": lambda: run(command(), b.env),
         "preload, ring (`telltale run`)": lambda: run(b.under_ring(command()), b.env),
+        "audit, ring (`telltale run --sensor=audit`)": lambda: run(b.under_audit(command()), b.env),
         "preload, direct to a file": lambda: run(command(), b.with_library()),
     }
     if b.have("strace"):
@@ -57,6 +58,8 @@ def spawn(b):
         "preload, direct to a file": lambda: run(command(b.library), b.direct),
         "preload, direct, parent recorded too": lambda: run(command("-"), b.with_library()),
         "preload, ring (`telltale run`), parent recorded too": lambda: run(b.under_ring(command("-")), b.env),
+        "audit, ring (`telltale run --sensor=audit`), parent recorded too":
+            lambda: run(b.under_audit(command("-")), b.env),
     }
     snoopy = glob.glob("/lib/*/libsnoopy.so")
     if snoopy:

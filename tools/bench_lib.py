@@ -98,6 +98,9 @@ class Bench:
     def under_ring(self, command):
         return [self.telltale, "run", "-q", "--"] + command
 
+    def under_audit(self, command):
+        return [self.telltale, "run", "-q", "--sensor=audit", "--"] + command
+
     def under_strace(self, calls, command):
         return ["strace", "-f", "--seccomp-bpf", "-e", "trace=" + calls, "-o",
                 os.path.join(self.folder, "strace")] + command

@@ -27,6 +27,8 @@ enum kind {
 	KIND_NET,
 	KIND_LOAD,
 	KIND_PRIV,
+	KIND_PROC,
+	KIND_IO,
 	KIND_PROCESS,
 };
 
@@ -44,9 +46,10 @@ struct events {
 static bool parse_kind(const char *word, enum kind *ret)
 {
 	static const char *const names[] = {
-		[KIND_MOST] = "",     [KIND_ALL] = "all",         [KIND_EXEC] = "exec",
-		[KIND_FILE] = "file", [KIND_NET] = "net",         [KIND_LOAD] = "load",
-		[KIND_PRIV] = "priv", [KIND_PROCESS] = "process",
+		[KIND_MOST] = "",           [KIND_ALL] = "all",   [KIND_EXEC] = "exec",
+		[KIND_FILE] = "file",       [KIND_NET] = "net",   [KIND_LOAD] = "load",
+		[KIND_PRIV] = "priv",       [KIND_PROC] = "proc", [KIND_IO] = "io",
+		[KIND_PROCESS] = "process",
 	};
 
 	for (size_t i = 1; i < TT_ARRAY_SIZE(names); i++)
@@ -78,7 +81,8 @@ static bool is_wanted(const struct events *e, const json_t *line)
 	static const int families[] = {
 		[KIND_EXEC] = EVENT_FAMILY_EXEC, [KIND_FILE] = EVENT_FAMILY_FILE,
 		[KIND_NET] = EVENT_FAMILY_NET,   [KIND_LOAD] = EVENT_FAMILY_LOAD,
-		[KIND_PRIV] = EVENT_FAMILY_PRIV,
+		[KIND_PRIV] = EVENT_FAMILY_PRIV, [KIND_PROC] = EVENT_FAMILY_PROC,
+		[KIND_IO] = EVENT_FAMILY_IO,
 	};
 	struct store_text type = store_get_text(line, "event_type");
 	bool is_call = store_text_is(type, "syscall");
@@ -102,10 +106,28 @@ static bool is_wanted(const struct events *e, const json_t *line)
 	case KIND_NET:
 	case KIND_LOAD:
 	case KIND_PRIV:
+	case KIND_PROC:
+	case KIND_IO:
 		break;
 	}
 	return is_call && store_call_find(store_get_text(line, "syscall"), &call) &&
 	       event_call_info((enum event_call)call)->family == families[e->kind];
+}
+
+/* What went through an fd that is closed, or through all of an image. */
+static void put_bytes(struct cli_line *l, const json_t *line)
+{
+	static const struct {
+		const char *key, *word;
+	} figures[] = {{"bytes_read", "read"}, {"bytes_written", "written"}};
+	char buf[CLI_FIGURE_MAX];
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(figures); i++) {
+		int64_t n = store_get_int(line, figures[i].key, 0);
+
+		if (n > 0)
+			cli_line_fmt(l, ", %s %s", cli_bytes(buf, (uint64_t)n), figures[i].word);
+	}
 }
 
 static void put_call(struct cli_line *l, const json_t *line)
@@ -137,11 +159,16 @@ static void put_call(struct cli_line *l, const json_t *line)
 			cli_line_text(l, arg.data, arg.len);
 		if (quoted)
 			cli_line_str(l, "\"");
+		if (letter == 'f' && i == 0 && path.data) {
+			cli_line_str(l, "<");
+			cli_line_text(l, path.data, path.len);
+			cli_line_str(l, ">");
+		}
 	}
 	cli_line_str(l, ")");
 	if (json_is_true(json_object_get(line, "in_flight"))) {
 		cli_line_color(l, CLI_BAD);
-		cli_line_str(l, " did not return: the process died");
+		cli_line_str(l, " did not return: the process died or jumped out of it");
 		return;
 	}
 	if (json_is_integer(json_object_get(line, "result")))
@@ -163,6 +190,7 @@ static void put_call(struct cli_line *l, const json_t *line)
 		cli_line_text(l, path.data, path.len);
 	}
 	cli_line_color(l, CLI_DIM);
+	put_bytes(l, line);
 	if (json_is_true(json_object_get(line, "truncated")))
 		cli_line_str(l, " (cut)");
 	cli_line_fmt(l, " <%lld us>", (long long)store_get_int(line, "elapsed_us", 0));
@@ -206,21 +234,25 @@ static void put_process(struct cli_line *l, const json_t *line)
 			cli_line_color(l, CLI_BAD);
 		cli_line_fmt(l, " %lld", (long long)store_get_int(line, "exit_code", 0));
 	}
+	cli_line_color(l, CLI_DIM);
+	put_bytes(l, line);
 }
 
 static void put_gap(struct cli_line *l, const json_t *line)
 {
 	struct store_text reason = store_get_text(line, "reason");
 	int64_t count = store_get_int(line, "count", -1);
+	bool on_purpose = store_text_is(reason, "sampled");
 
-	cli_line_color(l, CLI_BAD);
+	cli_line_color(l, on_purpose ? CLI_WARN : CLI_BAD);
 	cli_line_str(l, "GAP ");
 	if (count < 0)
 		cli_line_str(l, "nobody knows how many events lost");
 	else
-		cli_line_fmt(l, "%s%lld event%s lost",
+		cli_line_fmt(l, "%s%lld event%s %s",
 			     json_is_true(json_object_get(line, "at_least")) ? "at least " : "",
-			     (long long)count, count == 1 ? "" : "s");
+			     (long long)count, count == 1 ? "" : "s",
+			     on_purpose ? "left out" : "lost");
 	if (reason.data) {
 		cli_line_str(l, ": ");
 		cli_line_text(l, reason.data, reason.len);
@@ -454,7 +486,7 @@ int cli_cmd_events(int argc, char **argv)
 		if (c == 'k' && !parse_kind(optarg, &e.kind))
 			return cli_usage(
 				argv[0],
-				"unknown kind '%s': exec, file, net, load, priv, process or all",
+				"unknown kind '%s': exec, file, net, proc, priv, load, io, process or all",
 				optarg);
 	}
 	if (status >= 0)

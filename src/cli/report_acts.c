@@ -370,18 +370,18 @@ void cli_report_network(const struct cli_report *r)
 		return;
 	cli_report_heading(&l, r, "Network");
 	cli_line_end(&l);
-	if (v->listens) {
-		cli_report_label(&l, r, "listened");
-		cli_line_fmt(&l, "on %s socket%s", cli_count(a, v->listens),
-			     v->listens == 1 ? "" : "s");
-		cli_line_end(&l);
-	}
 	for (int rank = 0; rank < 2 * HOST_KINDS; rank++)
 		for (uint32_t i = 0; i < count && shown < limit; i++)
 			if (host_rank(&v->hosts[i]) == rank) {
 				put_host(r, &v->hosts[i]);
 				shown++;
 			}
+	if (v->listens) {
+		cli_report_label(&l, r, "listened");
+		cli_line_fmt(&l, "on %s socket%s", cli_count(a, v->listens),
+			     v->listens == 1 ? "" : "s");
+		cli_line_end(&l);
+	}
 	put_more(r, count - shown);
 }
 

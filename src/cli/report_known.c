@@ -147,13 +147,40 @@ static void put_gaps(const struct cli_report *r)
 }
 
 /* Entries of `sources` that say a figure is missing or may be too low. */
+/* A remark on a figure, wrapped at the width: its end says what is wrong with the figure. */
+static void put_remark(const struct cli_report *r, const char *figure, struct store_text text)
+{
+	const char *at = text.data, *end = text.data + text.len;
+	struct cli_line l;
+
+	cli_line_begin(&l, r->width);
+	cli_line_color(&l, CLI_DIM);
+	cli_line_str(&l, "  ");
+	cli_line_text(&l, figure, strlen(figure));
+	cli_line_str(&l, ":");
+	while (at < end) {
+		const char *space = memchr(at, ' ', (size_t)(end - at));
+		size_t n = (size_t)((space ?: end) - at);
+
+		if (l.col + 2 + cli_text_width(at, n) > r->width) {
+			cli_line_end(&l);
+			cli_line_begin(&l, r->width);
+			cli_line_color(&l, CLI_DIM);
+			cli_line_str(&l, "   ");
+		}
+		cli_line_str(&l, " ");
+		cli_line_text(&l, at, n);
+		at += n + 1;
+	}
+	cli_line_end(&l);
+}
+
 static void put_sources(const struct cli_report *r)
 {
 	json_t *sources = json_object_get(r->view->doc, "sources"), *source;
 	const json_t *summary = json_object_get(r->view->doc, "summary");
 	const char *figure;
 	size_t left = 0, shown = 0;
-	struct cli_line l;
 
 	json_object_foreach(sources, figure, source)
 	{
@@ -170,13 +197,7 @@ static void put_sources(const struct cli_report *r)
 			continue;
 		}
 		shown++;
-		cli_line_begin(&l, r->all ? 0 : r->width); /* whole where all is asked for */
-		cli_line_color(&l, CLI_DIM);
-		cli_line_str(&l, "  ");
-		cli_line_text(&l, figure, strlen(figure));
-		cli_line_str(&l, ": ");
-		cli_line_text(&l, text.data, text.len);
-		cli_line_end(&l);
+		put_remark(r, figure, text);
 	}
 	if (left)
 		sentence(r, CLI_DIM, "+ %zu more figures with a remark: telltale show --all", left);
@@ -244,8 +265,10 @@ void cli_report_known(const struct cli_report *r)
 				 cli_count(a, v->io_urings), v->io_urings == 1 ? " was" : "s were",
 				 v->io_urings == 1 ? "it" : "them");
 		if (v->in_flight)
-			sentence(r, CLI_WARN, "%s calls were under way when their process died.",
-				 cli_count(a, v->in_flight));
+			sentence(
+				r, CLI_WARN,
+				"%s calls did not return: their process died in them or jumped out.",
+				cli_count(a, v->in_flight));
 	}
 	if (v->doc && v->has_trace)
 		sentence(r, CLI_PLAIN,

@@ -72,7 +72,8 @@ const struct cli_verb cli_verbs[] = {
 		HELP_RUN
 		"\n"
 		"      --last            the last run\n"
-		"  -k, --kind KIND       exec, file, net, load, priv, process or all; all adds the samples\n"
+		"  -k, --kind KIND       exec, file, net, proc (done to other processes), priv, load, io,\n"
+		"                        process (their starts and ends) or all, which adds the samples\n"
 		"      --failed          only failed calls, and processes that failed\n"
 		"  -f, --follow          go on until the run ends\n"
 		"      --json            the lines of the trace as they are\n"

@@ -38,8 +38,8 @@ enum pl_mode { PL_OFF, PL_DIRECT, PL_RING };
 struct pl_image {
 	struct tt_uuid span;
 	struct event_span parent;
-	struct ring_slot *slot; /* PL_RING: where events are counted, or NULL */
-	uint64_t next_seq;      /* PL_DIRECT */
+	struct ring_slot *slot; /* PL_RING: where lost events are counted, or NULL */
+	uint64_t next_seq;      /* PL_DIRECT: under a recorder it numbers the events */
 	int32_t pid, ppid;
 	bool ended;      /* the exit event is out */
 	bool other_root; /* chroot and the like: "/" is not what it was when the run began */
@@ -101,6 +101,7 @@ struct pl_fds {
 	struct event_fd_counts closed;
 	struct pl_fd low[PL_FDS_LOW];
 };
+
 /* Per process. Written by the constructor and in fork children, read by all. */
 struct pl_process {
 	enum pl_mode mode;
@@ -414,7 +415,7 @@ void pl_config_read(const char *const values[CONTRACT_NAMES]);
 /* pl_config_complain - PL_DIRECT: record what was wrong with the configuration, if anything was */
 void pl_config_complain(void);
 
-/* pl_next - the next definition of a function after this library, by index in next.def */
+/* PL_NEXT - the next definition of a function after this library, looked up at its first use */
 enum pl_fn {
 #define PL_FN(name) PL_FN_##name,
 #include "preload/next.def"

@@ -4,7 +4,7 @@
  *
  *	signals  -> forwarded, or a child to look at          (signalfd)
  *	timer    -> a sample of the tree                      (timerfd)
- *	pidfds   -> a process ended: drain its lanes, end it. With a ring: looked at when that is
+ *	pidfds   -> a process ended: drain its lanes, end it  (with a ring: looked at when it is)
  *	door     -> a process that lost the ring's fd gets another
  *	sandbox  -> the command stopped, went on, ended       (socket of its init)
  *	nothing  -> the ring is polled: waking us for each event would cost the command more

@@ -3,8 +3,8 @@
  * The shared memory between the preload library (producers) and the recorder (the one consumer).
  *
  *   0             struct ring_header          sizes, hints, counters
- *   +header       struct ring_lane  x lanes   one per thread: indices
- *   +lanes        struct ring_slot  x slots   one per process image: its sequence counter
+ *   +header       struct ring_lane  x lanes   one per thread: indices, and whose it is
+ *   +lanes        struct ring_slot  x slots   one per process image: what it lost
  *   +slots        lane data x lanes           records, lane_bytes each
  *
  * The first lanes share a page with the header, so that a program with a thread or two pays for one

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Writing into the ring from inside the workload; calls are put.h's. No allocation, no locks, no
- * libc state; signal-safe. The only system call after set-up is the mmap of a thread's lane. errno
- * is the caller's to keep.
+ * libc state; signal-safe. The only system calls after set-up are the mmap of a thread's lane and,
+ * with RING_FULL_WAIT, the sleep until a full one has room. errno is the caller's to keep.
  */
 #ifndef TT_RING_PRODUCER_H
 #define TT_RING_PRODUCER_H

@@ -89,7 +89,7 @@ def show_normal():
         "busybox true (pid 4005) killed by SIGSEGV",
         "open /etc/shadow  EACCES",
         "lost 7: events came faster than they could be stored",
-        "peak_memory_kb: sampled RSS; lower_bound",
+        "peak_memory_kb: sampled RSS; lower_bound: peaks between two samples are not seen\n",
         "blocked_syscalls: unavailable",
     )
     lines = text.splitlines()
@@ -99,6 +99,22 @@ def show_normal():
     point("show: no colour on a pipe", "\033" not in text)
     every = telltale("show", "--all", golden("normal")).stdout.decode()
     point("show --all: the files that are gone again, too", "/tmp/ccX1.s" in every and "deleted again" in every)
+
+
+def remarks():
+    folder = os.path.join(state, "remarks")
+    shutil.copytree(golden("normal"), folder)
+    with open(os.path.join(folder, "run.json"), encoding="utf-8") as f:
+        doc = json.load(f)
+    # every place that a word can end at
+    doc["sources"] = {figure: "lower_bound: " + "w" * (n + 40 - len(figure)) + " word" * 40
+                      for n, figure in enumerate(list(doc["summary"])[:6])}
+    want = doc["sources"].values()
+    with open(os.path.join(folder, "run.json"), "w", encoding="utf-8") as f:
+        json.dump(doc, f)
+    lines = telltale("show", "--all", folder).stdout.decode().splitlines()
+    text = " ".join(line.strip() for line in lines)
+    point("show: a remark on a figure is told to its end", all(w in text for w in want) and max(map(len, lines)) <= 100, text)
 
 
 def show_json():
@@ -158,6 +174,25 @@ def events():
         run = telltale("events", golden("normal"), "--kind", kind)
         good = wanted in run.stdout and unwanted not in run.stdout and b"GAP 7 events lost" in run.stdout
         point(f"events --kind {kind}: these and the gaps", good, run.stdout.decode())
+    # The examples of the documentation have every call once, which makes them a trace for this.
+    with open(os.path.join(SOURCE, "src/event/calls.def"), encoding="utf-8") as f:
+        family = dict(re.findall(r'^EVENT_CALL\((\w+), +(\w+),', f.read(), re.M))
+    examples = [line for fence in fences("trace-format.md") for line in fence.splitlines()]
+    folder = os.path.join(state, "examples")
+    os.mkdir(folder)
+    with open(os.path.join(folder, "trace.jsonl"), "w", encoding="utf-8") as f:
+        sampled = [line.replace('"ring_full"', '"sampled"') for line in examples if '"ring_full"' in line]
+        f.write("\n".join(examples + sampled) + "\n")
+    for kind in sorted(set(family.values())):
+        run = telltale("events", os.path.join(folder, "trace.jsonl"), "--json", "--kind", kind.lower())
+        got = sorted(e["syscall"] for e in map(json.loads, run.stdout.splitlines()) if e["event_type"] == "syscall")
+        names = [e["syscall"] for e in map(json.loads, examples) if e["event_type"] == "syscall"]
+        want = sorted(n for n in names if family[n] == kind)
+        point(f"events --kind {kind.lower()}: the whole family, and no other", want and got == want, got, want, run.stderr)
+    run = telltale("events", os.path.join(folder, "trace.jsonl"))
+    for wanted in (b"close(fd:3</tmp/f>) = 0, 80 KiB written <3 us>", b"exit 0, 1.8 KiB read, 1.8 KiB written",
+                   b"GAP 7 events lost: ring_full\n", b"GAP 7 events left out: sampled\n"):
+        point("events: bytes of fds, and what is missing", wanted in run.stdout, wanted, run.stdout.decode())
     run = telltale("events", golden("normal"), "--failed")
     good = b"EACCES" in run.stdout and b"SIGSEGV" in run.stdout and b"rename(" not in run.stdout
     point("events --failed: failures alone", good and b"exit 0" not in run.stdout, run.stdout.decode())
@@ -418,7 +453,7 @@ def main():
         shutil.copytree(golden("killed"), os.path.join(runs, RUN[:-1] + "1"))
         shutil.copytree(golden("normal"), os.path.join(runs, "01980f2a-7c11-7a3e-8b52-6f1d0c9e4a70"))
         os.mkfifo(os.path.join(state, "fifo"))
-        for part in (show_normal, show_json, tree, events, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
+        for part in (show_normal, remarks, show_json, tree, events, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
             part()
     finally:
         shutil.rmtree(state)

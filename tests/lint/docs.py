@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""Help, manual pages and README name the same verbs and keys; links in the documents lead somewhere."""
+"""Help, manual pages and documents name the same verbs, keys, calls and variables; links lead somewhere."""
 
+import json
 import os
 import re
 import shutil
@@ -11,6 +12,8 @@ import lint
 
 MAN = "man/telltale.1"
 MAN_PRELOAD = "man/telltale-preload.5"
+PRELOAD = "docs/preload.md"
+TRACE = "docs/trace-format.md"
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.M | re.S)
 
@@ -64,6 +67,58 @@ def check_keys():
     lint.point(f"{MAN_PRELOAD} names every key", complaints, len(keys))
 
 
+def words_of(text):
+    """Every word in the `code` of a document, without its fences."""
+    return set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", FENCE.sub("", text)))))
+
+
+def check_calls():
+    """What the library stands in front of, and what it records, is what its page says."""
+    section = re.search(r"^## What is recorded\n(.*?)^## ", lint.read(PRELOAD), re.M | re.S).group(1)
+    exported = {line.split("#")[0].strip() for line in lint.read("tests/data/preload.exports").splitlines()} - {""}
+    recorded = set(re.findall(r"^EVENT_CALL\((\w+),", lint.read("src/event/calls.def"), re.M))
+    said = words_of(section)
+    complaints = [f"{PRELOAD}: no '{name}'" for name in sorted((exported | recorded) - said)]
+    # other code is flags, paths and `via`: the lists are code of several words
+    lists = re.findall(r"`(\w+(?:\s+\w+)+)`", section)
+    listed = set(" ".join(lists).split())
+    complaints += [f"{PRELOAD}: '{name}' is not recorded" for name in sorted(listed - exported - recorded)]
+    lint.point(f"{PRELOAD} names every call, and no other", complaints, len(exported | recorded))
+    said = words_of(lint.read(TRACE))
+    lint.point(f"{TRACE} names every call", [f"no '{name}'" for name in sorted(recorded - said)], len(recorded))
+
+
+def properties(schema, found):
+    if isinstance(schema, dict):
+        found |= set(schema["properties"]) if isinstance(schema.get("properties"), dict) else set()
+        for value in schema.values():
+            properties(value, found)
+    elif isinstance(schema, list):
+        for value in schema:
+            properties(value, found)
+    return found
+
+
+def check_formats():
+    """The keys of the formats. What a refused call is going to have is not described yet."""
+    for name, reserved in (("event", {"action", "bytes"}), ("run", set())):
+        keys = properties(json.loads(lint.read(f"data/schema/{name}.schema.json")), set()) - reserved
+        document = TRACE if name == "event" else "docs/run-format.md"
+        complaints = [f"no '{key}'" for key in sorted(keys - words_of(lint.read(document)))]
+        lint.point(f"{document} names every key", complaints, len(keys))
+
+
+def check_variables(names):
+    """What programs read of their environment stands in both manuals and on the library's page."""
+    ours = re.compile(r'"((?:TELLTALE|SUBSTRATE|CELLOS)_[A-Z_]+)(?:=[a-z]*)?"')
+    found = {v for n in names if re.match(r"src/.*\.[ch]$", n) for v in ours.findall(lint.read(n))}
+    found.discard("TELLTALE_CTX")  # from one image to the next, not for people
+    for place in (MAN, MAN_PRELOAD, PRELOAD):
+        text = lint.read(place)
+        complaints = [f"no '{v}'" for v in sorted(found) if not re.search(rf"(?<![A-Z_]){v}(?![A-Z_])", text)]
+        lint.point(f"{place} names every variable", complaints, len(found))
+
+
 def check_links(names):
     documents = [n for n in names if n.endswith(".md")]
     complaints = []
@@ -100,6 +155,9 @@ def main():
     names = lint.tree()
     check_verbs(names)
     check_keys()
+    check_calls()
+    check_formats()
+    check_variables(names)
     check_links(names)
     check_man()
     lint.done()
