@@ -124,29 +124,43 @@ static void stamp(struct event *ev, const struct pl_image *image)
 	ev->ts_ns = tt_clock_ns(CLOCK_REALTIME);
 }
 
-/* Signals are held: a handler's hook would map a lane at the address that is being given back. */
-static void thread_ends(void *lane_owner)
+static pthread_key_t end_key;
+static bool has_end_key;
+
+/* Signals are held: a handler's hook would map anew what is being given back. */
+static void thread_ends(void *unused)
 {
 	uint64_t all = ~0ull, old = 0;
 	char *data = pl_thread.writer.data;
 
-	(void)lane_owner;
+	(void)unused;
 	(void)tt_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
 	ring_lane_close(&pl_thread.writer);
 	pl_thread.writer.data = NULL;
 	if (data)
 		(void)tt_sys2(SYS_munmap, data, pl_thread.writer.lane_bytes);
+	pl_work_drop();
 	(void)tt_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, sizeof(all));
+}
+
+void pl_thread_key_make(void)
+{
+	has_end_key = pthread_key_create(&end_key, thread_ends) == 0 &&
+		      (unsigned)end_key < PL_KEYS_MAX;
+}
+
+/* The first thread is spared it: what is its own goes with the process. */
+void pl_thread_notice_end(void)
+{
+	if (has_end_key && thread_id() != pl_process.image.pid)
+		(void)pthread_setspecific(end_key, &pl_thread);
 }
 
 /* The first event of a thread: it needs a lane of its own. */
 static bool claim_lane(void)
 {
-	static uint32_t key_state;
-	static pthread_key_t key;
 	struct ring_who who;
-	uint32_t none = 0;
-	int saved;
+	int saved = errno;
 
 	/* the lane would be the waiting parent's, and bear its child's name */
 	if (pl_thread.in_vfork)
@@ -155,20 +169,7 @@ static bool claim_lane(void)
 	if (ring_lane_claim(&pl_process.ring, &pl_thread.writer,
 			    pl_ring_is_ours() ? pl_process.ring_fd : -1, &who) < 0)
 		return false;
-	/*
-	 * a program with one thread is spared the key; a lane without a destructor is found by the
-	 * recorder
-	 */
-	if (thread_id() == pl_process.image.pid)
-		return true;
-	saved = errno;
-	if (__atomic_compare_exchange_n(&key_state, &none, 1, false, __ATOMIC_ACQ_REL,
-					__ATOMIC_ACQUIRE))
-		__atomic_store_n(&key_state, pthread_key_create(&key, thread_ends) == 0 ? 2 : 3,
-				 __ATOMIC_RELEASE);
-	/* glibc has memory for the first 32 keys, and callocs for others */
-	if (__atomic_load_n(&key_state, __ATOMIC_ACQUIRE) == 2 && (unsigned)key < PL_KEYS_MAX)
-		(void)pthread_setspecific(key, &pl_thread);
+	pl_thread_notice_end();
 	errno = saved;
 	return true;
 }

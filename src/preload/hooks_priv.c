@@ -100,6 +100,7 @@ static bool enter_root(struct pl_call *c, enum event_call call)
 		return false;
 	c->call = (uint8_t)call;
 	c->argc = (uint8_t)event_call_argc(call);
+	c->depth = PL_OPEN_MAX;
 	c->rec = NULL;
 	c->flags = 0;
 	c->quiet = false;

@@ -367,6 +367,7 @@ static void set_up(const char *path, char *const *argv, char **envp)
 		announce(path, argv, has_ctx, &told);
 		if (!has_ctx && pl_process.mode == PL_DIRECT)
 			pl_config_complain();
+		pl_thread_key_make();
 		/* the first to register is the last before a fork and the first after it */
 		(void)pthread_atfork(pl_fork_hold, pl_fork_release, pl_fork_child);
 		(void)on_exit(at_exit, NULL);

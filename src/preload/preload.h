@@ -56,7 +56,10 @@ struct pl_open {
 };
 #define PL_OPEN_MAX 6 /* deeper nesting is recorded, too, but not watched */
 
-/* Keys from here on are not used: pthread_setspecific(3) would allocate for them. */
+/*
+ * glibc has memory in each thread for the first 32 keys; for others pthread_setspecific(3) would
+ * allocate. Ours is made when the library is set up, and nearly always one of the first.
+ */
 #define PL_KEYS_MAX 32
 
 /* Per thread, in initial-exec TLS: reachable without a function call, at any time. */
@@ -299,6 +302,13 @@ TT_INLINE void pl_end(struct pl_call *c, int64_t result, bool failed)
 	if (result >= 0 && event_call_opens((enum event_call)c->call))
 		pl_fd_opened((int)result, c->quiet);
 }
+
+/* pl_thread_key_make - at set-up; pl_thread_notice_end - this thread has something to give back */
+void pl_thread_key_make(void);
+void pl_thread_notice_end(void);
+
+/* pl_work_drop - PL_DIRECT: give back the memory of the thread that ends */
+void pl_work_drop(void);
 
 /*
  * pl_vfork_over - the vfork child is another program or gone: what it was doing, if it was killed
