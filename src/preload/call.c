@@ -145,8 +145,8 @@ static void thread_ends(void *unused)
 
 void pl_thread_key_make(void)
 {
-	has_end_key = pthread_key_create(&end_key, thread_ends) == 0 &&
-		      (unsigned)end_key < PL_KEYS_MAX;
+	has_end_key =
+		pthread_key_create(&end_key, thread_ends) == 0 && (unsigned)end_key < PL_KEYS_MAX;
 }
 
 /* The first thread is spared it: what is its own goes with the process. */
