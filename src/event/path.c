@@ -61,7 +61,8 @@ void event_path_join(struct tt_out *o, const char *base, size_t base_len, const 
 
 	base_len = len && path[0] == '/' ? 0 : climb(base, base_len, &path, &len);
 	p = path;
-	tt_out_mem(o, base, base_len);
+	if (base_len)
+		tt_out_mem(o, base, base_len);
 	while (next_part(&p, path + len, &part)) {
 		any = true;
 		tt_out_char(o, '/');
