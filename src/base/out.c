@@ -82,6 +82,25 @@ static void put_special(struct tt_out *o, unsigned char c, int depth)
 	}
 }
 
+#define EACH(c) ((c)*0x0101010101010101ull)
+
+/* Whether some byte is 0 in @w; a byte above it may be said to be, too. */
+static uint64_t zero_bytes(uint64_t w)
+{
+	return (w - EACH(1ull)) & ~w & EACH(0x80ull);
+}
+
+/* Whether eight bytes go into a string as they are: most of all text does. */
+static bool is_plain(const unsigned char *p)
+{
+	uint64_t w;
+
+	memcpy(&w, p, sizeof(w));
+	return !((w & EACH(0x80ull)) | ((w - EACH(0x20ull)) & ~w & EACH(0x80ull)) |
+		 zero_bytes(w ^ EACH(0x22ull)) | zero_bytes(w ^ EACH(0x5cull)) |
+		 zero_bytes(w ^ EACH(0x7full)));
+}
+
 bool tt_out_json(struct tt_out *o, const void *bytes, size_t n, int depth)
 {
 	const unsigned char *p = bytes;
@@ -91,6 +110,8 @@ bool tt_out_json(struct tt_out *o, const void *bytes, size_t n, int depth)
 	while (i < n) {
 		size_t run = i, len;
 
+		while (n - run >= 8 && is_plain(p + run))
+			run += 8;
 		while (run < n && p[run] >= 0x20 && p[run] < 0x7f && p[run] != '"' &&
 		       p[run] != '\\')
 			run++;

@@ -359,6 +359,14 @@ TT_HOT void pl_begin(struct pl_call *c)
 	push(t, c);
 }
 
+TT_HOT void pl_note_closed(int fd)
+{
+	const struct pl_call c = {.flags = RING_FLAG_SILENT};
+
+	if (TT_UNLIKELY(!ring_note_put(&pl_thread.writer, fd)))
+		count_lost(&c, true);
+}
+
 /* PL_DIRECT: the line, with its @result, or without one (exec, which has not happened yet). */
 TT_COLD static void put_line(const struct pl_call *c, bool has_result, int64_t result, int error)
 {

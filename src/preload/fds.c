@@ -120,7 +120,9 @@ enum pl_fd_end pl_fd_ends(int fd, struct event_fd_counts *ret)
 	case PL_FD_QUIET:
 		return PL_END_NOTHING;
 	case PL_FD_RECORDED:
-		return PL_END_EVENT;
+		if (pl_process.fds.io == EVENT_IO_EVENTS)
+			return PL_END_EVENT;
+		/* fall through */
 	case PL_FD_UNKNOWN:
 		return used ? PL_END_EVENT : in_ring ? PL_END_SILENT : PL_END_NOTHING;
 	case PL_FD_NONE:

@@ -133,13 +133,14 @@ TT_HOT TT_PUBLIC int close(int fd)
 	if (TT_UNLIKELY(pl_process.mode != PL_RING || pl_thread.in_vfork || !pl_fd_is_plain(fd) ||
 			!pl_enter(&c, EVENT_CALL_close)))
 		return close_otherwise(fd);
-	pl_arg_fd(&c, 0, fd);
-	c.argc = 1;
-	if (pl_fd_is_used(fd)) {
-		(void)pl_fd_ends(fd, &counts);
-		pl_arg_bytes(&c, c.argc++, &counts, sizeof(counts));
+	if (TT_LIKELY(!pl_fd_is_used(fd) && pl_process.fds.io != EVENT_IO_EVENTS)) {
+		pl_fd_is_closed(fd);
+		pl_note_closed(fd);
+		return PL_NEXT(close)(fd);
 	}
-	pl_fd_is_closed(fd);
+	(void)pl_fd_ends(fd, &counts);
+	pl_arg_fd(&c, 0, fd);
+	pl_arg_bytes(&c, 1, &counts, sizeof(counts));
 	pl_begin(&c);
 	r = PL_NEXT(close)(fd);
 	pl_end_error(&c, r, r < 0 ? errno : 0);

@@ -316,6 +316,9 @@ void pl_work_drop(void);
  */
 void pl_vfork_over(void);
 
+/* pl_note_closed - PL_RING: @fd, which makes no event of its own, is about to be closed */
+void pl_note_closed(int fd);
+
 /* pl_mark_raw - the call came through syscall(2), if @raw. Once after pl_begin, before pl_point. */
 static inline void pl_mark_raw(struct pl_call *c, bool raw)
 {

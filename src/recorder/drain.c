@@ -380,7 +380,12 @@ static void process_batch(struct recorder_track *t)
 {
 	if (t->ring)
 		ring_consumer_sync(t->ring);
-	qsort(t->entries, t->entry_count, sizeof(*t->entries), by_time);
+	/* one busy thread's records are in order as they are */
+	for (size_t i = 1; i < t->entry_count; i++)
+		if (by_time(&t->entries[i - 1], &t->entries[i]) > 0) {
+			qsort(t->entries, t->entry_count, sizeof(*t->entries), by_time);
+			break;
+		}
 	for (size_t i = 0; i < t->entry_count; i++)
 		on_record(t, &t->entries[i]);
 	t->entry_count = 0;

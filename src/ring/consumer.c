@@ -29,6 +29,7 @@ struct ring_consumer {
 	uint64_t tail[RING_LANES]; /* the only tails that count */
 	uint64_t head[RING_LANES]; /* as it was at the last ring_lane_look() */
 	uint64_t woken_at[RING_LANES];
+	uint64_t entered[RING_LANES]; /* of the last record taken */
 	struct ring_clock_map clock;
 };
 
@@ -201,6 +202,28 @@ static bool copy_record(const struct ring_consumer *c, uint32_t lane, uint64_t p
 	return true;
 }
 
+/* A note, as the record it stands for. */
+static void expand_note(const struct ring_consumer *c, uint32_t lane, uint64_t pos,
+			struct ring_taken *to)
+{
+	struct ring_note n;
+	struct ring_arg fd = {.len = 0};
+
+	memcpy(&n, record_at(c, lane, pos), sizeof(n));
+	fd.num = n.fd[0] | n.fd[1] << 8 | n.fd[2] << 16;
+	memcpy(&to->who, &c->lanes[lane].who, sizeof(to->who));
+	to->record = (struct ring_record){
+		.size = sizeof(to->record) + sizeof(fd),
+		.kind = RING_CALL,
+		.call = EVENT_CALL_close,
+		.argc = 1,
+		.state = RING_DONE,
+		.flags = RING_FLAG_SILENT,
+		.entered = c->entered[lane],
+	};
+	memcpy(&to->record + 1, &fd, sizeof(fd));
+}
+
 int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner_dead,
 		   struct ring_lane_state *ret)
 {
@@ -233,12 +256,19 @@ int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner
 			set_tail(c, lane, tail + size);
 			continue;
 		}
+		if (size == sizeof(struct ring_note) &&
+		    __atomic_load_n(&r->kind, __ATOMIC_RELAXED) == RING_NOTE) {
+			expand_note(c, lane, tail, buf);
+			set_tail(c, lane, tail + size);
+			return 1;
+		}
 		if (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != RING_DONE && !owner_dead) {
 			ret->blocked = true;
 			break;
 		}
 		if (!copy_record(c, lane, tail, size, buf))
 			return drop_pending(c, lane, head, ret);
+		c->entered[lane] = ((const struct ring_taken *)buf)->record.entered;
 		set_tail(c, lane, tail + size);
 		return 1;
 	}

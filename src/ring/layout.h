@@ -128,7 +128,7 @@ static inline uint64_t ring_total_size(uint32_t slots, uint32_t lanes, uint32_t 
 	return ring_directory_size(slots, lanes) + (uint64_t)lanes * lane_bytes;
 }
 
-enum ring_kind { RING_PAD, RING_CALL, RING_START, RING_EXIT };
+enum ring_kind { RING_PAD, RING_CALL, RING_START, RING_EXIT, RING_NOTE };
 enum ring_progress { RING_IN_FLIGHT, RING_DONE };
 
 #define RING_FLAG_NO_ROOM    1u /* exec: our variables did not fit, the caller's own went through */
@@ -158,6 +158,19 @@ struct ring_record {
 	uint64_t pad2;
 };
 _Static_assert(sizeof(struct ring_record) == 64, "one cache line");
+
+/*
+ * RING_NOTE, whole: an fd that nothing went through is closed. It makes no line; the consumer turns
+ * it into a close() with RING_FLAG_SILENT, at the time of the record before it in its lane.
+ */
+struct ring_note {
+	uint64_t tag;
+	uint32_t size;
+	uint8_t kind;
+	uint8_t fd[3]; /* little-endian */
+};
+_Static_assert(sizeof(struct ring_note) == RING_ALIGN, "the smallest record");
+#define RING_NOTE_FD_MAX 0xffffff
 
 #define RING_ARG_ABSENT 1u
 #define RING_ARG_CUT    2u

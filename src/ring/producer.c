@@ -175,7 +175,8 @@ static bool can_be_taken(const struct ring_writer *w, uint64_t tail)
 
 	if (__atomic_load_n(&r->tag, __ATOMIC_ACQUIRE) != tail + 1)
 		return false;
-	return r->kind == RING_PAD || __atomic_load_n(&r->state, __ATOMIC_ACQUIRE) == RING_DONE;
+	return r->kind == RING_PAD || r->kind == RING_NOTE ||
+	       __atomic_load_n(&r->state, __ATOMIC_ACQUIRE) == RING_DONE;
 }
 
 /* The lane is full and the user wants all: until the recorder has taken some of it. futex(2) */

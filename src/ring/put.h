@@ -161,4 +161,24 @@ TT_INLINE struct ring_record *ring_call_begin(struct ring_writer *w, enum event_
 	return r;
 }
 
+/* ring_note_put - @fd, at most RING_NOTE_FD_MAX, is about to be closed; false: lost */
+TT_INLINE bool ring_note_put(struct ring_writer *w, int fd)
+{
+	struct ring_note *n;
+	uint64_t pos;
+
+	if (TT_UNLIKELY(!w->lane))
+		return false;
+	n = (struct ring_note *)ring_reserve(w, sizeof(*n), &pos);
+	if (TT_UNLIKELY(!n))
+		return false;
+	n->size = sizeof(*n);
+	n->kind = RING_NOTE;
+	n->fd[0] = (uint8_t)fd;
+	n->fd[1] = (uint8_t)(fd >> 8);
+	n->fd[2] = (uint8_t)(fd >> 16);
+	ring_publish((struct ring_record *)n, pos);
+	return true;
+}
+
 #endif

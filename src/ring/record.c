@@ -132,6 +132,7 @@ int ring_record_event(const struct ring_consumer *c, const struct ring_taken *t,
 	case RING_EXIT:
 		return exit_event(r, ret);
 	case RING_PAD:
+	case RING_NOTE: /* expanded when it was taken */
 	default:
 		return -EBADMSG;
 	}
