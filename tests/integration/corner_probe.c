@@ -27,9 +27,10 @@
 
 #include "ring/layout.h"
 
-#define KEYS    40  /* more than libc has memory for in each thread */
-#define FREE    960 /* a number that is free where nobody records */
-#define SECONDS 30  /* nothing here waits longer */
+#define KEYS    40     /* more than libc has memory for in each thread */
+#define FREE    960    /* a number that is free where nobody records */
+#define SECONDS 30     /* nothing here waits longer */
+#define FLOOD   150000 /* records */
 
 void *__libc_calloc(size_t count, size_t size);
 
