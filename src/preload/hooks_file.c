@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files: open in all its variants, and what changes names. */
 #include "preload/preload.h"
+#include "preload/shapes.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -149,21 +150,6 @@ int __openat64_2(int dirfd, const char *path, int flags);
 		f = PL_NEXT(name)(path, mode, old);                         \
 		pl_end(&c, f ? fileno_unlocked(f) : -1, !f);                \
 		return f;                                                   \
-	}
-
-#define DEFINE_PATH(name)                             \
-	TT_PUBLIC int name(const char *path)          \
-	{                                             \
-		struct pl_call c;                     \
-		int r;                                \
-                                                      \
-		if (!pl_enter(&c, EVENT_CALL_##name)) \
-			return PL_NEXT(name)(path);   \
-		pl_arg_text(&c, 0, path);             \
-		pl_begin(&c);                         \
-		r = PL_NEXT(name)(path);              \
-		pl_end(&c, r, r < 0);                 \
-		return r;                             \
 	}
 
 #define DEFINE_TWO_PATHS(name)                               \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What makes names and objects: links, folders, nodes, temporary files, shared memory; opendir. */
 #include "preload/preload.h"
+#include "preload/shapes.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -106,21 +107,6 @@ static int end_template(struct pl_call *c, unsigned i, const char *template, siz
 		return f;                                    \
 	}
 
-#define DEFINE_NAME(name)                             \
-	TT_PUBLIC int name(const char *object)        \
-	{                                             \
-		struct pl_call c;                     \
-		int r;                                \
-                                                      \
-		if (!pl_enter(&c, EVENT_CALL_##name)) \
-			return PL_NEXT(name)(object); \
-		pl_arg_text(&c, 0, object);           \
-		pl_begin(&c);                         \
-		r = PL_NEXT(name)(object);            \
-		pl_end(&c, r, r < 0);                 \
-		return r;                             \
-	}
-
 DEFINE_MKSTEMP(mkstemp)
 DEFINE_MKSTEMP(mkstemp64)
 DEFINE_MKSTEMP_1(mkostemp)
@@ -131,8 +117,8 @@ DEFINE_MKOSTEMPS(mkostemps)
 DEFINE_MKOSTEMPS(mkostemps64)
 DEFINE_TMPFILE(tmpfile)
 DEFINE_TMPFILE(tmpfile64)
-DEFINE_NAME(shm_unlink)
-DEFINE_NAME(sem_unlink)
+DEFINE_PATH(shm_unlink)
+DEFINE_PATH(sem_unlink)
 
 TT_PUBLIC char *mkdtemp(char *template)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who a process is and where it stands: identities, roots, mounts, namespaces. */
 #include "preload/preload.h"
+#include "preload/shapes.h"
 
 #include <fcntl.h>
 #include <grp.h>
@@ -221,19 +222,7 @@ TT_PUBLIC int mount(const char *source, const char *target, const char *type, un
 	return r;
 }
 
-TT_PUBLIC int umount(const char *target)
-{
-	struct pl_call c;
-	int r;
-
-	if (!pl_enter(&c, EVENT_CALL_umount))
-		return PL_NEXT(umount)(target);
-	pl_arg_text(&c, 0, target);
-	pl_begin(&c);
-	r = PL_NEXT(umount)(target);
-	pl_end(&c, r, r < 0);
-	return r;
-}
+DEFINE_PATH(umount)
 
 TT_PUBLIC int umount2(const char *target, int flags)
 {
