@@ -134,10 +134,35 @@ static const struct policy_deny strict_deny[] = {
 	REFUSE("nfsservctl"),
 };
 
+static const struct policy_mount strict_mounts[] = {
+	{.kind = POLICY_MOUNT_DEV, .to = "/dev", .bytes = 256ULL << 20},
+	{.kind = POLICY_MOUNT_TMPFS, .to = "/tmp", .bytes = 256ULL << 20, .mode = 01777},
+	{.kind = POLICY_MOUNT_TMPFS, .to = "/var/tmp", .bytes = 256ULL << 20, .mode = 01777},
+	{.kind = POLICY_MOUNT_PROC, .to = "/proc"},
+};
+
+static const struct policy_landlock_path strict_landlock[] = {
+	{"/dev", POLICY_LANDLOCK_WRITE, true},
+	{"/tmp", POLICY_LANDLOCK_WRITE, true},
+	{"/var/tmp", POLICY_LANDLOCK_WRITE, true},
+};
+
+#define NO_LIMITS                                                                          \
+	{                                                                                  \
+		.memory_bytes = POLICY_NO_LIMIT, .swap_bytes = POLICY_NO_LIMIT,            \
+		.cpu_percent = POLICY_NO_LIMIT, .pids = POLICY_NO_LIMIT,                   \
+		.read_bytes_per_s = POLICY_NO_LIMIT, .write_bytes_per_s = POLICY_NO_LIMIT, \
+		.wall_ms = POLICY_NO_LIMIT, .cpu_ms = POLICY_NO_LIMIT,                     \
+		.major_faults = POLICY_NO_LIMIT                                            \
+	}
+
 static const struct policy profiles[] = {
 	{
 		.name = "OFF",
 		.summary = "recording alone, no sandbox",
+		.uid = -1,
+		.gid = -1,
+		.limits = NO_LIMITS,
 		.new_processes = true,
 		.network = POLICY_NET_HOST,
 	},
@@ -146,6 +171,19 @@ static const struct policy profiles[] = {
 		.summary =
 			"a pure computation: no network, no new processes, read-only root, private /tmp",
 		.sandboxed = true,
+		.namespaces = POLICY_NS_MOUNT | POLICY_NS_PID | POLICY_NS_IPC | POLICY_NS_UTS |
+			      POLICY_NS_NET | POLICY_NS_CGROUP,
+		.root = POLICY_ROOT_READ_ONLY,
+		.mounts = strict_mounts,
+		.mount_count = TT_ARRAY_SIZE(strict_mounts),
+		.uid = -1,
+		.gid = -1,
+		.no_new_privs = true,
+		.limits = NO_LIMITS,
+		.landlock = {.handled = POLICY_LANDLOCK_WRITE,
+			     .paths = strict_landlock,
+			     .path_count = TT_ARRAY_SIZE(strict_landlock)},
+		.filter = true,
 		.read_only_root = true,
 		.private_tmp = true,
 		.private_proc = true,

@@ -1,41 +1,214 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a profile asks for, as data. Pure: no system calls, so it is tested without root. */
+/*
+ * What a profile asks for, as data: the effective policy of one run. The text it is made from is
+ * described in telltale-profile(5). Pure but for reading profile files: nothing here changes the
+ * calling process, so it is tested without root.
+ */
 #ifndef TT_POLICY_POLICY_H
 #define TT_POLICY_POLICY_H
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+#include "base/compiler.h"
 #include "util/err.h"
 
-enum policy_network { POLICY_NET_HOST, POLICY_NET_OFF };
+/* What becomes of a system call. */
+enum policy_action {
+	POLICY_ALLOW,
+	POLICY_LOG,        /* happens, and is told of */
+	POLICY_DENY,       /* refused with an errno: a violation */
+	POLICY_DENY_QUIET, /* refused with an errno, counted apart: no violation */
+	POLICY_KILL,       /* the process gets SIGKILL while its call is held: a violation */
+};
 
-/* One seccomp rule: refuse @syscall (its libseccomp name) with errno @err. */
+struct policy_verdict {
+	uint8_t action; /* enum policy_action */
+	uint16_t err;   /* of POLICY_DENY and POLICY_DENY_QUIET, 1 to 4095; else 0 */
+};
+
+enum policy_compare {
+	POLICY_EQ,
+	POLICY_NE,
+	POLICY_LT, /* unsigned, all four */
+	POLICY_LE,
+	POLICY_GT,
+	POLICY_GE,
+};
+
+/*
+ * One condition on an argument: (argument @arg & @mask) @compare @value. Narrow ones look at the
+ * lower 32 bits alone: the upper half of the register does not count where the kernel takes an int.
+ */
+struct policy_condition {
+	uint8_t arg; /* 0 to 5 */
+	bool wide;   /* all 64 bits */
+	uint8_t compare;
+	uint64_t mask, value;
+};
+
+#define POLICY_CONDITIONS_MAX 4
+
+/* One rule: it holds for a call if all its conditions do. Of those that hold the last one wins. */
+struct policy_rule {
+	int nr; /* the native ABI's */
+	struct policy_verdict verdict;
+	uint8_t condition_count;
+	struct policy_condition conditions[POLICY_CONDITIONS_MAX];
+};
+
+enum policy_network {
+	POLICY_NET_HOST,     /* the caller's */
+	POLICY_NET_LOOPBACK, /* a network of its own: 127.0.0.1 and ::1 are up, nothing else is there */
+	POLICY_NET_OFF,      /* a network of its own in which nothing is up */
+};
+
+/* Namespaces to be made, besides the user namespace that lends the right to make them. */
+enum policy_namespace {
+	POLICY_NS_MOUNT = 1 << 0,
+	POLICY_NS_PID = 1 << 1,
+	POLICY_NS_IPC = 1 << 2,
+	POLICY_NS_UTS = 1 << 3,
+	POLICY_NS_NET = 1 << 4,
+	POLICY_NS_CGROUP = 1 << 5,
+	POLICY_NS_TIME = 1 << 6,
+	POLICY_NS_USER = 1 << 7, /* always; without it only where the caller lacks the rights */
+};
+
+enum policy_root {
+	POLICY_ROOT_KEEP,      /* the caller's, as it is */
+	POLICY_ROOT_READ_ONLY, /* the caller's, every mount of it read-only, nosuid, nodev */
+	POLICY_ROOT_EMPTY,     /* an empty tmpfs, and pivot_root(2) */
+};
+
+enum policy_mount_kind {
+	POLICY_MOUNT_READ,  /* bind @from on @to, recursively read-only, nosuid, nodev */
+	POLICY_MOUNT_WRITE, /* bind @from on @to, writable, nosuid, nodev */
+	POLICY_MOUNT_TMPFS, /* an empty one on @to, at most @bytes, mode @mode */
+	POLICY_MOUNT_PROC,  /* of the PID namespace, read-only */
+	POLICY_MOUNT_DEV, /* a small one: null zero full random urandom tty, the caller's terminal, shm */
+	POLICY_MOUNT_HIDE, /* something empty that nobody may open over @to */
+};
+
+struct policy_mount {
+	enum policy_mount_kind kind;
+	/*
+	 * Absolute, or beginning with one of these, which the launcher replaces: "." the present
+	 * folder, "~" the caller's home. NULL: none.
+	 */
+	const char *from, *to;
+	uint64_t bytes;
+	uint32_t mode;
+	bool optional; /* what is not there is passed over */
+};
+
+struct policy_rlimit {
+	int resource; /* RLIMIT_* */
+	uint64_t soft, hard;
+};
+
+/* An entry of uid_map or gid_map: user_namespaces(7). */
+struct policy_id_map {
+	uint32_t inside, outside, count;
+};
+
+/* Landlock rights in words; the launcher turns them into those that the kernel's ABI has. */
+enum policy_landlock_right {
+	POLICY_LANDLOCK_READ = 1 << 0,  /* files and folders */
+	POLICY_LANDLOCK_WRITE = 1 << 1, /* writing, truncating, making, removing, renaming */
+	POLICY_LANDLOCK_EXECUTE = 1 << 2,
+};
+
+struct policy_landlock_path {
+	const char *path; /* as in struct policy_mount */
+	uint8_t rights;
+	bool optional;
+};
+
+struct policy_landlock_port {
+	uint16_t port;
+	bool bind; /* else connect */
+};
+
+struct policy_landlock {
+	uint8_t handled; /* rights that are refused where no path grants them; 0: no file rules */
+	bool bind, connect; /* TCP ports that are not named are refused */
+	bool scope;         /* no abstract sockets and signals to the outside (ABI 6) */
+	const struct policy_landlock_path *paths;
+	size_t path_count;
+	const struct policy_landlock_port *ports;
+	size_t port_count;
+};
+
+#define POLICY_NO_LIMIT UINT64_MAX
+
+/* Of the whole tree. POLICY_NO_LIMIT: none. */
+struct policy_limits {
+	uint64_t memory_bytes, swap_bytes;
+	uint64_t cpu_percent; /* of one CPU: 150 is one and a half */
+	uint64_t pids;
+	uint64_t read_bytes_per_s, write_bytes_per_s;
+	uint64_t wall_ms; /* exit_reason TIMEOUT */
+	uint64_t cpu_ms;  /* user and system; exit_reason POLICY_ADAPTATION_KILL, as the next */
+	uint64_t major_faults;
+};
+
+enum policy_env_mode { POLICY_ENV_ALL, POLICY_ENV_LISTED };
+
+struct policy_env {
+	enum policy_env_mode mode;
+	const char *const *pass; /* LISTED: names, "*" at the end for any rest */
+	size_t pass_count;
+	const char *const *drop; /* names in the same way, after pass */
+	size_t drop_count;
+	const char *const *set; /* "NAME=value" */
+	size_t set_count;
+};
+
+enum policy_count { POLICY_COUNT_AUTO, POLICY_COUNT_OFF, POLICY_COUNT_PTRACE };
+
+/* Goes with the table of policy.c: one refused call, by name. */
 struct policy_deny {
 	const char *syscall;
 	int err;
-	/*
-	 * With @arg >= 0 the rule holds only if (argument @arg & @mask) == @value (64-bit
-	 * compare).
-	 */
-	int arg;
+	int arg; /* -1, or only if (argument & mask) == value */
 	unsigned long long mask, value;
-	/* The other way round: it holds unless they are equal. @mask is then all ones. */
-	bool unless;
+	bool unless; /* the other way round */
 };
 
-/* The effective policy of one profile. Read-only after policy_find(); static lifetime. */
+/* The effective policy of one profile. */
 struct policy {
 	const char *name;    /* "STRICT" */
 	const char *summary; /* one line for --help and doctor */
-	bool sandboxed;      /* false: no filter, namespaces, no_new_privs */
-	bool new_processes;  /* false: nothing that forks or makes threads */
-	bool read_only_root; /* all mounts read-only; /dev: harmless nodes */
-	bool private_tmp;    /* an empty tmpfs on /tmp, /var/tmp and /dev/shm each */
-	bool private_proc;   /* own PID namespace, own /proc */
+	bool sandboxed; /* false: nothing below applies but limits; no filter, no no_new_privs */
+	uint32_t namespaces; /* enum policy_namespace */
 	enum policy_network network;
-	unsigned long long tmp_bytes;   /* the most that each private tmpfs may hold */
-	const struct policy_deny *deny; /* refused calls; all others pass */
+	enum policy_root root;
+	const struct policy_mount *mounts; /* in order */
+	size_t mount_count;
+	const char *hostname; /* NULL: the caller's */
+	int64_t uid, gid;     /* what the command is inside; -1: who the caller is */
+	const struct policy_id_map *uid_map, *gid_map; /* none: the caller alone, as himself */
+	size_t uid_map_count, gid_map_count;
+	uint64_t keep_caps; /* bit per capability; the rest leaves the bounding set, too */
+	bool no_new_privs;
+	const struct policy_rlimit *rlimits;
+	size_t rlimit_count;
+	struct policy_limits limits;
+	struct policy_landlock landlock;
+	struct policy_env env;
+	bool learn;                     /* count every call of every process */
+	enum policy_count count;        /* how */
+	bool filter;                    /* system calls are judged: the rest applies */
+	struct policy_verdict fallback; /* of calls that no rule holds for, unknown numbers too */
+	const struct policy_rule *rules;
+	size_t rule_count;
+
+	/* Go with the table of policy.c. */
+	bool new_processes, read_only_root, private_tmp, private_proc;
+	unsigned long long tmp_bytes;
+	const struct policy_deny *deny;
 	size_t deny_count;
 };
 
