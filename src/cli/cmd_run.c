@@ -228,6 +228,7 @@ int cli_cmd_run(int argc, char **argv)
 			 .orphan_grace_ms = ORPHAN_GRACE_MS,
 			 .config = getenv("TELLTALE_CONFIG")},
 	};
+	TT_CLEANUP(policy_freep) struct policy *policy = NULL;
 	struct recorder_outcome out;
 	char *library = NULL;
 	struct tt_err err;
@@ -236,10 +237,11 @@ int cli_cmd_run(int argc, char **argv)
 	hold_standard_fds();
 	if (parse(argc, argv, &w, &status) < 0)
 		return status;
-	if (policy_find(w.profile, &w.opts.policy, &err) < 0) {
+	if (policy_load(w.profile, &policy, &err) < 0) {
 		(void)cli_fail("run", &err);
 		return RUN_FAILED;
 	}
+	w.opts.policy = policy;
 	if (!w.no_preload &&
 	    cli_library_find(&library, w.opts.audit ? CLI_LIBRARY_AUDIT : CLI_LIBRARY_PRELOAD,
 			     &err) < 0) {

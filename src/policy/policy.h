@@ -60,8 +60,8 @@ struct policy_rule {
 
 enum policy_network {
 	POLICY_NET_HOST,     /* the caller's */
-	POLICY_NET_LOOPBACK, /* a network of its own: 127.0.0.1 and ::1 are up, nothing else is there */
-	POLICY_NET_OFF,      /* a network of its own in which nothing is up */
+	POLICY_NET_LOOPBACK, /* its own: 127.0.0.1 and ::1 are up, nothing else is there */
+	POLICY_NET_OFF,      /* its own, in which nothing is up */
 };
 
 /* Namespaces to be made, besides the user namespace that lends the right to make them. */
@@ -87,8 +87,8 @@ enum policy_mount_kind {
 	POLICY_MOUNT_WRITE, /* bind @from on @to, writable, nosuid, nodev */
 	POLICY_MOUNT_TMPFS, /* an empty one on @to, at most @bytes, mode @mode */
 	POLICY_MOUNT_PROC,  /* of the PID namespace, read-only */
-	POLICY_MOUNT_DEV, /* a small one: null zero full random urandom tty, the caller's terminal, shm */
-	POLICY_MOUNT_HIDE, /* something empty that nobody may open over @to */
+	POLICY_MOUNT_DEV,   /* small: null zero full random urandom tty, the terminal, shm */
+	POLICY_MOUNT_HIDE,  /* something empty that nobody may open over @to */
 };
 
 struct policy_mount {
@@ -156,6 +156,15 @@ struct policy_limits {
 
 enum policy_env_mode { POLICY_ENV_ALL, POLICY_ENV_LISTED };
 
+#define POLICY_LIMITS_NONE                                                                 \
+	{                                                                                  \
+		.memory_bytes = POLICY_NO_LIMIT, .swap_bytes = POLICY_NO_LIMIT,            \
+		.cpu_percent = POLICY_NO_LIMIT, .pids = POLICY_NO_LIMIT,                   \
+		.read_bytes_per_s = POLICY_NO_LIMIT, .write_bytes_per_s = POLICY_NO_LIMIT, \
+		.wall_ms = POLICY_NO_LIMIT, .cpu_ms = POLICY_NO_LIMIT,                     \
+		.major_faults = POLICY_NO_LIMIT                                            \
+	}
+
 struct policy_env {
 	enum policy_env_mode mode;
 	const char *const *pass; /* LISTED: names, "*" at the end for any rest */
@@ -168,13 +177,10 @@ struct policy_env {
 
 enum policy_count { POLICY_COUNT_AUTO, POLICY_COUNT_OFF, POLICY_COUNT_PTRACE };
 
-/* Goes with the table of policy.c: one refused call, by name. */
-struct policy_deny {
-	const char *syscall;
-	int err;
-	int arg; /* -1, or only if (argument & mask) == value */
-	unsigned long long mask, value;
-	bool unless; /* the other way round */
+/* Where something stands in a profile's text. */
+struct policy_place {
+	const char *file; /* the path, or the name of a profile that came with the program */
+	unsigned line, column;
 };
 
 /* The effective policy of one profile. */
@@ -198,31 +204,95 @@ struct policy {
 	struct policy_limits limits;
 	struct policy_landlock landlock;
 	struct policy_env env;
-	bool learn;                     /* count every call of every process */
-	enum policy_count count;        /* how */
-	bool filter;                    /* system calls are judged: the rest applies */
-	struct policy_verdict fallback; /* of calls that no rule holds for, unknown numbers too */
-	const struct policy_rule *rules;
+	bool learn;                      /* count every call of every process */
+	enum policy_count count;         /* how */
+	bool filter;                     /* system calls are judged: the rest applies */
+	struct policy_verdict fallback;  /* of calls that no rule holds for, unknown numbers too */
+	const struct policy_rule *rules; /* by number; of one number in order */
 	size_t rule_count;
+	/* where each of the rules stands; NULL in a policy that was not made from text */
+	const struct policy_place *rule_places;
 
-	/* Go with the table of policy.c. */
-	bool new_processes, read_only_root, private_tmp, private_proc;
+	/* What follows from the above, until the launcher asks the above itself. */
+	bool read_only_root, private_tmp, private_proc;
 	unsigned long long tmp_bytes;
-	const struct policy_deny *deny;
-	size_t deny_count;
 };
 
-/*
- * policy_find - the profile of that name, exact spelling
- * Returns 0 and sets @ret (static, never freed); -ENOENT with a text that lists the known names.
- * Thread-safe; not signal-safe where it fails.
- */
-int policy_find(const char *name, const struct policy **ret, struct tt_err *err) TT_MUST_CHECK;
+struct sock_filter;
 
 /*
- * policy_next - walk the known profiles: pass NULL first; NULL at the end. Thread- and
- * signal-safe.
+ * policy_load - the policy that a profile asks for
+ * @name_or_path: with a '/' in it a file, else a profile: one that came with the program, or
+ *                NAME.profile in $XDG_CONFIG_HOME/telltale/profiles or /etc/telltale/profiles
+ * Returns 0 and sets @ret, for policy_free(); -ENOENT if there is none, -EINVAL if its text is
+ * wrong ("FILE:LINE:COLUMN: what"), or another -errno. Thread-safe.
  */
-const struct policy *policy_next(const struct policy *prev);
+int policy_load(const char *name_or_path, struct policy **ret, struct tt_err *err) TT_MUST_CHECK;
+
+/* policy_free - NULL is fine */
+void policy_free(struct policy *p);
+TT_DEFINE_FREEP(struct policy *, policy_free)
+
+/* policy_load_text - the same of a text that is no file; @name stands in messages */
+int policy_load_text(const char *name, const char *text, size_t len, struct policy **ret,
+		     struct tt_err *err) TT_MUST_CHECK;
+
+/* Is told of each complaint. */
+typedef void (*policy_tell_fn)(void *arg, const char *text);
+
+/*
+ * policy_check - policy_load(), but it goes on after a complaint and tells of each (the first 20)
+ * Returns what policy_load() would have.
+ */
+int policy_check(const char *name_or_path, policy_tell_fn tell, void *arg, struct policy **ret,
+		 struct tt_err *err) TT_MUST_CHECK;
+
+/*
+ * policy_shipped_at - the profiles that came with the program, from @i = 0
+ * Returns the name, NULL at the end. The text is not NUL-terminated.
+ */
+const char *policy_shipped_at(size_t i, const char **ret_text, size_t *ret_len);
+
+/*
+ * policy_folder - the folders where profiles are looked for, from @i = 0: a path into @buf
+ * Returns 0, -ENOENT at the end, -ENAMETOOLONG.
+ */
+int policy_folder(size_t i, char *buf, size_t cap) TT_MUST_CHECK;
+
+/*
+ * policy_decide - what becomes of a call: what the filter says, exactly
+ * @nr: of the native ABI; on x86_64 a number of x32 is killed. Pure and signal-safe.
+ */
+struct policy_verdict policy_decide(const struct policy *p, int nr, const uint64_t args[6]);
+
+/* policy_deciding_rule - the index of the rule that decides; -1: none, the default does */
+long policy_deciding_rule(const struct policy *p, int nr, const uint64_t args[6]);
+
+/*
+ * policy_filter_make - the seccomp filter: what is allowed is returned from at once, the rest goes
+ * to the listener; calls of foreign ABIs kill the process. Free *ret with free().
+ * Returns 0, -E2BIG past the 4096 instructions that the kernel takes, -ENOMEM.
+ */
+int policy_filter_make(const struct policy *p, struct sock_filter **ret, unsigned short *ret_len,
+		       struct tt_err *err) TT_MUST_CHECK;
+
+/*
+ * policy_filter_make_alone - the same without a listener: the kernel itself refuses or kills, and
+ * nobody hears of it
+ */
+int policy_filter_make_alone(const struct policy *p, struct sock_filter **ret,
+			     unsigned short *ret_len, struct tt_err *err) TT_MUST_CHECK;
+
+/* policy_call_name - NULL: no call of this machine that is known here. Signal-safe. */
+const char *policy_call_name(int nr);
+
+/* policy_call_number - on this machine; -ENOENT. Signal-safe. */
+int policy_call_number(const char *name);
+
+/* policy_group_at - groups of calls ("file-read"), from @i = 0; NULL at the end */
+const char *policy_group_at(size_t i, const char **ret_summary);
+
+/* policy_group_has - whether group @i of policy_group_at() has that call */
+bool policy_group_has(size_t i, int nr);
 
 #endif

@@ -454,19 +454,18 @@ static int launch_begin(struct sandbox_launch *l, struct tt_err *err)
 
 static int send_filter(const struct sandbox_launch *l, struct tt_err *err)
 {
-	struct sock_fprog filter;
-	size_t size;
+	struct sock_filter *filter;
+	unsigned short len;
 	ssize_t n;
 	int r;
 
-	r = sandbox_filter_build(l->spec.policy, &filter, err);
+	r = policy_filter_make_alone(l->spec.policy, &filter, &len, err);
 	if (r < 0)
 		return r;
-	size = filter.len * sizeof(*filter.filter);
-	n = send(l->err_fd, filter.filter, size, MSG_NOSIGNAL);
+	n = send(l->err_fd, filter, len * sizeof(*filter), MSG_NOSIGNAL);
 	if (n < 0 && errno != EPIPE) /* as above */
 		r = tt_fail(err, errno, "hand the syscall filter over");
-	free(filter.filter);
+	free(filter);
 	return r;
 }
 

@@ -77,14 +77,6 @@ struct sandbox_plan {
 	int parent_err_fd, parent_report_fd; /* closed by the child */
 };
 
-/* filter.c: compile the filter of @p with libseccomp. The caller frees ret->filter. */
-int sandbox_filter_compile(const struct policy *p, struct sock_fprog *ret,
-			   struct tt_err *err) TT_MUST_CHECK;
-
-/* filter_ready.c: the filter of @p, as sandbox_filter_compile() has it */
-int sandbox_filter_build(const struct policy *p, struct sock_fprog *ret,
-			 struct tt_err *err) TT_MUST_CHECK;
-
 /* All below run in the child: async-signal-safe, no heap. Where a step fails they do not return. */
 
 /* exec.c: name the step that failed and end this process. */

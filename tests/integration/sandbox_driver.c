@@ -164,6 +164,7 @@ int main(int argc, char **argv)
 {
 	struct options o = {.profile = "STRICT", .tell_fd = -1};
 	struct sandbox_spec spec = {.envp = environ};
+	TT_CLEANUP(policy_freep) struct policy *policy = NULL;
 	struct sandbox_child c;
 	sigset_t all, mask, ignored;
 	struct tt_err err;
@@ -177,7 +178,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: sandbox_driver [options] -- CMD...\n");
 		return 125;
 	}
-	r = policy_find(o.profile, &spec.policy, &err);
+	r = policy_load(o.profile, &policy, &err);
 	if (r < 0) {
 		fprintf(stderr, "sandbox_driver: %s\n", err.text);
 		return 125;
@@ -186,6 +187,7 @@ int main(int argc, char **argv)
 	(void)sigprocmask(SIG_SETMASK, &all, &mask);
 	(void)sigdelset(&all, SIGTSTP);
 	sfd = fcntl(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK), F_DUPFD_CLOEXEC, 10);
+	spec.policy = policy;
 	spec.file = argv[first];
 	spec.argv = argv + first;
 	spec.mask = &mask;
