@@ -42,10 +42,6 @@ deny EPERM modify_ldt uselib migrate_pages move_pages fanotify_init fanotify_mar
 deny EPERM fork vfork clone
 deny-quiet ENOSYS clone3
 
-# A process may not change its own walls' meaning for others, but may add walls; a second listener is refused by
-# the kernel.
-deny EPERM seccomp when operation == SECCOMP_SET_MODE_FILTER and flags & SECCOMP_FILTER_FLAG_NEW_LISTENER != 0
-
 # No sockets, AF_UNIX included: a read-only mount does not stop connect(2) to a daemon's socket. glibc takes the
 # refusal of a stream socket for "no nscd here" and reads /etc/passwd, so that one is quiet. A connected pair
 # inside the process is harmless, but not the datagram kinds, which can be pointed elsewhere afterwards.

@@ -39,6 +39,9 @@ struct constant {
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 8U
 #endif
+#ifndef __NR_fchmodat2
+#define __NR_fchmodat2 452
+#endif
 /* the kernel's own, not glibc's */
 #ifndef SOCK_TYPE_MASK
 #define SOCK_TYPE_MASK 0xf
@@ -110,11 +113,13 @@ static const struct {
 	{__NR_open, {"path", "flags", "mode"}},
 	{__NR_chmod, {"path", "mode"}},
 	{__NR_mknod, {"path", "mode", "dev"}},
+	{__NR_creat, {"path", "mode"}},
 #endif
 	{__NR_openat, {"dirfd", "path", "flags", "mode"}},
 	{__NR_mknodat, {"dirfd", "path", "mode", "dev"}},
 	{__NR_fchmod, {"fd", "mode"}},
 	{__NR_fchmodat, {"dirfd", "path", "mode"}},
+	{__NR_fchmodat2, {"dirfd", "path", "mode", "flags"}},
 	{__NR_socket, {"domain", "type", "protocol"}},
 	{__NR_socketpair, {"domain", "type", "protocol", "fds"}},
 	{__NR_connect, {"fd", "addr", "addrlen"}},

@@ -14,7 +14,7 @@
 
 /* A piece of a condition: a word, or a part of one. */
 struct token {
-	char text[64];
+	char text[256];
 	struct policy_word at;
 };
 

@@ -45,6 +45,18 @@ static void done(struct program *g)
 	free(g->alone);
 }
 
+static struct policy *load_shipped(const char *name)
+{
+	struct policy *p = NULL;
+	struct tt_err err;
+
+	if (policy_load(name, &p, &err) < 0) {
+		TAP_FAIL_AT("%s", err.text);
+		abort();
+	}
+	return p;
+}
+
 static struct policy *load(const char *text)
 {
 	struct policy *p = NULL;
@@ -161,16 +173,10 @@ static void sweep(const struct policy *p)
 static void shipped_filters_say_what_is_decided(void)
 {
 	const char *name;
-	struct tt_err err;
 
 	for (size_t i = 0; (name = policy_shipped_at(i, NULL, NULL)); i++) {
-		struct policy *p = NULL;
+		struct policy *p = load_shipped(name);
 
-		CHECK_INT(policy_load(name, &p, &err), 0);
-		if (!p) {
-			TAP_FAIL_AT("%s", err.text);
-			continue;
-		}
 		sweep(p);
 		policy_free(p);
 	}
@@ -347,15 +353,12 @@ static void the_kernel_takes_each_program(void)
 	const char *name;
 
 	for (size_t i = 0; (name = policy_shipped_at(i, NULL, NULL)); i++) {
-		struct policy *p = NULL;
-		struct program g;
-		struct sock_fprog prog;
+		struct policy *p = load_shipped(name);
+		struct program g = compile(p);
+		struct sock_fprog prog = {g.alone_len, g.alone};
 		int status = -1;
 		pid_t pid;
 
-		CHECK_INT(policy_load(name, &p, NULL), 0);
-		g = compile(p);
-		prog = (struct sock_fprog){g.alone_len, g.alone};
 		pid = fork();
 		if (pid == 0) {
 			(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
@@ -376,13 +379,11 @@ static void the_kernel_takes_each_program(void)
 static void the_way_to_an_allowed_call_is_short(void)
 {
 	static const int hot[] = {SYS_read, SYS_write, SYS_openat, SYS_close, SYS_futex, SYS_mmap};
-	struct policy *p = NULL;
-	struct program g;
+	struct policy *p = load_shipped("STRICT");
+	struct program g = compile(p);
 	uint64_t args[6] = {0};
 	unsigned steps;
 
-	CHECK_INT(policy_load("STRICT", &p, NULL), 0);
-	g = compile(p);
 	for (size_t i = 0; i < TT_ARRAY_SIZE(hot); i++) {
 		steps = 0;
 		CHECK_INT(run(g.heard, g.heard_len, hot[i], args, &steps), SECCOMP_RET_ALLOW);
