@@ -78,7 +78,7 @@ static inline bool event_call_opens(enum event_call call)
 }
 
 /* event_call_closes - the call gives its first argument, an fd, back */
-static inline bool event_call_closes(enum event_call call)
+TT_INLINE bool event_call_closes(enum event_call call)
 {
 	return call >= EVENT_CALL_close && call <= EVENT_CALL_pclose;
 }
@@ -87,7 +87,7 @@ static inline bool event_call_closes(enum event_call call)
 bool event_call_dups(const struct event *ev);
 
 /* event_call_execs - the call turns this image into another */
-static inline bool event_call_execs(enum event_call call)
+TT_INLINE bool event_call_execs(enum event_call call)
 {
 	return call <= EVENT_CALL_execveat;
 }
@@ -102,7 +102,7 @@ _Static_assert(EVENT_CALL_execve == 0 && EVENT_CALL_execveat == 8 &&
  * its kind: the template, filled in. Those that close: struct event_fd_counts of the fd. Execs: the
  * open fds, struct event_open_fd each; exit and replaced have them, too.
  */
-static inline bool event_call_has_extra(enum event_call call)
+TT_INLINE bool event_call_has_extra(enum event_call call)
 {
 	return event_call_looks_up(call) || call == EVENT_CALL_chdir || call == EVENT_CALL_fchdir ||
 	       call == EVENT_CALL_chroot || call == EVENT_CALL_pivot_root ||
@@ -113,7 +113,7 @@ static inline bool event_call_has_extra(enum event_call call)
  * event_call_family, event_call_argc - the row of a call as constants, where @call is one
  * argc counts the entries of the layout and the extra, if there is one.
  */
-static inline enum event_family event_call_family(enum event_call call)
+TT_INLINE enum event_family event_call_family(enum event_call call)
 {
 	switch (call) {
 #define EVENT_CALL(name, family, layout) \
@@ -127,7 +127,7 @@ static inline enum event_family event_call_family(enum event_call call)
 	return EVENT_FAMILY_COUNT;
 }
 
-static inline unsigned event_call_argc(enum event_call call)
+TT_INLINE unsigned event_call_argc(enum event_call call)
 {
 	switch (call) {
 #define EVENT_CALL(name, family, layout) \
@@ -314,7 +314,7 @@ bool event_put_path(const struct event *ev, int which, struct tt_out *o);
 bool event_is_quiet(const struct event *ev);
 
 /* event_opens - whether it is one of the calls that the default filter judges: they open a file */
-static inline bool event_opens(enum event_call call)
+TT_INLINE bool event_opens(enum event_call call)
 {
 	return (call >= EVENT_CALL_open && call <= EVENT_CALL_freopen64) ||
 	       call == EVENT_CALL_opendir || call == EVENT_CALL_openat2 ||

@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "preload/fds.h"
+#include "preload/plain.h"
 #include "ring/clock.h"
 #include "ring/put.h"
 
@@ -359,12 +360,11 @@ TT_HOT void pl_begin(struct pl_call *c)
 	push(t, c);
 }
 
-TT_HOT void pl_note_closed(int fd)
+void pl_note_lost(void)
 {
 	const struct pl_call c = {.flags = RING_FLAG_SILENT};
 
-	if (TT_UNLIKELY(!ring_note_put(&pl_thread.writer, fd)))
-		count_lost(&c, true);
+	count_lost(&c, true);
 }
 
 /* PL_DIRECT: the line, with its @result, or without one (exec, which has not happened yet). */
@@ -419,6 +419,13 @@ TT_HOT void pl_end_error(struct pl_call *c, int64_t result, int error)
 	__atomic_signal_fence(__ATOMIC_SEQ_CST);
 	t->depth = c->depth;
 	ring_call_end(c->rec, result, error, ring_ticks(pl_process.clock) - c->ticks);
+}
+
+void pl_plain_end(const struct pl_plain *p, int64_t result, int error)
+{
+	struct pl_call c = {.rec = p->rec, .tag = p->tag, .ticks = p->rec->entered};
+
+	pl_end_error(&c, result, error);
 }
 
 void pl_point(struct pl_call *c)

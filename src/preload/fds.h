@@ -69,20 +69,36 @@ static inline void pl_count_write(int fd, int64_t n)
 struct mmsghdr;
 int64_t pl_bytes_of(const struct mmsghdr *v, int n);
 
-/* pl_fd_is_plain - one of the low numbers, recorded when it was opened, and ... */
+/* pl_fd_is_used - something went through a low number */
+TT_INLINE bool pl_fd_is_used(int fd)
+{
+	const struct event_fd_counts *n = &pl_process.fds.low[fd].counts;
+
+	return __atomic_load_n(&n->reads, __ATOMIC_RELAXED) |
+	       __atomic_load_n(&n->writes, __ATOMIC_RELAXED);
+}
+
+/*
+ * What most fds are: pl_fd_is_plain - one of the low numbers, recorded when it was opened;
+ * pl_fd_is_entered - part of the table already, with nothing left of the fd before
+ */
 TT_INLINE bool pl_fd_is_plain(int fd)
 {
 	return (unsigned)fd < PL_FDS_LOW &&
 	       __atomic_load_n(&pl_process.fds.low[fd].state, __ATOMIC_RELAXED) == PL_FD_RECORDED;
 }
 
-/* ... pl_fd_is_used - something went through it; pl_fd_is_closed - it is about to be closed */
-TT_INLINE bool pl_fd_is_used(int fd)
+TT_INLINE bool pl_fd_is_entered(int fd)
 {
-	const struct event_fd_counts *n = &pl_process.fds.low[fd].counts;
+	return (unsigned)fd < PL_FDS_LOW &&
+	       (unsigned)fd < __atomic_load_n(&pl_process.fds.high, __ATOMIC_RELAXED) &&
+	       !pl_fd_is_used(fd);
+}
 
-	return __atomic_load_n(&n->reads, __ATOMIC_RELAXED) ||
-	       __atomic_load_n(&n->writes, __ATOMIC_RELAXED);
+/* pl_fd_is_opened - such a one is open, and recorded; pl_fd_is_closed - it is about to be closed */
+TT_INLINE void pl_fd_is_opened(int fd)
+{
+	__atomic_store_n(&pl_process.fds.low[fd].state, PL_FD_RECORDED, __ATOMIC_RELAXED);
 }
 
 TT_INLINE void pl_fd_is_closed(int fd)

@@ -9,6 +9,7 @@
  */
 #include "preload/fds.h"
 #include "preload/preload.h"
+#include "ring/put.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -123,21 +124,15 @@ TT_COLD static int close_otherwise(int fd)
 	return r;
 }
 
-/* By far the most: an fd that was recorded when it was opened. It is none of ours then. */
-TT_HOT TT_PUBLIC int close(int fd)
+/* An fd that was recorded when it was opened, and something went through. It is none of ours. */
+__attribute__((__noinline__)) static int close_used(int fd)
 {
 	struct event_fd_counts counts;
 	struct pl_call c;
 	int r;
 
-	if (TT_UNLIKELY(pl_process.mode != PL_RING || pl_thread.in_vfork || !pl_fd_is_plain(fd) ||
-			!pl_enter(&c, EVENT_CALL_close)))
+	if (!pl_enter(&c, EVENT_CALL_close))
 		return close_otherwise(fd);
-	if (TT_LIKELY(!pl_fd_is_used(fd) && pl_process.fds.io != EVENT_IO_EVENTS)) {
-		pl_fd_is_closed(fd);
-		pl_note_closed(fd);
-		return PL_NEXT(close)(fd);
-	}
 	(void)pl_fd_ends(fd, &counts);
 	pl_arg_fd(&c, 0, fd);
 	pl_arg_bytes(&c, 1, &counts, sizeof(counts));
@@ -145,6 +140,21 @@ TT_HOT TT_PUBLIC int close(int fd)
 	r = PL_NEXT(close)(fd);
 	pl_end_error(&c, r, r < 0 ? errno : 0);
 	return r;
+}
+
+/* By far the most: the same, and nothing did. */
+TT_HOT TT_PUBLIC int close(int fd)
+{
+	/* only PL_RING has lanes */
+	if (TT_UNLIKELY(!pl_thread.writer.lane || pl_thread.in_vfork || !pl_fd_is_plain(fd)))
+		return close_otherwise(fd);
+	if (TT_UNLIKELY(pl_fd_is_used(fd) || pl_process.fds.io == EVENT_IO_EVENTS ||
+			!pl_is_on(EVENT_CALL_close)))
+		return close_used(fd);
+	pl_fd_is_closed(fd);
+	if (TT_UNLIKELY(!ring_note_put(&pl_thread.writer, fd)))
+		pl_note_lost();
+	return PL_NEXT(close)(fd);
 }
 
 /* -1 for a stream in memory: then fileno(3) sets errno, which is not ours to set. */

@@ -166,6 +166,12 @@ TT_COLD bool pl_is_recorded(enum event_call call);
 /* pl_init_at_start - the same, with the vectors of the program */
 void pl_init_at_start(int argc, char **argv, char **envp);
 
+/* pl_is_on - whether such calls are recorded; false before pl_init() has said what is */
+TT_INLINE bool pl_is_on(enum event_call call)
+{
+	return pl_process.families & 1u << event_call_family(call);
+}
+
 /*
  * pl_enter - start a call; false: nothing is recorded, call the real function and return. Keeps
  * errno.
@@ -173,8 +179,7 @@ void pl_init_at_start(int argc, char **argv, char **envp);
 TT_INLINE bool pl_enter(struct pl_call *c, enum event_call call)
 {
 	/* nothing is recorded before pl_init() has said what, and in PL_OFF */
-	if (TT_UNLIKELY(!(pl_process.families & 1u << event_call_family(call))) &&
-	    !pl_is_recorded(call))
+	if (TT_UNLIKELY(!pl_is_on(call)) && !pl_is_recorded(call))
 		return false;
 	c->flags = 0;
 	c->call = (uint8_t)call;
@@ -206,6 +211,12 @@ static inline bool pl_was_seen(uintptr_t page)
 						 __ATOMIC_RELAXED) == page);
 }
 
+/* pl_may_be_quiet - whether @path may lie below /proc, /sys or /dev */
+TT_INLINE bool pl_may_be_quiet(const char *path)
+{
+	return path[0] == '/' && (path[1] == 'p' || path[1] == 's' || path[1] == 'd');
+}
+
 /* pl_arg_text_checked - pl_arg_text() for text of several pages, or of one not seen yet */
 void pl_arg_text_checked(struct event_arg *arg, const char *text, size_t max);
 
@@ -223,8 +234,7 @@ TT_INLINE void pl_arg_text(struct pl_call *c, unsigned i, const char *text)
 	else
 		*arg = (struct event_arg){.data = text, .len = len};
 	/* opens below /proc, /sys and /dev may be left out: pl_begin() has a closer look */
-	if (event_opens((enum event_call)c->call) && arg->len > 4 && text[0] == '/' &&
-	    (text[1] == 'p' || text[1] == 's' || text[1] == 'd'))
+	if (event_opens((enum event_call)c->call) && arg->len > 4 && pl_may_be_quiet(text))
 		c->quiet = true;
 }
 
@@ -316,8 +326,8 @@ void pl_work_drop(void);
  */
 void pl_vfork_over(void);
 
-/* pl_note_closed - PL_RING: @fd, which makes no event of its own, is about to be closed */
-void pl_note_closed(int fd);
+/* pl_note_lost - PL_RING: a word to the recorder that makes no event found no room */
+TT_COLD void pl_note_lost(void);
 
 /* pl_mark_raw - the call came through syscall(2), if @raw. Once after pl_begin, before pl_point. */
 static inline void pl_mark_raw(struct pl_call *c, bool raw)

@@ -8,6 +8,7 @@
 #ifndef TT_RING_CLOCK_H
 #define TT_RING_CLOCK_H
 
+#include "base/compiler.h"
 #include "base/time.h"
 #include "ring/layout.h"
 
@@ -15,7 +16,7 @@
 static inline uint64_t ring_ticks(uint32_t clock)
 {
 #if defined(__x86_64__)
-	if (clock == RING_CLOCK_TSC)
+	if (TT_LIKELY(clock == RING_CLOCK_TSC))
 		return __builtin_ia32_rdtsc();
 #else
 	(void)clock;

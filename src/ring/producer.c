@@ -230,6 +230,11 @@ bool ring_make_room(struct ring_writer *w, size_t size)
 	return false;
 }
 
+struct ring_note *ring_note_reserve(struct ring_writer *w, uint64_t *ret_pos)
+{
+	return (struct ring_note *)ring_reserve(w, sizeof(struct ring_note), ret_pos);
+}
+
 void ring_arg_fill(struct ring_record *r, unsigned i, const void *bytes, size_t len)
 {
 	char *at = (char *)(r + 1) + (r->flags & RING_FLAG_WHO ? sizeof(struct ring_who) : 0);

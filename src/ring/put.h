@@ -59,6 +59,23 @@ TT_INLINE struct ring_record *ring_reserve(struct ring_writer *w, size_t size, u
 	*ret_pos = head;
 	return (struct ring_record *)(w->data + (head & (lane_bytes - 1)));
 }
+
+/* The same where nothing is in the way, or NULL with nothing done: ring_reserve() is to look. */
+TT_INLINE struct ring_record *ring_reserve_at_once(struct ring_writer *w, size_t size,
+						   uint64_t *ret_pos)
+{
+	uint32_t lane_bytes = w->lane_bytes;
+	uint64_t head = __atomic_load_n(&w->lane->head, __ATOMIC_RELAXED);
+	uint64_t place = head & (lane_bytes - 1);
+
+	if (TT_UNLIKELY((head & (RING_ALIGN - 1)) || place + size > lane_bytes ||
+			head + size - w->tail_seen > lane_bytes ||
+			!__atomic_compare_exchange_n(&w->lane->head, &head, head + size, false,
+						     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)))
+		return NULL;
+	*ret_pos = head;
+	return (struct ring_record *)(w->data + place);
+}
 _Static_assert(offsetof(struct ring_record, kind) < RING_ALIGN, "a pad record shows its kind");
 
 /* Room an argument takes when at most @limit bytes of it are kept. */
@@ -161,6 +178,9 @@ TT_INLINE struct ring_record *ring_call_begin(struct ring_writer *w, enum event_
 	return r;
 }
 
+/* ring_note_reserve - the place of a note where there may be none at once */
+TT_COLD struct ring_note *ring_note_reserve(struct ring_writer *w, uint64_t *ret_pos);
+
 /* ring_note_put - @fd, at most RING_NOTE_FD_MAX, is about to be closed; false: lost */
 TT_INLINE bool ring_note_put(struct ring_writer *w, int fd)
 {
@@ -169,7 +189,9 @@ TT_INLINE bool ring_note_put(struct ring_writer *w, int fd)
 
 	if (TT_UNLIKELY(!w->lane))
 		return false;
-	n = (struct ring_note *)ring_reserve(w, sizeof(*n), &pos);
+	n = (struct ring_note *)ring_reserve_at_once(w, sizeof(*n), &pos);
+	if (TT_UNLIKELY(!n))
+		n = ring_note_reserve(w, &pos);
 	if (TT_UNLIKELY(!n))
 		return false;
 	n->size = sizeof(*n);
