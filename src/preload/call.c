@@ -125,9 +125,6 @@ static void stamp(struct event *ev, const struct pl_image *image)
 	ev->ts_ns = tt_clock_ns(CLOCK_REALTIME);
 }
 
-static pthread_key_t end_key;
-static bool has_end_key;
-
 /* Signals are held: a handler's hook would map anew what is being given back. */
 static void thread_ends(void *unused)
 {
@@ -144,17 +141,45 @@ static void thread_ends(void *unused)
 	(void)tt_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, sizeof(all));
 }
 
-void pl_thread_key_make(void)
+/*
+ * glibc has memory in each thread for the first 32 keys; for others pthread_setspecific(3) would
+ * allocate. Ours is made when a second thread first has need of it, and nearly always one of them.
+ */
+#define END_KEYS_MAX 32
+#define END_KEY_NONE (END_KEYS_MAX + 1)
+
+/* Threads may meet here: who comes second gives his key back. */
+static uint32_t make_end_key(void)
 {
-	has_end_key =
-		pthread_key_create(&end_key, thread_ends) == 0 && (unsigned)end_key < PL_KEYS_MAX;
+	uint32_t known = 0, made = END_KEY_NONE;
+	pthread_key_t key;
+	bool is_new = pthread_key_create(&key, thread_ends) == 0;
+
+	if (is_new && (unsigned)key < END_KEYS_MAX)
+		made = (uint32_t)key + 1;
+	if (!__atomic_compare_exchange_n(&pl_process.end_key, &known, made, false, __ATOMIC_RELAXED,
+					 __ATOMIC_RELAXED)) {
+		if (is_new)
+			(void)pthread_key_delete(key);
+		return known;
+	}
+	if (is_new && made == END_KEY_NONE)
+		(void)pthread_key_delete(key);
+	return made;
 }
 
 /* The first thread is spared it: what is its own goes with the process. */
 void pl_thread_notice_end(void)
 {
-	if (has_end_key && thread_id() != pl_process.image.pid)
-		(void)pthread_setspecific(end_key, &pl_thread);
+	uint32_t key;
+
+	if (thread_id() == pl_process.image.pid)
+		return;
+	key = __atomic_load_n(&pl_process.end_key, __ATOMIC_RELAXED);
+	if (!key)
+		key = make_end_key();
+	if (key != END_KEY_NONE)
+		(void)pthread_setspecific((pthread_key_t)(key - 1), &pl_thread);
 }
 
 /* The first event of a thread: it needs a lane of its own. */

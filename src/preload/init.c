@@ -367,7 +367,6 @@ static void set_up(const char *path, char *const *argv, char **envp)
 		announce(path, argv, has_ctx, &told);
 		if (!has_ctx && pl_process.mode == PL_DIRECT)
 			pl_config_complain();
-		pl_thread_key_make();
 		/* the first to register is the last before a fork and the first after it */
 		(void)pthread_atfork(pl_fork_hold, pl_fork_release, pl_fork_child);
 		(void)on_exit(at_exit, NULL);
@@ -402,7 +401,10 @@ bool pl_is_recorded(enum event_call call)
 
 void pl_init_at_start(int argc, char **argv, char **envp)
 {
-	/* errno is left alone: nobody has called anything yet, and asking for it costs a look-up */
-	if (!pl_process.image.pid)
+	/*
+	 * errno is left alone: nobody has called anything yet, and asking for it costs a look-up.
+	 * The first touch of a page is a write: a read would leave a second fault to the write.
+	 */
+	if (!__atomic_fetch_add(&pl_process.image.pid, 0, __ATOMIC_ACQUIRE))
 		set_up(exec_path(argc, argv, envp), argv, envp);
 }

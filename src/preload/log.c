@@ -16,7 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define LOG_FD_MIN 960 /* out of the way of programs that count fds from below */
+#define LOG_FD_MIN 240 /* out of the way of programs that count fds from below */
 
 struct pl_log pl_log;
 

@@ -56,12 +56,6 @@ struct pl_open {
 };
 #define PL_OPEN_MAX 6 /* deeper nesting is recorded, too, but not watched */
 
-/*
- * glibc has memory in each thread for the first 32 keys; for others pthread_setspecific(3) would
- * allocate. Ours is made when the library is set up, and nearly always one of the first.
- */
-#define PL_KEYS_MAX 32
-
 /* Per thread, in initial-exec TLS: reachable without a function call, at any time. */
 struct pl_thread {
 	struct ring_writer writer;
@@ -105,7 +99,13 @@ struct pl_fds {
 	struct pl_fd low[PL_FDS_LOW];
 };
 
-/* Per process. Written by the constructor and in fork children, read by all. */
+#define PL_PAGE       4096u /* never more than the real one */
+#define PL_PAGES_SEEN 128u  /* a power of two */
+
+/*
+ * Per process. Written by the constructor and in fork children, read by all. What a process that
+ * does little comes by lies on the first page, up to what is kept of short texts.
+ */
 struct pl_process {
 	enum pl_mode mode;
 	uint32_t families;     /* one bit per enum event_family: what is recorded */
@@ -122,6 +122,9 @@ struct pl_process {
 	uint32_t spawning_lock; /* that number and the fd's flag change together */
 	bool inherit_only;      /* TELLTALE_ENV=inherit: children get what the caller passes */
 	struct pl_fds fds;      /* see fds.h */
+	/* numbers of pages that could be read, each at its place by its lowest bits: memory.c */
+	uintptr_t pages_seen[PL_PAGES_SEEN];
+	uint32_t end_key; /* 0: not made yet; else that number and 1 more, or END_KEY_NONE */
 	size_t kept_len;
 	char kept[4 * EVENT_PATH_MAX + CONTRACT_NAMES * CONTRACT_ID_MAX]; /* pl_keep() */
 };
@@ -200,14 +203,9 @@ size_t pl_text_len(const char *s, size_t max, bool *ret_ends);
 bool pl_can_read_text(const char *s);
 bool pl_can_read_texts(char *const *list);
 
-#define PL_PAGE       4096u /* never more than the real one */
-#define PL_PAGES_SEEN 128u  /* a power of two */
-/* numbers of pages that could be read, each at its place by its lowest bits */
-extern uintptr_t pl_pages_seen[PL_PAGES_SEEN];
-
 static inline bool pl_was_seen(uintptr_t page)
 {
-	return TT_LIKELY(page && __atomic_load_n(&pl_pages_seen[page % PL_PAGES_SEEN],
+	return TT_LIKELY(page && __atomic_load_n(&pl_process.pages_seen[page % PL_PAGES_SEEN],
 						 __ATOMIC_RELAXED) == page);
 }
 
@@ -313,8 +311,7 @@ TT_INLINE void pl_end(struct pl_call *c, int64_t result, bool failed)
 		pl_fd_opened((int)result, c->quiet);
 }
 
-/* pl_thread_key_make - at set-up; pl_thread_notice_end - this thread has something to give back */
-void pl_thread_key_make(void);
+/* pl_thread_notice_end - this thread has something to give back when it ends */
 void pl_thread_notice_end(void);
 
 /* pl_work_drop - PL_DIRECT: give back the memory of the thread that ends */

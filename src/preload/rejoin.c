@@ -18,7 +18,7 @@
 
 #include "base/time.h"
 
-#define FD_MIN   960 /* as in the recorder: out of the way of programs that count fds from below */
+#define FD_MIN   240 /* as in the recorder: out of the way of programs that count fds from below */
 #define RETRY_NS (5 * TT_NS_PER_MS)
 
 /* What is left of the time, at most @most. */

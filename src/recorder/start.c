@@ -21,7 +21,7 @@
 
 TT_DEFINE_FREEP(char *, free)
 
-#define RING_FD_MIN 960 /* out of the way of programs that count fds from below */
+#define RING_FD_MIN 240 /* out of the way of programs that count fds from below */
 
 extern char **environ;
 

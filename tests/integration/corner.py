@@ -15,7 +15,7 @@ FLOOD_SECONDS = 20  # far more than the timeout of 2 s, far less than a recorder
 BASH = r"""
 n=$(ls -l /proc/$$/fd | sed -n 's/.* \([0-9]*\) -> .*\(memfd:telltale-ring\|trace\.jsonl\).*/\1/p')
 echo "own: $n" >&2
-n=${n:-960}
+n=${n:-240}
 eval "exec $n<>file"
 eval "echo user data >&$n"
 echo "file: $(cat file)"

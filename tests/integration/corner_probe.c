@@ -28,7 +28,7 @@
 #include "ring/layout.h"
 
 #define KEYS    40     /* more than libc has memory for in each thread */
-#define FREE    960    /* a number that is free where nobody records */
+#define FREE    240    /* a number that is free where nobody records */
 #define SECONDS 30     /* nothing here waits longer */
 #define FLOOD   150000 /* records */
 

@@ -194,7 +194,7 @@ def sudden_ends():
     none("... the trace is whole", problems(rec))
     for how, code in (("exec of a static or foreign program", "exec /sbin/ldconfig --version >/dev/null"),
                       ("an exec that fails", "exec /no/such/program"), ("_exit", "kill -TERM $$"),
-                      ("a closed ring", "exec 960>&-; ls / >/dev/null; exec 959>&-")):
+                      ("a closed ring", "exec 240>&-; ls / >/dev/null; exec 239>&-")):
         rec = tt.record("recorder", ["sh", "-c", f"({code}); true"])
         none(f"{how}: the trace is whole", problems(rec))
 
