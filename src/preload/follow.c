@@ -84,6 +84,29 @@ void pl_scratch_free(void)
 		scratch_unmap(pl_thread.scratch[i].at, pl_thread.scratch[i].size);
 }
 
+/*
+ * Most processes start one program at a time: a room that stays spares them mapping one, and its
+ * pages. A vfork child goes without: it would never give it back. Nor does one whom a signal
+ * handler jumps out of.
+ */
+static struct pl_room usual_room;
+static uint32_t usual_room_taken;
+
+static struct pl_room *take_room(void)
+{
+	if (!pl_thread.in_vfork && !__atomic_exchange_n(&usual_room_taken, 1, __ATOMIC_ACQUIRE))
+		return &usual_room;
+	return scratch_map(sizeof(struct pl_room));
+}
+
+static void give_room(struct pl_room *r)
+{
+	if (r == &usual_room)
+		__atomic_store_n(&usual_room_taken, 0, __ATOMIC_RELEASE);
+	else
+		scratch_unmap(r, sizeof(*r));
+}
+
 /* It was ours a moment ago where it is lent; much may have happened until it is taken back. */
 static void set_inherited(bool inherited)
 {
@@ -152,7 +175,7 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 		    char *const *envp, const struct tt_uuid *parent, void *(*room)(size_t size))
 {
 	struct contract c = pl_process.contract;
-	struct pl_room *r = scratch_map(sizeof(*r));
+	struct pl_room *r = take_room();
 	void *buf;
 	size_t size;
 
@@ -225,7 +248,7 @@ void pl_follow_done(struct pl_follow *f)
 {
 	pl_follow_withdraw(f);
 	scratch_unmap(f->env, f->env_size);
-	scratch_unmap(f->room, sizeof(*f->room));
+	give_room(f->room);
 	f->env = NULL;
 	f->room = NULL;
 }

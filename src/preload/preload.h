@@ -457,7 +457,7 @@ struct pl_follow {
 	bool follows;      /* false: envp is the caller's own */
 	bool lent;         /* the ring fd is inherited until pl_follow_done() */
 	char parent[PL_SPAN_TEXT_LEN + 1];
-	/* mappings: the stack may be a signal handler's; NULL: there was no memory */
+	/* not on the stack, which may be a signal handler's; NULL: there was no memory */
 	struct pl_room *room;
 	void *env; /* of an environment too large for the room */
 	size_t env_size;
