@@ -129,14 +129,11 @@ static void stamp(struct event *ev, const struct pl_image *image)
 static void thread_ends(void *unused)
 {
 	uint64_t all = ~0ull, old = 0;
-	char *data = pl_thread.writer.data;
 
 	(void)unused;
 	(void)tt_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &all, &old, sizeof(all));
 	ring_lane_close(&pl_thread.writer);
-	pl_thread.writer.data = NULL;
-	if (data)
-		(void)tt_sys2(SYS_munmap, data, pl_thread.writer.lane_bytes);
+	ring_lane_unmap(&pl_process.ring, &pl_thread.writer);
 	pl_work_drop();
 	(void)tt_sys4(SYS_rt_sigprocmask, SIG_SETMASK, &old, 0, sizeof(all));
 }
@@ -192,7 +189,8 @@ static bool claim_lane(void)
 	if (pl_thread.in_vfork)
 		return false;
 	who_now(&who, &pl_process.image);
-	if (ring_lane_claim(&pl_process.ring, &pl_thread.writer,
+	if (ring_lane_claim_near(&pl_process.ring, &pl_thread.writer, &who) < 0 &&
+	    ring_lane_claim(&pl_process.ring, &pl_thread.writer,
 			    pl_ring_is_ours() ? pl_process.ring_fd : -1, &who) < 0)
 		return false;
 	pl_thread_notice_end();

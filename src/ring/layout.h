@@ -113,14 +113,22 @@ static inline uint64_t ring_slots_offset(uint32_t lanes)
 	return ring_lanes_offset() + (uint64_t)lanes * sizeof(struct ring_lane);
 }
 
-/*
- * What a producer maps at start: header, lanes and slots. A lane's data is mapped when a thread
- * claims it.
- */
+/* Header, lanes and slots. */
 static inline uint64_t ring_directory_size(uint32_t slots, uint32_t lanes)
 {
 	return (ring_slots_offset(lanes) + (uint64_t)slots * sizeof(struct ring_slot) + 4095) &
 	       ~4095ull;
+}
+
+/*
+ * What a producer maps at its start: the directory and, behind it, the data of as many lanes as
+ * most runs have threads at a time. Any other lane's is mapped when a thread claims it.
+ */
+#define RING_LANES_NEAR 16u
+
+static inline uint64_t ring_near_size(uint32_t slots, uint32_t lanes, uint32_t lane_bytes)
+{
+	return ring_directory_size(slots, lanes) + (uint64_t)RING_LANES_NEAR * lane_bytes;
 }
 
 static inline uint64_t ring_total_size(uint32_t slots, uint32_t lanes, uint32_t lane_bytes)

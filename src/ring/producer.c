@@ -25,7 +25,7 @@ static int map(void *at, size_t size, int flags, int fd, uint64_t offset, void *
 
 int ring_producer_attach(struct ring_producer *p, int fd)
 {
-	size_t size = ring_directory_size(RING_SLOTS, RING_LANES);
+	size_t size = ring_near_size(RING_SLOTS, RING_LANES, RING_LANE_BYTES);
 	struct ring_header *h;
 	struct stat st;
 	void *dir;
@@ -115,21 +115,65 @@ static int map_again(const struct ring_producer *p, uint64_t at, void **ret)
 	return 0;
 }
 
+static uint64_t data_offset(const struct ring_producer *p, uint32_t lane)
+{
+	return ring_directory_size(p->slot_count, p->lane_count) + (uint64_t)lane * p->lane_bytes;
+}
+
+/* Whether the data in @w lie in a mapping of their own. */
+static bool is_far(const struct ring_producer *p, const struct ring_writer *w)
+{
+	uint64_t at = (uintptr_t)w->data - (uintptr_t)p->header;
+
+	return w->data && at >= ring_near_size(p->slot_count, p->lane_count, p->lane_bytes);
+}
+
+/* The lane is claimed, and its data mapped at @data. */
+static void own(struct ring_producer *p, struct ring_writer *w, uint32_t n, char *data,
+		const struct ring_who *who)
+{
+	struct ring_lane *lane = &p->lanes[n];
+
+	raise_high(p, n + 1);
+	w->data = data;
+	w->lane = lane;
+	w->header = p->header;
+	w->tail_seen = __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE);
+	w->lane_bytes = p->lane_bytes;
+	lane->who.span = who->span;
+	lane->who.ppid = who->ppid;
+	lane->who.tid = who->tid;
+	__atomic_store_n(&lane->who.pid, who->pid, __ATOMIC_RELEASE);
+}
+
+int ring_lane_claim_near(struct ring_producer *p, struct ring_writer *w, const struct ring_who *who)
+{
+	w->lane = NULL;
+	for (uint32_t n = 0; n < RING_LANES_NEAR; n++) {
+		if (!claim_state(&p->lanes[n].state))
+			continue;
+		ring_lane_unmap(p, w);
+		own(p, w, n, (char *)p->header + data_offset(p, n), who);
+		return 0;
+	}
+	return -EUSERS;
+}
+
 int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd,
 		    const struct ring_who *who)
 {
-	w->lane = NULL;
-	for (uint32_t n = 0; n < p->lane_count; n++) {
+	if (ring_lane_claim_near(p, w, who) == 0)
+		return 0;
+	for (uint32_t n = RING_LANES_NEAR; n < p->lane_count; n++) {
 		struct ring_lane *lane = &p->lanes[n];
-		uint64_t at = ring_directory_size(p->slot_count, p->lane_count) +
-			      (uint64_t)n * p->lane_bytes;
-		void *data;
+		uint64_t at = data_offset(p, n);
+		void *data, *old = is_far(p, w) ? w->data : NULL;
 		int r;
 
 		if (!claim_state(&lane->state))
 			continue;
 		/* in place of the mapping that a forked thread has from its parent */
-		r = fd >= 0 ? map(w->data, p->lane_bytes, w->data ? MAP_FIXED : 0, fd, at, &data)
+		r = fd >= 0 ? map(old, p->lane_bytes, old ? MAP_FIXED : 0, fd, at, &data)
 			    : map_again(p, at, &data);
 		if (r < 0) {
 			__atomic_store_n(&lane->state, RING_FREE, __ATOMIC_RELEASE);
@@ -137,18 +181,9 @@ int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd,
 				w->data = NULL; /* MAP_FIXED may have unmapped it all the same */
 			return r;
 		}
-		if (w->data && w->data != data)
-			(void)tt_sys2(SYS_munmap, w->data, p->lane_bytes);
-		raise_high(p, n + 1);
-		w->data = data;
-		w->lane = lane;
-		w->header = p->header;
-		w->tail_seen = __atomic_load_n(&lane->tail, __ATOMIC_ACQUIRE);
-		w->lane_bytes = p->lane_bytes;
-		lane->who.span = who->span;
-		lane->who.ppid = who->ppid;
-		lane->who.tid = who->tid;
-		__atomic_store_n(&lane->who.pid, who->pid, __ATOMIC_RELEASE);
+		if (old != data)
+			ring_lane_unmap(p, w);
+		own(p, w, n, data, who);
 		return 0;
 	}
 	return -EUSERS;
@@ -159,6 +194,13 @@ void ring_lane_close(struct ring_writer *w)
 	if (w->lane)
 		__atomic_store_n(&w->lane->state, RING_CLOSED, __ATOMIC_RELEASE);
 	w->lane = NULL;
+}
+
+void ring_lane_unmap(const struct ring_producer *p, struct ring_writer *w)
+{
+	if (is_far(p, w))
+		(void)tt_sys2(SYS_munmap, w->data, p->lane_bytes);
+	w->data = NULL;
 }
 
 #define WAIT_NS     (50 * TT_NS_PER_MS) /* one sleep */

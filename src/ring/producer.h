@@ -32,13 +32,17 @@ struct ring_writer {
 };
 
 /*
- * ring_producer_attach - map the directory of the ring behind @fd. 0, -errno, or -EPROTO if it is
+ * ring_producer_attach - map the ring behind @fd, up to the near lanes. 0, -errno, or -EPROTO if it is
  * no ring.
  */
 int ring_producer_attach(struct ring_producer *p, int fd) TT_MUST_CHECK;
 
 /* ring_slot_claim - a slot for a new image, or NULL (counted) if all are taken */
 struct ring_slot *ring_slot_claim(struct ring_producer *p, int32_t pid, const struct tt_uuid *span);
+
+/* ring_lane_claim_near - one of those that are mapped already; -EUSERS: none of them is free */
+int ring_lane_claim_near(struct ring_producer *p, struct ring_writer *w,
+			 const struct ring_who *who);
 
 /*
  * ring_lane_claim - a lane for the calling thread; an old mapping in @w is given back
@@ -55,6 +59,9 @@ int ring_lane_claim(struct ring_producer *p, struct ring_writer *w, int fd,
  * it
  */
 void ring_lane_close(struct ring_writer *w);
+
+/* ring_lane_unmap - gives its memory back, if that is a mapping of its own */
+void ring_lane_unmap(const struct ring_producer *p, struct ring_writer *w);
 
 /*
  * ring_start_put, ring_exit_put - complete records of the other kinds; false: lost

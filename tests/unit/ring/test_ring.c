@@ -372,28 +372,40 @@ static void killed(void)
 	CHECK_INT(munmap(made, sizeof(*made)), 0);
 }
 
-/* A lane without an fd, by way of the directory; and the same lane mapped twice is one lane. */
+/* A far lane without an fd, by way of the directory. */
 static void without_fd(void)
 {
 	struct ring_who who = {.pid = 3, .tid = 4};
 	struct ring_writer w = {.lane = NULL};
 	struct ring_taken *taken = (struct ring_taken *)buf;
+	unsigned char in_core;
+	void *at;
+	const uint32_t far = RING_LANES_NEAR;
 
 	set_up();
+	for (unsigned n = 1; n < RING_LANES_NEAR; n++)
+		CHECK_INT(ring_lane_claim_near(&producer, &w, &who), 0);
+	CHECK_INT(ring_lane_claim_near(&producer, &w, &who), -EUSERS);
 	CHECK_INT(ring_lane_claim(&producer, &w, -1, &who), 0);
-	CHECK(w.lane == &producer.lanes[1]);
+	CHECK(w.lane == &producer.lanes[far]);
 	ring_call_end(ring_call_begin(&w, EVENT_CALL_fork, NULL, 0, NULL, 5), 7, 0, 0);
-	CHECK(ring_lane_look(consumer, 1, &state) && state.who.pid == 3);
-	CHECK_INT(ring_lane_next(consumer, 1, buf, false, &state), 1);
+	CHECK(ring_lane_look(consumer, far, &state) && state.who.pid == 3);
+	CHECK_INT(ring_lane_next(consumer, far, buf, false, &state), 1);
 	CHECK(taken->record.entered == 5 && taken->record.result == 7 && taken->who.tid == 4);
 	/* to its last byte */
 	for (uint64_t n = 0; n < 40000; n++) {
 		ring_call_end(ring_call_begin(&w, EVENT_CALL_fork, NULL, 0, NULL, n), 0, 0, 0);
-		CHECK(ring_lane_look(consumer, 1, &state));
-		CHECK_INT(ring_lane_next(consumer, 1, buf, false, &state), 1);
+		CHECK(ring_lane_look(consumer, far, &state));
+		CHECK_INT(ring_lane_next(consumer, far, buf, false, &state), 1);
 		CHECK_INT(taken->record.entered, n);
 	}
-	CHECK_INT(munmap(w.data, RING_LANE_BYTES), 0);
+	/* given back, it is gone; a near one is part of the rest */
+	at = w.data;
+	ring_lane_unmap(&producer, &w);
+	CHECK(!w.data && mincore(at, 4096, &in_core) < 0 && errno == ENOMEM);
+	w.data = writer.data;
+	ring_lane_unmap(&producer, &w);
+	CHECK(!w.data && mincore(writer.data, 4096, &in_core) == 0);
 	tear_down();
 }
 
