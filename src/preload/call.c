@@ -169,21 +169,24 @@ static uint32_t make_end_key(void)
 void pl_thread_notice_end(void)
 {
 	uint32_t key;
+	int saved;
 
+	/* before errno, which costs a look-up that most processes are spared */
 	if (thread_id() == pl_process.image.pid)
 		return;
+	saved = errno;
 	key = __atomic_load_n(&pl_process.end_key, __ATOMIC_RELAXED);
 	if (!key)
 		key = make_end_key();
 	if (key != END_KEY_NONE)
 		(void)pthread_setspecific((pthread_key_t)(key - 1), &pl_thread);
+	errno = saved;
 }
 
 /* The first event of a thread: it needs a lane of its own. */
 static bool claim_lane(void)
 {
 	struct ring_who who;
-	int saved = errno;
 
 	/* the lane would be the waiting parent's, and bear its child's name */
 	if (pl_thread.in_vfork)
@@ -194,7 +197,6 @@ static bool claim_lane(void)
 			    pl_ring_is_ours() ? pl_process.ring_fd : -1, &who) < 0)
 		return false;
 	pl_thread_notice_end();
-	errno = saved;
 	return true;
 }
 

@@ -23,6 +23,9 @@ struct pl_process pl_process __attribute__((__aligned__(4096)));
 
 extern char **environ;
 
+/* Called in each process: looked up with the others that are, which is cheaper than by itself. */
+extern __typeof__(on_exit) on_exit __attribute__((__noplt__));
+
 /*
  * Copies of what children get, one behind the other: programs overwrite their environment strings
  * to show a status in ps(1). Packed, so that most processes touch one page of it. What does not fit

@@ -10,10 +10,16 @@ __attribute__((__constructor__)) static void start(void)
 }
 #else
 /*
- * Linked without the compiler's own start-up files, which touch a page at each end and have only
- * this for us: what pthread_atfork(3) tells the library by. Ours is never unloaded.
+ * pthread_atfork(3) as libc has it in the static part, which would want the compiler's own start-up
+ * files: we are linked without those, since they touch a page at each end. Ours is never unloaded.
  */
-__attribute__((__visibility__("hidden"))) void *const __dso_handle = NULL;
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso)
+	__attribute__((__noplt__));
+
+int pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
+{
+	return __register_atfork(prepare, parent, child, NULL);
+}
 
 __attribute__((__constructor__)) static void start(int argc, char **argv, char **envp)
 {
