@@ -7,6 +7,8 @@
  *	pl_begin    ring: reserves the record, complete but for its result. direct: notes the time
  *	pl_end      ring: completes the record. direct: formats one line, one write(2)
  *
+ * Opens take a shorter way where nothing is special: plain.h.
+ *
  * Rules of the house: nothing here allocates with malloc, takes a lock, uses stdio or calls a
  * function that this library interposes; system calls of our own go past libc (base/sys.h), and so
  * past errno, too. Every path may run in a signal handler that interrupted another hook, between

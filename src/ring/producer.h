@@ -32,8 +32,8 @@ struct ring_writer {
 };
 
 /*
- * ring_producer_attach - map the ring behind @fd, up to the near lanes. 0, -errno, or -EPROTO if it is
- * no ring.
+ * ring_producer_attach - map the ring behind @fd, up to the near lanes. 0, -errno, or -EPROTO if it
+ * is no ring.
  */
 int ring_producer_attach(struct ring_producer *p, int fd) TT_MUST_CHECK;
 
