@@ -18,8 +18,7 @@
 #include "preload/fds.h"
 
 __thread struct pl_thread pl_thread __attribute__((__tls_model__("initial-exec")));
-/* all zero: no page of the file is copied for it; most processes touch the first page alone */
-struct pl_process pl_process __attribute__((__aligned__(4096)));
+struct pl_process pl_process;
 
 extern char **environ;
 

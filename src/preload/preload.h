@@ -105,8 +105,9 @@ struct pl_fds {
 #define PL_PAGES_SEEN 128u  /* a power of two */
 
 /*
- * Per process. Written by the constructor and in fork children, read by all. What a process that
- * does little comes by lies on the first page, up to what is kept of short texts.
+ * Per process. Written by the constructor and in fork children, read by all. It stands right behind
+ * our little initialised data (meson.build, sensor_sources), so that a process that does little
+ * comes by one page in all, on which there also is room for what is kept of short texts.
  */
 struct pl_process {
 	enum pl_mode mode;
@@ -116,7 +117,6 @@ struct pl_process {
 	struct pl_image image;
 	struct ring_producer ring;
 	struct contract contract; /* what goes on to children */
-	struct event_ids ids;     /* for direct mode */
 	int ring_fd;
 	uint64_t ring_dev, ring_ino;
 	/* posix_spawn calls that need the ring fd inherited, at this moment */
@@ -129,6 +129,7 @@ struct pl_process {
 	uint32_t end_key; /* 0: not made yet; else that number and 1 more, or END_KEY_NONE */
 	size_t kept_len;
 	char kept[4 * EVENT_PATH_MAX + CONTRACT_NAMES * CONTRACT_ID_MAX]; /* pl_keep() */
+	struct event_ids ids;                                             /* for direct mode */
 };
 extern struct pl_process pl_process;
 
