@@ -403,10 +403,7 @@ bool pl_is_recorded(enum event_call call)
 
 void pl_init_at_start(int argc, char **argv, char **envp)
 {
-	/*
-	 * errno is left alone: nobody has called anything yet, and asking for it costs a look-up.
-	 * The first touch of a page is a write: a read would leave a second fault to the write.
-	 */
-	if (!__atomic_fetch_add(&pl_process.image.pid, 0, __ATOMIC_ACQUIRE))
+	/* errno is left alone: nobody has called anything yet, and asking for it costs a look-up */
+	if (!pl_process.image.pid)
 		set_up(exec_path(argc, argv, envp), argv, envp);
 }
