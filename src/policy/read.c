@@ -153,9 +153,10 @@ int policy_pick(struct policy_reader *r, const struct policy_word *w, const char
 	char all[160] = "";
 	size_t used = 0;
 
-	for (int i = 0; words[i]; i++) {
+	for (int i = 0; words[i]; i++)
 		if (strcmp(words[i], w->text) == 0)
 			return i;
+	for (int i = 0; words[i]; i++) {
 		policy_nearest_try(&n, words[i]);
 		if (used < sizeof(all))
 			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s",
@@ -241,7 +242,9 @@ static int take_summary(struct policy_reader *r)
 {
 	if (r->words[1].len > 200 || strchr(r->words[1].text, '\n'))
 		return policy_complain(r, &r->words[1], "a summary is one line of 200 bytes");
-	r->p->summary = r->words[1].text;
+	/* what an included profile says of itself is not about this one */
+	if (r->source->depth == 0)
+		r->p->summary = r->words[1].text;
 	return 0;
 }
 
@@ -508,7 +511,6 @@ static int take_line(struct policy_reader *r)
 	for (size_t i = 0; i < TT_ARRAY_SIZE(directives); i++) {
 		const struct directive *d = &directives[i];
 
-		policy_nearest_try(&n, d->name);
 		if (strcmp(d->name, w->text) != 0)
 			continue;
 		if (r->count - 1 < d->min || (d->max && r->count - 1 > d->max))
@@ -519,6 +521,8 @@ static int take_line(struct policy_reader *r)
 					       d->name, d->usage);
 		return d->take(r);
 	}
+	for (size_t i = 0; i < TT_ARRAY_SIZE(directives); i++)
+		policy_nearest_try(&n, directives[i].name);
 	if (n.best)
 		return policy_complain(r, w, "unknown key '%.40s': did you mean '%s'?", w->text,
 				       n.best);
