@@ -411,7 +411,8 @@ static int put_group(struct policy_reader *r, const struct policy_word *w, const
 		for (size_t i = 0; policy_group_at(i, NULL); i++)
 			policy_nearest_try(&near, policy_group_at(i, NULL));
 		return policy_complain(r, w, "no group '%.40s': %s%s%s", w->text,
-				       near.best ? "did you mean '@" : "see 'telltale policy list'",
+				       near.best ? "did you mean '@"
+						 : "see 'telltale policy list --groups'",
 				       near.best ? near.best : "", near.best ? "'?" : "");
 	}
 	if (l->tokens->count)
