@@ -17,6 +17,8 @@
 #define NATIVE AUDIT_ARCH_AARCH64
 #endif
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 static void compare(const struct policy *p, const struct sock_filter *insns, size_t len, int nr,
 		    const uint64_t args[6])
 {
