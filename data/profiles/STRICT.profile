@@ -28,7 +28,7 @@ landlock write /var/tmp optional
 default deny ENOSYS
 
 allow @basic @file @identity @session @resources @ipc @aio @watch @xattr-write @socket-io @sandbox
-allow personality
+allow personality pidfd_open
 
 deny ENOSYS @obsolete
 

@@ -16,7 +16,8 @@ const struct cli_verb cli_verbs[] = {
 		"run", "run [OPTIONS] [--] COMMAND [ARGUMENT...]",
 		"run a command and record what it does",
 		cli_cmd_run,
-		"      --profile=NAME    OFF: record only (default); STRICT: a sandbox, too\n"
+		"      --profile=NAME    OFF: record only (default); STRICT, RESOURCE-AWARE, AGENT: a\n"
+		"                        sandbox, too; LEARNING; a name or a FILE: see telltale policy\n"
 		"      --session ID      the session this run belongs to\n"
 		"      --output-dir DIR  run_<utc>_<id>.json and trace_<utc>_<id>.jsonl go there\n"
 		"      --timeout 5s      end the command after that time (ms s m h)\n"
@@ -90,6 +91,25 @@ const struct cli_verb cli_verbs[] = {
 		HELP_HELP
 		"\n"
 		"Exit status: 0 if commands can be recorded, 1 if they cannot.\n"
+	},
+	{
+		"policy", "policy list | show PROFILE | check FILE... | explain PROFILE CALL [ARGUMENT...]",
+		"profiles: which there are, what they say, whether they are right",
+		cli_cmd_policy,
+		"PROFILE is a name of the list, or a file with a '/' in its name: telltale-profile(5).\n"
+		"\n"
+		"  list                  the profiles; with --groups the groups of system calls\n"
+		"  show PROFILE          all that it asks for, includes resolved: a profile again\n"
+		"  check FILE...         complain about errors by line and column, and how to mend them\n"
+		"  explain PROFILE CALL [ARGUMENT...]\n"
+		"                        what becomes of a system call, and which line says so\n"
+		"\n"
+		"      --groups          list: the groups\n"
+		"      --source          show: the text of a profile that came with the program\n"
+		"      --json            list, show, explain: one JSON document\n"
+		HELP_HELP
+		"\n"
+		"Exit status: 0; 1 if a profile is wrong or not there.\n"
 	},
 	{
 		"schema", "schema event | run",

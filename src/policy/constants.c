@@ -215,7 +215,7 @@ int policy_argument_find(int nr, const char *name)
 	return -ENOENT;
 }
 
-const char *policy_argument_name(int nr, int arg)
+const char *policy_argument(int nr, int arg)
 {
 	const char *const *names = names_of(nr);
 

@@ -22,47 +22,51 @@ static const struct policy_place *place_of(const struct policy_reader *r, enum p
 			return refuse_;                                             \
 	} while (0)
 
-struct sorted {
-	struct policy_rule rule;
-	struct policy_place place;
-	size_t index;
-};
-
-static int compare_rules(const void *a, const void *b)
+static int compare_keys(const void *a, const void *b)
 {
-	const struct sorted *x = a, *y = b;
+	uint64_t x, y;
 
-	if (x->rule.nr != y->rule.nr)
-		return x->rule.nr < y->rule.nr ? -1 : 1;
-	return (x->index > y->index) - (x->index < y->index);
+	memcpy(&x, a, sizeof(x));
+	memcpy(&y, b, sizeof(y));
+	return (x > y) - (x < y);
 }
 
-/* By number, else in the order they were given; without those that a later one always overrides. */
+/*
+ * By number, else in the order they were given; without those that a later one always overrides.
+ * Keys are sorted and not the rules, which are large.
+ */
 static int sort_rules(struct policy_reader *r)
 {
 	struct policy *p = r->p;
-	struct policy_rule *rules = WRITABLE(struct policy_rule, p->rules);
-	struct policy_place *places = WRITABLE(struct policy_place, p->rule_places);
 	size_t n = p->rule_count, kept = 0;
-	struct sorted *all;
+	uint64_t *keys = malloc((n + 1) * sizeof(*keys));
+	struct policy_rule *rules = malloc((n + 1) * sizeof(*rules));
+	struct policy_place *places = malloc((n + 1) * sizeof(*places));
 
-	if (!n)
-		return 0;
-	all = malloc(n * sizeof(*all));
-	if (!all)
+	if (!keys || !rules || !places) {
+		free(keys);
+		free(rules);
+		free(places);
 		return tt_fail(r->err, ENOMEM, "sort the rules of a profile");
-	for (size_t i = 0; i < n; i++)
-		all[i] = (struct sorted){rules[i], places[i], i};
-	qsort(all, n, sizeof(*all), compare_rules);
-	for (size_t i = 0; i < n; i++) {
-		if (all[i].rule.condition_count == 0)
-			while (kept && rules[kept - 1].nr == all[i].rule.nr)
-				kept--;
-		rules[kept] = all[i].rule;
-		places[kept++] = all[i].place;
 	}
+	for (size_t i = 0; i < n; i++)
+		keys[i] = (uint64_t)(uint32_t)p->rules[i].nr << 32 | i;
+	qsort(keys, n, sizeof(*keys), compare_keys);
+	for (size_t i = 0; i < n; i++) {
+		const struct policy_rule *rule = &p->rules[keys[i] & UINT32_MAX];
+
+		if (rule->condition_count == 0)
+			while (kept && rules[kept - 1].nr == rule->nr)
+				kept--;
+		rules[kept] = *rule;
+		places[kept++] = p->rule_places[keys[i] & UINT32_MAX];
+	}
+	free(keys);
+	free(WRITABLE(void, p->rules));
+	free(WRITABLE(void, p->rule_places));
+	p->rules = rules;
+	p->rule_places = places;
 	p->rule_count = kept;
-	free(all);
 	return 0;
 }
 

@@ -81,3 +81,11 @@ const char *policy_group_at(size_t i, const char **ret_summary)
 		*ret_summary = groups[i].summary;
 	return groups[i].name;
 }
+
+bool policy_group_has(size_t i, int nr)
+{
+	for (size_t k = 0; i < TT_ARRAY_SIZE(groups) && k < TT_ARRAY_SIZE(calls); k++)
+		if (calls[k].nr == nr && nr >= 0)
+			return calls[k].groups >> i & 1;
+	return false;
+}

@@ -283,6 +283,29 @@ int policy_filter_make(const struct policy *p, struct sock_filter **ret, unsigne
 int policy_filter_make_alone(const struct policy *p, struct sock_filter **ret,
 			     unsigned short *ret_len, struct tt_err *err) TT_MUST_CHECK;
 
+/* policy_text - the text of a profile that loads to the same policy; free *ret. -ENOMEM. */
+int policy_text(const struct policy *p, char **ret, size_t *ret_len) TT_MUST_CHECK;
+
+/* policy_rule_text - one rule of it, as a line without its end; free *ret. -ENOMEM. */
+int policy_rule_text(const struct policy *p, size_t i, char **ret) TT_MUST_CHECK;
+
+/* policy_verdict_text - "allow", "deny EPERM" */
+#define POLICY_VERDICT_TEXT 48
+void policy_verdict_text(struct policy_verdict v, char buf[POLICY_VERDICT_TEXT]);
+
+/*
+ * policy_value - the number of an argument: "12", "0x1f", "-1", "AF_UNIX", "O_CREAT|O_EXCL"
+ * Returns 0 or -EINVAL.
+ */
+int policy_value(const char *text, uint64_t *ret) TT_MUST_CHECK;
+
+/* policy_argument - the name of a call's argument ("domain"), NULL: none is known */
+const char *policy_argument(int nr, int arg);
+
+/* policy_cap_name, policy_rlimit_name - "NET_RAW", "nofile"; NULL: none is known */
+const char *policy_cap_name(int cap);
+const char *policy_rlimit_name(int resource);
+
 /* policy_call_name - NULL: no call of this machine that is known here. Signal-safe. */
 const char *policy_call_name(int nr);
 

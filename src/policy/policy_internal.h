@@ -160,12 +160,9 @@ int policy_errno_find(const char *name);
 const char *policy_errno_name(int num); /* NULL: none */
 const char *policy_errno_at(size_t i);
 int policy_cap_find(const char *name);
-const char *policy_cap_name(int cap);
 const char *policy_cap_at(size_t i);
 int policy_rlimit_find(const char *name);
-const char *policy_rlimit_name(int resource);
 const char *policy_rlimit_at(size_t i);
 int policy_argument_find(int nr, const char *name); /* the index of a call's argument */
-const char *policy_argument_name(int nr, int arg);  /* NULL: not known */
 
 #endif

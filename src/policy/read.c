@@ -106,30 +106,34 @@ int policy_grow(struct policy_reader *r, const struct policy_word *at, void *arr
 	return 0;
 }
 
-/* Edit distance (insert, delete, replace) of two short words. */
+/* Edit distance (insert, delete, replace, exchange neighbours) of two short words. */
 static int distance(const char *a, const char *b)
 {
 	enum { LONGEST = 40 };
-	int row[LONGEST + 1];
+	int rows[3][LONGEST + 1], *before = rows[0], *above = rows[1], *row = rows[2], *free_row;
 	size_t n = strlen(b), m = strlen(a);
 
 	if (n > LONGEST || m > LONGEST)
 		return LONGEST;
 	for (size_t j = 0; j <= n; j++)
-		row[j] = (int)j;
+		row[j] = before[j] = above[j] = (int)j;
 	for (size_t i = 1; i <= m; i++) {
-		int diagonal = row[0];
-
+		free_row = before;
+		before = above;
+		above = row;
+		row = free_row;
 		row[0] = (int)i;
 		for (size_t j = 1; j <= n; j++) {
-			int best = diagonal + ((a[i - 1] | 0x20) != (b[j - 1] | 0x20));
+			char x = a[i - 1] | 0x20, y = b[j - 1] | 0x20;
 
-			diagonal = row[j];
-			if (row[j] + 1 < best)
-				best = row[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			row[j] = best;
+			row[j] = above[j - 1] + (x != y);
+			if (above[j] + 1 < row[j])
+				row[j] = above[j] + 1;
+			if (row[j - 1] + 1 < row[j])
+				row[j] = row[j - 1] + 1;
+			if (i > 1 && j > 1 && x == (b[j - 2] | 0x20) && y == (a[i - 2] | 0x20) &&
+			    before[j - 2] + 1 < row[j])
+				row[j] = before[j - 2] + 1;
 		}
 	}
 	return row[n];
@@ -153,9 +157,10 @@ int policy_pick(struct policy_reader *r, const struct policy_word *w, const char
 	char all[160] = "";
 	size_t used = 0;
 
-	for (int i = 0; words[i]; i++) {
+	for (int i = 0; words[i]; i++)
 		if (strcmp(words[i], w->text) == 0)
 			return i;
+	for (int i = 0; words[i]; i++) {
 		policy_nearest_try(&n, words[i]);
 		if (used < sizeof(all))
 			used += (size_t)snprintf(all + used, sizeof(all) - used, "%s%s",
@@ -241,7 +246,9 @@ static int take_summary(struct policy_reader *r)
 {
 	if (r->words[1].len > 200 || strchr(r->words[1].text, '\n'))
 		return policy_complain(r, &r->words[1], "a summary is one line of 200 bytes");
-	r->p->summary = r->words[1].text;
+	/* what an included profile says of itself is not about this one */
+	if (r->source->depth == 0)
+		r->p->summary = r->words[1].text;
 	return 0;
 }
 
@@ -508,7 +515,6 @@ static int take_line(struct policy_reader *r)
 	for (size_t i = 0; i < TT_ARRAY_SIZE(directives); i++) {
 		const struct directive *d = &directives[i];
 
-		policy_nearest_try(&n, d->name);
 		if (strcmp(d->name, w->text) != 0)
 			continue;
 		if (r->count - 1 < d->min || (d->max && r->count - 1 > d->max))
@@ -519,6 +525,8 @@ static int take_line(struct policy_reader *r)
 					       d->name, d->usage);
 		return d->take(r);
 	}
+	for (size_t i = 0; i < TT_ARRAY_SIZE(directives); i++)
+		policy_nearest_try(&n, directives[i].name);
 	if (n.best)
 		return policy_complain(r, w, "unknown key '%.40s': did you mean '%s'?", w->text,
 				       n.best);

@@ -155,19 +155,48 @@ static int number_of(const char *text, uint64_t *ret)
 }
 
 /* One of the parts between "|": a number, "-1", "~0xff", a constant's name. */
+static int part_value(const char *part, uint64_t *ret)
+{
+	bool invert = *part == '~', negative = *part == '-';
+	const char *text = part + (invert || negative);
+	int e = *text >= '0' && *text <= '9' ? number_of(text, ret) : policy_value_find(text, ret);
+
+	if (e < 0)
+		return *text ? e : -EINVAL;
+	if (invert)
+		*ret = ~*ret;
+	if (negative)
+		*ret = -*ret;
+	return 0;
+}
+
+int policy_value(const char *text, uint64_t *ret)
+{
+	char copy[256], *save = NULL;
+	uint64_t all = 0, v = 0;
+
+	if (!*text || strlen(text) >= sizeof(copy))
+		return -EINVAL;
+	memcpy(copy, text, strlen(text) + 1);
+	for (char *part = strtok_r(copy, "|", &save); part; part = strtok_r(NULL, "|", &save)) {
+		if (part_value(part, &v) < 0)
+			return -EINVAL;
+		all |= v;
+	}
+	*ret = all;
+	return 0;
+}
+
 static int value_of_part(struct policy_reader *r, const struct token *k, const char *part,
 			 uint64_t *ret)
 {
-	struct policy_nearest n = {.word = part};
-	bool invert = *part == '~', negative = *part == '-';
-	const char *text = part + (invert || negative);
-	int e;
+	const char *text = part + (*part == '~' || *part == '-');
+	struct policy_nearest n = {.word = text};
+	int e = part_value(part, ret);
 
-	n.word = text;
-	e = *text >= '0' && *text <= '9' ? number_of(text, ret) : policy_value_find(text, ret);
 	if (e == -ERANGE)
 		return policy_complain(r, &k->at, "'%s' does not fit 64 bits", part);
-	if (e == -EINVAL || !*text)
+	if (e == -EINVAL)
 		return policy_complain(r, &k->at, "'%s' is no number", part);
 	if (e < 0) {
 		for (size_t i = 0; policy_value_at(i); i++)
@@ -176,10 +205,6 @@ static int value_of_part(struct policy_reader *r, const struct token *k, const c
 				       n.best ? "did you mean '" : "write the number",
 				       n.best ? n.best : "", n.best ? "'?" : "");
 	}
-	if (invert)
-		*ret = ~*ret;
-	if (negative)
-		*ret = -*ret;
 	return 0;
 }
 
@@ -237,8 +262,8 @@ static int take_argument(struct policy_reader *r, const struct token *k, int nr,
 		c->arg = (uint8_t)arg;
 		return 0;
 	}
-	for (int i = 0; i < 6 && policy_argument_name(nr, i); i++)
-		policy_nearest_try(&near, policy_argument_name(nr, i));
+	for (int i = 0; i < 6 && policy_argument(nr, i); i++)
+		policy_nearest_try(&near, policy_argument(nr, i));
 	return policy_complain(r, &k->at, "%s has no argument '%s': %s%s%s",
 			       policy_call_name(nr) ? policy_call_name(nr) : "this call", name,
 			       near.best ? "did you mean '" : "arg0 to arg5 always serve",
@@ -386,7 +411,8 @@ static int put_group(struct policy_reader *r, const struct policy_word *w, const
 		for (size_t i = 0; policy_group_at(i, NULL); i++)
 			policy_nearest_try(&near, policy_group_at(i, NULL));
 		return policy_complain(r, w, "no group '%.40s': %s%s%s", w->text,
-				       near.best ? "did you mean '@" : "see 'telltale policy list'",
+				       near.best ? "did you mean '@"
+						 : "see 'telltale policy list --groups'",
 				       near.best ? near.best : "", near.best ? "'?" : "");
 	}
 	if (l->tokens->count)
