@@ -8,6 +8,9 @@
 
 #include "sandbox/sandbox_internal.h"
 
+#define TMPFS_FILE_BYTES 4096
+#define TMPFS_FILES_MIN  1024
+
 static const char *const dev_nodes[] = {
 	"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty",
 };
@@ -89,9 +92,11 @@ static int plan_mount(struct sandbox_launch *l, size_t i, struct tt_err *err)
 		return tt_fail_text(err, EINVAL, "nothing can be mounted on '/'");
 	if (from->kind == POLICY_MOUNT_DEV && strcmp(m->to, "/dev") != 0)
 		return tt_fail_text(err, EINVAL, "mount dev on '%s': its place is /dev", m->to);
-	(void)snprintf(m->options, sizeof(m->options), "mode=%o,size=%llu",
+	/* empty files, too, take memory: as many as full ones of a page would be */
+	(void)snprintf(m->options, sizeof(m->options), "mode=%o,size=%llu,nr_inodes=%llu",
 		       from->kind == POLICY_MOUNT_DEV ? 01777 : from->mode,
-		       (unsigned long long)from->bytes);
+		       (unsigned long long)from->bytes,
+		       (unsigned long long)(from->bytes / TMPFS_FILE_BYTES + TMPFS_FILES_MIN));
 	m->make = can_make(l, m->to, i);
 	return 0;
 }

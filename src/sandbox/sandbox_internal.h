@@ -68,7 +68,7 @@ struct sandbox_bind {
 /* policy->mounts[i], ready to be carried out. */
 struct sandbox_mount {
 	const char *from, *to; /* absolute, or NULL */
-	char options[64];      /* of a tmpfs, for mount(2) */
+	char options[96];      /* of a tmpfs, for mount(2) */
 	bool make;             /* as above */
 	int fd;                /* as above */
 };

@@ -164,6 +164,10 @@ def mounts(m):
            "cat /tmp/a/b/file", "in\n")
     m.same("tmpfs: mode and size", base + ["mount tmpfs /tmp 40960 0710"],
            "stat -c %a /tmp; cat /bin/bash >/tmp/f; stat -c %s /tmp/f", "710\n40960\n")
+    fill = "n = 0\ntry:\n  while n < 3000: open(f'/tmp/{n}', 'w').close(); n += 1\nexcept OSError: pass\nprint(n)"
+    r = m.run(base + ["mount tmpfs /tmp 40960 1777"], ["/usr/bin/python3", "-c", fill])
+    tt.check(f"{m.name}: tmpfs: empty files have a limit, too", r.stdout.strip().isdigit()
+             and 500 < int(r.stdout) < 1100, r.stdout)
     hidden = base + [f"mount hide {home}/secret", f"mount hide {home}/in/file"]
     for cmd in (f"ls {home}/secret", f"cat {home}/secret/file", f"cat {home}/in/file", f"chmod 777 {home}/in/file",
                 f"echo a >{home}/in/file"):
