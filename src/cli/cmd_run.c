@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,12 +25,14 @@
 
 #define ORPHAN_GRACE_MS 2000
 #define SESSION_MAX     127
+#define KEEP_FDS_MAX    64
 
 struct run_words {
 	struct recorder_options opts;
 	const char *profile;
 	bool no_preload;
 	bool quiet;
+	int keep_fds[KEEP_FDS_MAX];
 };
 
 /* "5s", "250ms", "1.5m", "2h"; a bare number is seconds. 0 or -EINVAL. */
@@ -104,6 +107,20 @@ static int take_io(const char *text, struct recorder_options *opts)
 	return -EINVAL;
 }
 
+/* Called before we open anything of our own: what is open now is the caller's. */
+static int take_keep_fd(const char *text, struct run_words *w)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+
+	if (!isdigit((unsigned char)text[0]) || *end || fd > INT_MAX ||
+	    fcntl((int)fd, F_GETFD) < 0 || w->opts.keep_fd_count == KEEP_FDS_MAX)
+		return -EINVAL;
+	w->keep_fds[w->opts.keep_fd_count++] = (int)fd;
+	w->opts.keep_fds = w->keep_fds;
+	return 0;
+}
+
 /* 0 to go on, else *ret_status is what to exit with. */
 static int take_option(int c, struct run_words *w)
 {
@@ -145,6 +162,14 @@ static int take_option(int c, struct run_words *w)
 		return take_io(optarg, &w->opts) == 0
 			       ? 0
 			       : usage("--io is counts, events or off, not", optarg);
+	case 'k':
+		return take_keep_fd(optarg, w) == 0
+			       ? 0
+			       : usage("--keep-fd is the number of an open file descriptor, not",
+				       optarg);
+	case 'd':
+		w->opts.degrade = true;
+		return 0;
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -167,6 +192,8 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"on-full", required_argument, NULL, 'F'},
 		{"config", required_argument, NULL, 'c'},
 		{"io", required_argument, NULL, 'I'},
+		{"keep-fd", required_argument, NULL, 'k'},
+		{"degrade", no_argument, NULL, 'd'},
 		{"no-preload", no_argument, NULL, 'N'},
 		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},
@@ -204,6 +231,13 @@ static void say_where(const struct recorder_outcome *out)
 	if (out->lost)
 		(void)fprintf(stderr, " (%llu events lost)", (unsigned long long)out->lost);
 	(void)fputc('\n', stderr);
+}
+
+/* Asked for with --degrade, but nothing to be silent about. */
+static void say_lacking(const char *lines)
+{
+	for (const char *end; lines && (end = strchr(lines, '\n')); lines = end + 1)
+		(void)fprintf(stderr, "telltale: run: left out: %.*s\n", (int)(end - lines), lines);
 }
 
 /*
@@ -250,10 +284,13 @@ int cli_cmd_run(int argc, char **argv)
 	}
 	w.opts.library = library;
 	event_redact_configure(getenv("TELLTALE_REDACT"));
-	if (recorder_run(&w.opts, &out, &err) < 0)
+	status = recorder_run(&w.opts, &out, &err);
+	say_lacking(out.lacking);
+	if (status < 0)
 		(void)cli_fail("run", &err);
 	else if (!w.quiet)
 		say_where(&out);
+	free(out.lacking);
 	free(library);
 	return out.exit_status;
 }

@@ -18,6 +18,9 @@ const struct cli_verb cli_verbs[] = {
 		cli_cmd_run,
 		"      --profile=NAME    OFF: record only (default); STRICT, RESOURCE-AWARE, AGENT: a\n"
 		"                        sandbox, too; LEARNING; a name or a FILE: see telltale policy\n"
+		"      --degrade         run without those parts of a profile that this machine does\n"
+		"                        not allow, and name them; not without its syscall filter\n"
+		"      --keep-fd N       leave file descriptor N open for the command; may be repeated\n"
 		"      --session ID      the session this run belongs to\n"
 		"      --output-dir DIR  run_<utc>_<id>.json and trace_<utc>_<id>.jsonl go there\n"
 		"      --timeout 5s      end the command after that time (ms s m h)\n"

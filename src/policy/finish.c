@@ -180,15 +180,6 @@ int policy_finish(struct policy_reader *r)
 		       "'environment pass' goes with 'environment listed': now all pass");
 	if (p->learn && p->count == POLICY_COUNT_OFF)
 		REFUSE(r, POLICY_KEY_COUNT_CALLS, "'count off', but 'learn yes' has to count");
-	p->read_only_root = p->root == POLICY_ROOT_READ_ONLY;
-	for (size_t i = 0; i < p->mount_count; i++) {
-		if (p->mounts[i].kind == POLICY_MOUNT_PROC)
-			p->private_proc = true;
-		if (p->mounts[i].kind != POLICY_MOUNT_TMPFS || strcmp(p->mounts[i].to, "/tmp") != 0)
-			continue;
-		p->private_tmp = true;
-		p->tmp_bytes = p->mounts[i].bytes;
-	}
 	if (!p->summary)
 		p->summary = "";
 	return r->complaints ? -EINVAL : 0;

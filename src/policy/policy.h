@@ -212,10 +212,6 @@ struct policy {
 	size_t rule_count;
 	/* where each of the rules stands; NULL in a policy that was not made from text */
 	const struct policy_place *rule_places;
-
-	/* What follows from the above, until the launcher asks the above itself. */
-	bool read_only_root, private_tmp, private_proc;
-	unsigned long long tmp_bytes;
 };
 
 struct sock_filter;

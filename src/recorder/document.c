@@ -332,6 +332,16 @@ static json_t *sources_json(const struct recorder_run_state *r)
 	return j;
 }
 
+/* An array of the lines of @text, which may be NULL. */
+static json_t *lines_json(const char *text)
+{
+	json_t *list = json_array();
+
+	for (const char *end; text && (end = strchr(text, '\n')); text = end + 1)
+		(void)json_array_append_new(list, text_json(text, (size_t)(end - text), false));
+	return list;
+}
+
 static json_t *limits_json(const struct recorder_run_state *r)
 {
 	json_t *hit = json_array(), *j = json_object();
@@ -343,6 +353,7 @@ static json_t *limits_json(const struct recorder_run_state *r)
 		j, "timeout_ms", r->opts->timeout_ms ? int_json(r->opts->timeout_ms) : json_null());
 	(void)json_object_set_new(j, "orphans_ended", json_boolean(r->orphans_ended));
 	(void)json_object_set_new(j, "orphans_left", json_boolean(r->orphans_left));
+	(void)json_object_set_new(j, "degraded", lines_json(r->child.lacking));
 	return j;
 }
 

@@ -237,7 +237,7 @@ static void on_reports(struct recorder_run_state *r)
 		} else if (rep.kind == SANDBOX_ENDED) {
 			r->status = rep.value;
 			r->status_known = true;
-			p = recorder_process_find(&r->track.tree, 2);
+			p = recorder_process_find(&r->track.tree, r->command_pid);
 			if (p)
 				recorder_track_died(&r->track, p, true, rep.value);
 			if (rep.alone)
@@ -405,6 +405,7 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	recorder_track_finish(&r->track);
 	put_run_end(r);
 	ret->exit_status = recorder_run_exit_status(r);
+	ret->lacking = r->child.lacking ? strdup(r->child.lacking) : NULL;
 	for (unsigned i = 0; i < RECORDER_GAP_SAMPLED; i++)
 		ret->lost += r->track.gaps[i].count;
 	torn = recorder_output_lost(r->out, &num);
@@ -445,6 +446,9 @@ static void run_free(struct recorder_run_state *r)
 	recorder_door_close(&r->door);
 	tt_closep(&r->child.report_fd);
 	tt_closep(&r->child.io_fd);
+	free(r->child.lacking);
+	free(r->keep_fds);
+	free(r->environ);
 	free(r->env_buf);
 	free(r->musl_library);
 	free(r);

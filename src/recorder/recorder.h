@@ -36,6 +36,9 @@ struct recorder_options {
 	uint64_t orphan_grace_ms;
 	bool wait_when_full; /* a full ring makes the command wait instead of losing events */
 	const uint32_t *io;  /* enum event_io_mode; NULL: as the config says */
+	const int *keep_fds; /* for the command, besides 0-2 */
+	size_t keep_fd_count;
+	bool degrade; /* do without those parts of the policy that this machine does not allow */
 };
 
 struct recorder_outcome {
@@ -43,6 +46,7 @@ struct recorder_outcome {
 	char run_id[40];
 	char folder[4096]; /* where the record is */
 	uint64_t lost;     /* events known to be lost */
+	char *lacking; /* NULL, or a line for each part that was left out; the caller frees it */
 };
 
 /*

@@ -30,7 +30,9 @@ struct recorder_run_state {
 	struct recorder_track track;
 	struct recorder_sampler sampler;
 	struct sandbox_launch *launch; /* between prepare and start */
+	char **environ;                /* what the profile lets through of ours; the strings are */
 	void *env_buf;                 /* the command's environment, until it runs; may be NULL */
+	int *keep_fds;                 /* those of the options, and the ring */
 	sigset_t mask, ignored;        /* as we were given them, for the command */
 	bool follows;                  /* the command loads the library */
 	struct tt_program program;     /* ... and this is what it asks for */
@@ -38,6 +40,7 @@ struct recorder_run_state {
 	size_t exposed_count;
 	char *musl_library; /* one of them, or NULL */
 	struct sandbox_child child;
+	pid_t command_pid; /* of the command's first process, as itself has it */
 	int epoll_fd, signal_fd, timer_fd;
 	struct rlimit limits[5]; /* as the caller left them: start.c */
 	int ring_fd;             /* the number the command gets */

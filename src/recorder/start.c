@@ -76,6 +76,15 @@ static int open_ring(struct recorder_run_state *r, struct tt_err *err)
 	return 0;
 }
 
+/* As getenv(3) of the environment that the profile lets through. */
+static const char *path_of(char *const *envp)
+{
+	for (; *envp; envp++)
+		if (strncmp(*envp, "PATH=", 5) == 0)
+			return *envp + 5;
+	return NULL;
+}
+
 /* Whether the command itself can load the library; found as execvp(3) will find it. */
 static bool command_loads(struct recorder_run_state *r)
 {
@@ -86,7 +95,7 @@ static bool command_loads(struct recorder_run_state *r)
 	char found[4096];
 
 	if (!strchr(file, '/')) {
-		if (!tt_program_search(file, getenv("PATH"), found, sizeof(found)))
+		if (!tt_program_search(file, path_of(r->environ), found, sizeof(found)))
 			return false;
 		file = found;
 	}
@@ -113,20 +122,20 @@ static char *const *make_env(struct recorder_run_state *r)
 	struct stat st;
 
 	if (!r->follows)
-		return environ;
+		return r->environ;
 	/* of an outer run that lost track of us */
 	(void)unsetenv(event_contract_name_text(CONTRACT_CTX));
 	tt_uuid_text(parent + 4, &r->span);
 	c.value[r->opts->audit ? CONTRACT_LD_AUDIT : CONTRACT_LD_PRELOAD] = r->opts->library;
 	if (!event_contract_for_program(&c, &r->program, library, sizeof(library)))
-		return environ;
+		return r->environ;
 	c.value[CONTRACT_SESSION] = r->session;
 	c.value[CONTRACT_PARENT_SPAN] = parent;
 	if (fstat(r->ring_fd, &st) == 0)
 		c.ring_ino = st.st_ino;
 	memcpy(c.ring_socket, r->door.digits, sizeof(c.ring_socket));
-	r->env_buf = malloc(event_contract_env_size(&c, environ));
-	return r->env_buf ? event_contract_env_build(&c, environ, r->env_buf) : environ;
+	r->env_buf = malloc(event_contract_env_size(&c, r->environ));
+	return r->env_buf ? event_contract_env_build(&c, r->environ, r->env_buf) : r->environ;
 }
 
 static int watch_fd(struct recorder_run_state *r, int *fd)
@@ -169,6 +178,20 @@ static int open_events(struct recorder_run_state *r, struct tt_err *err)
 	return 0;
 }
 
+/* The ring, if the command writes to it, and what the caller asked for. */
+static int keep_fds(struct recorder_run_state *r, struct tt_err *err)
+{
+	size_t n = r->opts->keep_fd_count;
+
+	r->keep_fds = malloc((n + 1) * sizeof(*r->keep_fds));
+	if (!r->keep_fds)
+		return tt_fail(err, ENOMEM, "list file descriptors");
+	for (size_t i = 0; i < n; i++)
+		r->keep_fds[i] = r->opts->keep_fds[i];
+	r->keep_fds[n] = r->ring_fd;
+	return 0;
+}
+
 static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 {
 	struct sandbox_spec spec = {
@@ -178,13 +201,16 @@ static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 		.envp = make_env(r),
 		.mask = &r->mask,
 		.ignored = &r->ignored,
-		.keep_fds = &r->ring_fd,
-		.keep_fd_count = r->follows,
 		.expose = r->exposed,
 		.expose_count = r->exposed_count,
+		.degrade = r->opts->degrade,
 	};
-	int n;
+	int n = keep_fds(r, err);
 
+	if (n < 0)
+		return n;
+	spec.keep_fds = r->keep_fds;
+	spec.keep_fd_count = r->opts->keep_fd_count + r->follows;
 	restore_limits(r);
 	n = sandbox_start(&spec, &r->launch, err);
 	raise_limits(r);
@@ -197,7 +223,7 @@ static pid_t command_pid(const struct recorder_run_state *r)
 	bool more = false;
 	pid_t pid = 0;
 
-	if (!r->track.own_pid_namespace)
+	if (!r->opts->policy->sandboxed)
 		return r->child.pid;
 	return recorder_children_read(r->child.pid, &pid, 1, &more) == 1 ? pid : 0;
 }
@@ -283,7 +309,9 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	sandbox_ignored_signals(&r->ignored);
 	/* ignored, our children would vanish before we could look at them */
 	(void)signal(SIGCHLD, SIG_DFL);
-	n = open_events(r, err);
+	n = sandbox_env_make(r->opts->policy, environ, &r->environ, err);
+	if (n == 0)
+		n = open_events(r, err);
 	if (n < 0)
 		return n;
 	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
@@ -310,18 +338,19 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 	pid_t command;
 	int n;
 
-	r->track.own_pid_namespace = r->opts->policy->private_proc;
 	restore_limits(r);
 	n = sandbox_release(TT_TAKE(r->launch), &r->child, &r->failure, err);
 	raise_limits(r);
 	if (n < 0)
 		return n;
+	r->track.own_pid_namespace = r->child.own_pid_namespace;
+	r->track.init = r->opts->policy->sandboxed ? r->child.pid : 0;
 	if (r->child.report_fd >= 0 && watch_fd(r, &r->child.report_fd) < 0)
 		return tt_fail(err, errno, "watch the sandbox");
 	command = command_pid(r);
-	recorder_track_launch(&r->track, command, r->track.own_pid_namespace ? 2 : command,
-			      &r->span, &r->parent, r->follows ? NULL : r->opts->argv[0],
-			      r->started_ns);
+	r->command_pid = r->track.own_pid_namespace ? 2 : command;
+	recorder_track_launch(&r->track, command, r->command_pid, &r->span, &r->parent,
+			      r->follows ? NULL : r->opts->argv[0], r->started_ns);
 	start_timer(r);
 	return 0;
 }

@@ -478,7 +478,7 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recor
 			resolve_exec(t, p);
 		return;
 	}
-	if (t->own_pid_namespace)
+	if (t->own_pid_namespace || pid == t->init)
 		return; /* the sandbox's own init, or a process whose first record is on its way */
 	/* a process with the library speaks within moments of its birth: no second span for it */
 	if (t->ring && tt_clock_ns(CLOCK_BOOTTIME) < st->start_ns + FIRST_WORD_NS)

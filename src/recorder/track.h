@@ -38,7 +38,8 @@ struct recorder_track {
 	struct event_ids ids;
 	int epoll_fd;
 	bool own_pid_namespace; /* processes call themselves by other pids than ours */
-	pid_t foreign[64];      /* children we had before the run: an exec hands them over */
+	pid_t init;        /* the sandbox's: none of the command's processes; 0: there is none */
+	pid_t foreign[64]; /* children we had before the run: an exec hands them over */
 	size_t foreign_count;
 	unsigned walks_left;      /* searches of the whole tree in this drain */
 	pid_t root;               /* where the run's processes hang below: us */

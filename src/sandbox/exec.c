@@ -10,9 +10,11 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
-static void tell(const struct sandbox_plan *plan, enum sandbox_step step, int err, int index)
+static void tell(const struct sandbox_plan *plan, enum sandbox_step step, int err, int index,
+		 bool lacking)
 {
-	struct sandbox_message m = {.step = step, .err = err, .index = index};
+	struct sandbox_message m = {
+		.step = (uint16_t)step, .lacking = lacking, .err = err, .index = index};
 
 	/*
 	 * A parent that is gone needs no telling. send() and not write(): see struct
@@ -23,15 +25,22 @@ static void tell(const struct sandbox_plan *plan, enum sandbox_step step, int er
 
 void sandbox_child_fail(const struct sandbox_plan *plan, enum sandbox_step step, int err, int index)
 {
-	tell(plan, step, err, index);
+	tell(plan, step, err, index, false);
 	_exit(125);
+}
+
+void sandbox_child_lack(const struct sandbox_plan *plan, enum sandbox_step step, int err, int index)
+{
+	if (!plan->spec->degrade)
+		sandbox_child_fail(plan, step, err, index);
+	tell(plan, step, err, index, true);
 }
 
 void sandbox_child_wait(const struct sandbox_plan *plan)
 {
 	char go;
 
-	if (plan->wait && recv(plan->err_fd, &go, 1, 0) != 1)
+	if (recv(plan->err_fd, &go, 1, 0) != 1)
 		_exit(125);
 }
 
@@ -81,14 +90,16 @@ static int close_others(const struct sandbox_plan *plan)
 }
 
 /*
- * The parent's word to go: the filter, in one message. Nothing comes from a parent that is gone or
- * has given up.
+ * The parent's word to go: the filter, in one message, or one byte where the policy has none.
+ * Nothing comes from a parent that is gone or has given up.
  */
 static void take_filter(const struct sandbox_plan *plan, struct sock_fprog *ret)
 {
 	static struct sock_filter insns[BPF_MAXINSNS];
 	ssize_t n = recv(plan->err_fd, insns, sizeof(insns), 0);
 
+	if (n == 1 && !plan->spec->policy->filter)
+		return;
 	if (n <= 0 || (size_t)n % sizeof(insns[0]) != 0)
 		_exit(125);
 	ret->len = (unsigned short)((size_t)n / sizeof(insns[0]));
@@ -187,11 +198,10 @@ void sandbox_exec(const struct sandbox_plan *plan)
 	if (spec->policy->sandboxed)
 		take_filter(plan, &filter);
 	/* From here on a signal is the command's: one that kills it now has killed the command. */
-	tell(plan, SANDBOX_STEP_READY, 0, 0);
+	tell(plan, SANDBOX_STEP_READY, 0, 0, false);
 	restore_dispositions(&plan->ignored);
 	(void)sigprocmask(SIG_SETMASK, spec->mask, NULL);
-	if (spec->policy->sandboxed &&
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
+	if (filter.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
 		sandbox_child_fail(plan, SANDBOX_STEP_FILTER, errno, 0);
 
 	if (!*spec->file)

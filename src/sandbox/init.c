@@ -1,86 +1,97 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * PID 1 of a sandboxed run: the same process image, without exec.
+ * Init of a sandboxed run: the same process image, without exec.
  *
- *	clone(2) ─► die with the caller ─► namespaces ─► mounts ─► bounding set, no_new_privs
- *	                                                                    │
- *	                     command ◄─ filter from the caller ◄─ caps ◄─ fork
- *	                                                                    │
- *	         exit as the command did ◄─ report ◄─ reap ◄─ wait for a signal
+ *	clone(2) ─► namespaces ─► ids ─► die with caller ─► mounts ─► bounding set ─► no_new_privs
+ *	                                                                                     │
+ *	command ◄─ filter ◄─ fds ◄─ capabilities ◄─ limits ◄─ ids ◄─ Landlock ◄─ fork ◄──────┘
+ *	   │
+ *	   └─► reap ─► report ─► exit as the command did
  *
- * The namespaces are made here and not by clone(2): that would make them in the caller's time, who
- * has other things to do.
+ * The order has reasons. The user namespace comes first, since it lends the right to everything
+ * else, and its maps next: who is not mapped can make no files. Mounts come before Landlock, which
+ * forbids mounting and judges by the files that are then to be seen. no_new_privs comes before
+ * Landlock and filter, which ask for it. Ids change while capabilities still allow it. Limits come
+ * when nothing of ours needs more. Capabilities go before the filter, which comes last: it would
+ * refuse us the other steps, and after it there is nothing but exec.
  *
- * The command runs under init's uid and could otherwise write to /proc/1/mem. Init keeps one
- * capability that the command has not, CAP_KILL: by the rules of ptrace(2) that alone closes
- * /proc/1 to it, while the caller, outside, can go on reading init's figures (which
- * PR_SET_DUMPABLE would have hidden).
+ * Init exists without a PID namespace, too, as the command's supervisor in the caller's. What the
+ * kernel does there for PID 1 it then does itself: orphans fall to it while the command runs, and
+ * if the caller dies it ends them all.
  */
-#include "sandbox/sandbox_internal.h"
-
+#include <fcntl.h>
 #include <limits.h>
-#include <linux/capability.h>
 #include <poll.h>
-#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
-static int set_caps(uint32_t caps)
-{
-	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
-	struct __user_cap_data_struct data[2] = {
-		{.effective = caps, .permitted = caps},
-	};
+#include "sandbox/sandbox_internal.h"
 
-	return syscall(SYS_capset, &head, data) < 0 ? -errno : 0;
+static bool is_pid_1(const struct sandbox_plan *plan)
+{
+	return plan->namespaces & POLICY_NS_PID;
 }
 
-/* Needs CAP_SETPCAP. The command then gets no capability from exec, not even as uid 0. */
-static void drop_bounding_set(const struct sandbox_plan *plan)
+static bool caller_is_gone(const struct sandbox_plan *plan)
 {
-	for (unsigned long cap = 0; prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0; cap++)
-		;
-	if (errno != EINVAL) /* EINVAL: past the last capability */
-		sandbox_child_fail(plan, SANDBOX_STEP_BOUNDING, errno, 0);
-	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0)
-		sandbox_child_fail(plan, SANDBOX_STEP_BOUNDING, errno, 0);
+	struct pollfd p = {.fd = plan->report_fd};
+
+	return poll(&p, 1, 0) != 0;
 }
 
 /*
  * A dying caller closes its fds first and then sends the death signal. So either the signal was
  * asked for in time, or the other end of our socket is already closed. getppid() is no help: 0
- * either way.
+ * either way. Where init is not PID 1 it has to end the others itself and must live a moment
+ * longer: see serve().
  */
 static void die_with_parent(const struct sandbox_plan *plan)
 {
-	struct pollfd p = {.fd = plan->report_fd};
-
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+	if (prctl(PR_SET_PDEATHSIG, is_pid_1(plan) ? SIGKILL : SIGHUP) < 0 ||
+	    (!is_pid_1(plan) && prctl(PR_SET_CHILD_SUBREAPER, 1) < 0))
 		sandbox_child_fail(plan, SANDBOX_STEP_PARENT, errno, 0);
-	if (poll(&p, 1, 0) != 0)
+	if (caller_is_gone(plan))
 		_exit(125);
 }
 
-/* The PID namespace, and the user namespace that owns it, came with clone(2). */
-static void enter_namespaces(const struct sandbox_plan *plan)
+/* A ceiling: what is lower already stays. */
+static void set_limits(const struct sandbox_plan *plan)
 {
-	int flags = CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+	const struct policy *p = plan->spec->policy;
 
-	if (plan->spec->policy->network == POLICY_NET_OFF)
-		flags |= CLONE_NEWNET;
-	if (unshare(flags) < 0)
-		sandbox_child_fail(plan, SANDBOX_STEP_NAMESPACES, errno, 0);
+	for (size_t i = 0; i < p->rlimit_count; i++) {
+		__rlimit_resource_t what = (__rlimit_resource_t)p->rlimits[i].resource;
+		struct rlimit now, set = {p->rlimits[i].soft, p->rlimits[i].hard};
+
+		if (prlimit(0, what, NULL, &now) < 0)
+			sandbox_child_fail(plan, SANDBOX_STEP_RLIMIT, errno, (int)i);
+		if (set.rlim_max > now.rlim_max)
+			set.rlim_max = now.rlim_max;
+		if (set.rlim_cur > set.rlim_max)
+			set.rlim_cur = set.rlim_max;
+		if (prlimit(0, what, &set, NULL) < 0)
+			sandbox_child_fail(plan, SANDBOX_STEP_RLIMIT, errno, (int)i);
+	}
 }
 
 static void run_command(const struct sandbox_plan *plan)
 {
-	int r = plan->spec->policy->read_only_root ? sandbox_landlock(plan) : 0;
+	int r = 0;
 
+	sandbox_landlock(plan);
+	if (!plan->switch_ids)
+		r = sandbox_switch_ids(plan);
 	if (r < 0)
-		sandbox_child_fail(plan, SANDBOX_STEP_LANDLOCK, -r, 0);
-	r = set_caps(0);
+		sandbox_child_fail(plan, SANDBOX_STEP_IDS, -r, 0);
+	/* after the change of ids, which takes it back */
+	if (!is_pid_1(plan) && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_PARENT, errno, 0);
+	set_limits(plan);
+	r = sandbox_caps_of_command(plan);
 	if (r < 0)
 		sandbox_child_fail(plan, SANDBOX_STEP_CAPS, -r, 0);
 	sandbox_exec(plan);
@@ -125,7 +136,27 @@ static void reap(const struct sandbox_plan *plan, pid_t command)
 	}
 }
 
-static void serve(const struct sandbox_plan *plan, pid_t command)
+/*
+ * The caller is dead and no kernel ends the others for us. Whatever is killed leaves its children
+ * to us, so that each round finds them, until nothing is left.
+ */
+static void end_tree(int children_fd, pid_t command)
+{
+	char text[4096], *at, *end;
+	ssize_t n;
+	long pid;
+
+	do {
+		(void)kill(command, SIGKILL);
+		n = children_fd < 0 ? 0 : pread(children_fd, text, sizeof(text) - 1, 0);
+		text[n > 0 ? n : 0] = '\0';
+		for (at = text; (pid = strtol(at, &end, 10)) > 0; at = end)
+			(void)kill((pid_t)pid, SIGKILL);
+	} while (waitpid(-1, NULL, 0) > 0);
+	_exit(125);
+}
+
+static void serve(const struct sandbox_plan *plan, pid_t command, int children_fd)
 {
 	siginfo_t si;
 	sigset_t all;
@@ -134,9 +165,11 @@ static void serve(const struct sandbox_plan *plan, pid_t command)
 	(void)sigfillset(&all);
 	for (;;) {
 		sig = sigwaitinfo(&all, &si);
+		if (!is_pid_1(plan) && caller_is_gone(plan))
+			end_tree(children_fd, command);
 		if (sig == SIGCHLD)
 			reap(plan, command);
-		else if (sig > 0 && si.si_pid == 0 &&
+		else if (sig > 0 && (si.si_pid == 0 || !is_pid_1(plan)) &&
 			 (si.si_code == SI_USER || si.si_code == SI_QUEUE ||
 			  si.si_code == SI_TKILL))
 			/*
@@ -147,9 +180,44 @@ static void serve(const struct sandbox_plan *plan, pid_t command)
 	}
 }
 
-void sandbox_init(const struct sandbox_plan *plan)
+/*
+ * Nothing of the caller's stays open here: someone may wait for the end of a pipe. @children_fd is
+ * the one that may stay, or -1.
+ */
+static int close_all_but(int report_fd, int children_fd)
+{
+	int low = report_fd, high = children_fd < 0 ? report_fd : children_fd;
+
+	if (high < low) {
+		low = children_fd;
+		high = report_fd;
+	}
+	if ((low > 0 && close_range(0, (unsigned int)low - 1, 0) < 0) ||
+	    (high > low + 1 && close_range((unsigned int)low + 1, (unsigned int)high - 1, 0) < 0) ||
+	    close_range((unsigned int)high + 1, UINT_MAX, 0) < 0)
+		return -errno;
+	return 0;
+}
+
+/* Without its maps nobody owns files. */
+static void become_mapped(struct sandbox_plan *plan)
+{
+	int r;
+
+	if (!plan->switch_ids)
+		return;
+	r = sandbox_switch_ids(plan);
+	/* the change hid our figures from the caller */
+	if (r == 0 && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		r = -errno;
+	if (r < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_IDS, -r, 0);
+}
+
+void sandbox_init(struct sandbox_plan *plan)
 {
 	struct sigaction dfl = {.sa_handler = SIG_DFL};
+	int r, children_fd = -1;
 	pid_t command;
 
 	(void)close(plan->parent_err_fd);
@@ -158,11 +226,20 @@ void sandbox_init(const struct sandbox_plan *plan)
 	(void)sigaction(SIGCHLD, &dfl, NULL); /* ignored, it would reap for us */
 	(void)prctl(PR_SET_NAME, "telltale-init");
 	die_with_parent(plan);
-	enter_namespaces(plan);
-	sandbox_child_wait(plan); /* without its maps we own no files */
-	sandbox_view_enter(plan);
-	drop_bounding_set(plan);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+	sandbox_namespaces_enter(plan);
+	if (plan->wait)
+		sandbox_child_wait(plan);
+	become_mapped(plan);
+	if (plan->switch_ids)
+		die_with_parent(plan); /* again: the change takes it back */
+	if (!is_pid_1(plan))
+		children_fd = open("/proc/thread-self/children", O_RDONLY | O_CLOEXEC);
+	if (plan->namespaces & POLICY_NS_MOUNT)
+		sandbox_view_enter(plan);
+	r = sandbox_caps_bound(plan);
+	if (r < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_BOUNDING, -r, 0);
+	if (plan->spec->policy->no_new_privs && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
 		sandbox_child_fail(plan, SANDBOX_STEP_NO_NEW_PRIVS, errno, 0);
 
 	command = _Fork();
@@ -171,15 +248,12 @@ void sandbox_init(const struct sandbox_plan *plan)
 	if (command == 0)
 		run_command(plan);
 
-	/*
-	 * Nothing of the caller's stays open here: someone may wait for the end of a pipe.
-	 * Failing now still ends the command: the caller kills this namespace.
-	 */
-	if (set_caps(1U << CAP_KILL) < 0)
-		sandbox_child_fail(plan, SANDBOX_STEP_CAPS, errno, 0);
-	if ((plan->report_fd > 0 && close_range(0, (unsigned int)plan->report_fd - 1, 0) < 0) ||
-	    close_range((unsigned int)plan->report_fd + 1, UINT_MAX, 0) < 0)
+	/* Failing now still ends the command: the caller kills us and closes what it waits on. */
+	r = sandbox_caps_of_init(plan);
+	if (r < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_CAPS, -r, 0);
+	if (close_all_but(plan->report_fd, children_fd) < 0)
 		_exit(125);
-	serve(plan, command);
+	serve(plan, command, children_fd);
 	_exit(125); /* not reached */
 }

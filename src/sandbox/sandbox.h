@@ -8,12 +8,13 @@
  *	sandbox_abandon()  or it never does
  *
  * OFF: fork, exec, both at release. The child stays in the caller's session and process group: the
- * terminal is its own. Sandboxed: the child becomes the init of a new PID namespace (mounts, drops,
- * reaps) and the command is its child, in the caller's session and process group too. Every step
- * that fails stops the launch; nothing runs half-confined.
+ * terminal is its own. Sandboxed: the child becomes init (namespaces, mounts, drops, reaps), PID 1
+ * where the policy asks for a PID namespace, and the command is its child, in the caller's session
+ * and process group too. Every step that fails stops the launch; nothing runs half-confined. With
+ * @degrade a wall that this machine does not let us build is left out, and named.
  *
- * Read-only mounts, and Landlock behind them where the kernel has it: without it a FIFO, and a file
- * that the caller opened for reading as one of the fds, can be opened for writing.
+ * Landlock stands behind read-only mounts: by them alone a FIFO, and a file that the caller opened
+ * for reading as one of the fds, could be opened for writing.
  *
  * Signals: kill(2) init, not the command. Init hands on what it is sent from outside its
  * namespace, except SIGKILL (which ends the whole namespace), SIGSTOP (which would stop init
@@ -21,8 +22,10 @@
  * not handed on. A signal sent to the whole process group reaches the command twice, like any
  * program behind a forwarder.
  *
- * If the caller dies, started or released, init and all below it get SIGKILL. An OFF command
- * lives on.
+ * If the caller dies, started or released, init and all below it get SIGKILL: by the kernel where
+ * there is a PID namespace; else by init, which ends what it finds below itself and what falls to
+ * it until nothing is left (it can be killed itself by a command that is the same user; the kernel
+ * then kills the command's first process). An OFF command lives on.
  *
  * Not thread-safe, not signal-safe: the caller must be single-threaded (the death of the thread
  * that launched counts as the caller's) and must not have SIGCHLD ignored.
@@ -31,6 +34,7 @@
 #define TT_SANDBOX_SANDBOX_H
 
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/types.h>
@@ -59,13 +63,20 @@ struct sandbox_spec {
 	/* absolute file paths that must stay visible, read-only, even below a private /tmp */
 	const char *const *expose;
 	size_t expose_count;
+	bool degrade; /* go without what cannot be had here, but for ids, capabilities and filter */
 };
 
 /* A launch between start and release. */
 struct sandbox_launch;
 
 struct sandbox_child {
-	pid_t pid; /* what the caller waits for: the command, or the init of its PID namespace */
+	pid_t pid; /* what the caller waits for: the command, or the init of its sandbox */
+	bool own_pid_namespace; /* the command is PID 2 of one */
+	/*
+	 * NULL, or what was left out: a line each, as "mount proc on '/proc': Operation not
+	 * permitted". The caller frees it.
+	 */
+	char *lacking;
 	/*
 	 * Sandboxed: init's reports, one struct sandbox_report per read(2), 0 once init is gone.
 	 * A socket, never below 3, CLOEXEC, non-blocking. OFF: -1.
@@ -133,6 +144,13 @@ int sandbox_release(struct sandbox_launch *launch, struct sandbox_child *ret,
 
 /* sandbox_abandon - end and reap the child, free @launch, which may be NULL */
 void sandbox_abandon(struct sandbox_launch *launch);
+
+/*
+ * sandbox_env_make - the environment that policy @p makes of @envp
+ * @ret: a list to be freed by the caller; it points into @envp and @p
+ */
+int sandbox_env_make(const struct policy *p, char *const *envp, char ***ret,
+		     struct tt_err *err) TT_MUST_CHECK;
 
 /* sandbox_ignored_signals - the signals that this process ignores now. Thread- and signal-safe. */
 void sandbox_ignored_signals(sigset_t *ret);

@@ -9,26 +9,29 @@
 #include "sandbox/sandbox.h"
 
 /*
- * What the child does, in about this order; the parent holds the words (sandbox.c). A step that
- * fails ends the child. SANDBOX_STEP_READY is no failure: it says that exec comes next.
+ * What the child does, in about this order; words.c has them in words. A step that fails ends the
+ * child. SANDBOX_STEP_READY is no failure: it says that exec comes next.
  */
 enum sandbox_step {
 	SANDBOX_STEP_READY,
 	SANDBOX_STEP_PARENT,
-	SANDBOX_STEP_NAMESPACES,
-	SANDBOX_STEP_CLONE_DEV,
+	SANDBOX_STEP_NAMESPACES, /* index: the CLONE_NEW* flags */
+	SANDBOX_STEP_IDS,
+	SANDBOX_STEP_LOOPBACK,
+	SANDBOX_STEP_HOSTNAME,
+	SANDBOX_STEP_CLONE_DEV, /* index: of the bind, as in EXPOSE */
 	SANDBOX_STEP_EXPOSE,
+	SANDBOX_STEP_PRIVATE,
 	SANDBOX_STEP_READ_ONLY,
-	SANDBOX_STEP_DEV,
-	SANDBOX_STEP_SHM,
-	SANDBOX_STEP_TMP,
-	SANDBOX_STEP_VAR_TMP,
-	SANDBOX_STEP_PROC,
+	SANDBOX_STEP_EMPTY,
+	SANDBOX_STEP_MOUNT, /* index: of policy->mounts */
 	SANDBOX_STEP_CWD,
 	SANDBOX_STEP_BOUNDING,
 	SANDBOX_STEP_NO_NEW_PRIVS,
 	SANDBOX_STEP_FORK,
-	SANDBOX_STEP_LANDLOCK,
+	SANDBOX_STEP_LANDLOCK,      /* index: enum sandbox_landlock_part */
+	SANDBOX_STEP_LANDLOCK_PATH, /* index: of policy->landlock.paths */
+	SANDBOX_STEP_RLIMIT,        /* index: of policy->rlimits */
 	SANDBOX_STEP_CAPS,
 	SANDBOX_STEP_FDS,
 	SANDBOX_STEP_FILTER,
@@ -37,10 +40,18 @@ enum sandbox_step {
 	SANDBOX_STEP_COUNT,
 };
 
+enum sandbox_landlock_part {
+	SANDBOX_LANDLOCK_ALL,
+	SANDBOX_LANDLOCK_TRUNCATE,
+	SANDBOX_LANDLOCK_PORTS,
+	SANDBOX_LANDLOCK_SCOPE,
+};
+
 struct sandbox_message {
-	uint32_t step;
-	int32_t err;   /* positive errno */
-	int32_t index; /* which bind, for SANDBOX_STEP_EXPOSE and SANDBOX_STEP_CLONE_DEV */
+	uint16_t step;
+	uint16_t lacking; /* 1: the child goes on without it, as it was told to */
+	int32_t err;      /* positive errno */
+	int32_t index;
 };
 
 /*
@@ -50,10 +61,25 @@ struct sandbox_bind {
 	const char *from; /* absolute */
 	const char *to;   /* absolute, free of symlinks that a private tmpfs hides */
 	bool dev;         /* below /dev; may be missing */
+	bool make;        /* the place for it can be made: it lies in a file system of our own */
 	int fd;           /* the child's: a detached mount of @from, or -1 */
 };
 
+/* policy->mounts[i], ready to be carried out. */
+struct sandbox_mount {
+	const char *from, *to; /* absolute, or NULL */
+	char options[96];      /* of a tmpfs, for mount(2) */
+	bool make;             /* as above */
+	int fd;                /* as above */
+};
+
 #define SANDBOX_DEV_BINDS 9 /* six nodes and at most three terminals */
+
+/* What the init keeps for itself, so that the command cannot look into it: see caps.c. */
+struct sandbox_caps {
+	uint64_t command, init;
+	bool all; /* the policy leaves them alone */
+};
 
 /*
  * Everything the child needs, made before the fork: between fork and exec nothing is allocated.
@@ -62,13 +88,20 @@ struct sandbox_bind {
 struct sandbox_plan {
 	const struct sandbox_spec *spec;
 	sigset_t ignored;
-	bool user_ns;
-	bool wait; /* for one byte on err_fd: user_ns: before the view; OFF: before anything else */
+	uint32_t namespaces; /* enum policy_namespace: those to be made */
+	bool view;           /* there are mounts to change */
+	bool switch_ids;     /* init, too, has to become somebody who is mapped */
+	bool wait;           /* for one byte on err_fd */
+	uid_t uid;           /* what the command becomes, with switch_ids init, too; -1: as it is */
+	gid_t gid;
+	bool drop_groups;
+	struct sandbox_caps caps;
 	mode_t umask;
-	const char *cwd;         /* NULL: unknown, use "/" */
-	const char *tmp_options; /* for mount(2) of the private tmpfs */
-	const char *shm_options;
-	struct sandbox_bind *binds; /* device nodes first, then the exposed files */
+	const char *cwd; /* NULL: unknown, use "/" */
+	struct sandbox_mount *mounts;
+	int cover_fd;                /* the child's: what it hides files with */
+	const char **landlock_paths; /* as policy->landlock.paths, absolute */
+	struct sandbox_bind *binds;  /* device nodes first, then the exposed files */
 	size_t bind_count;
 	int *fds; /* ascending, no doubles: what the command keeps, and err_fd */
 	size_t fd_count;
@@ -77,13 +110,58 @@ struct sandbox_plan {
 	int parent_err_fd, parent_report_fd; /* closed by the child */
 };
 
+/* The parent's part of a launch; all zero or -1 at first. */
+struct sandbox_launch {
+	struct sandbox_spec spec;
+	struct sandbox_plan plan;
+	pid_t pid; /* the child, or 0 */
+	struct sandbox_bind *binds;
+	char **texts; /* all that the plan points to and that is freed with it */
+	size_t text_count;
+	int err_fd; /* the parent's ends */
+	int report_fd;
+	int io_fd;
+	char *lacking; /* see struct sandbox_child */
+};
+
+/* plan.c: all that a sandboxed child needs but the sockets. Nothing is done yet. */
+int sandbox_plan_make(struct sandbox_launch *l, struct tt_err *err) TT_MUST_CHECK;
+
+/* plan_mounts.c: the part of it that is about files. */
+int sandbox_plan_mounts(struct sandbox_launch *l, struct tt_err *err) TT_MUST_CHECK;
+
+/* plan.c: hand a text of the heap to the plan; NULL (and out of memory) stays NULL. */
+const char *sandbox_plan_own(struct sandbox_launch *l, char *text);
+
+/* ids.c: what the child becomes. */
+void sandbox_plan_ids(struct sandbox_plan *plan);
+
+/* ids.c: the maps of a new user namespace, written by the parent. */
+int sandbox_write_maps(const struct sandbox_plan *plan, pid_t pid,
+		       struct tt_err *err) TT_MUST_CHECK;
+
+/* caps.c: the effective capabilities of this process. */
+int sandbox_caps_read(uint64_t *ret) TT_MUST_CHECK;
+
+/* words.c: what a failed launch is told as. */
+int sandbox_tell_failure(const struct sandbox_launch *l, const struct sandbox_message *m,
+			 enum sandbox_failure *failure, struct tt_err *err);
+
+/* words.c: add a line to l->lacking. */
+int sandbox_tell_lacking(struct sandbox_launch *l, const struct sandbox_message *m,
+			 struct tt_err *err) TT_MUST_CHECK;
+
 /* All below run in the child: async-signal-safe, no heap. Where a step fails they do not return. */
 
 /* exec.c: name the step that failed and end this process. */
 void sandbox_child_fail(const struct sandbox_plan *plan, enum sandbox_step step, int err,
 			int index) TT_NORETURN;
 
-/* exec.c: wait until the parent is ready, if plan->wait. It may die meanwhile: then end. */
+/* exec.c: the same for a step that --degrade allows to be left out: then it returns. */
+void sandbox_child_lack(const struct sandbox_plan *plan, enum sandbox_step step, int err,
+			int index);
+
+/* exec.c: wait until the parent is ready. It may die meanwhile: then end. */
 void sandbox_child_wait(const struct sandbox_plan *plan);
 
 /* exec.c: put each signal that has a handler back to its default. */
@@ -92,13 +170,35 @@ void sandbox_reset_handlers(void);
 /* exec.c: become the command, when the parent lets it: sandboxed, when it sends the filter. */
 void sandbox_exec(const struct sandbox_plan *plan) TT_NORETURN;
 
-/* view.c: rearrange this mount namespace. Needs CAP_SYS_ADMIN. */
-void sandbox_view_enter(const struct sandbox_plan *plan);
+/* namespaces.c: make those of the plan that did not come with clone(2), and furnish them. */
+void sandbox_namespaces_enter(struct sandbox_plan *plan);
 
-/* landlock.c: refuse writing but where the view allows it. 0 without Landlock; or -errno. */
-int sandbox_landlock(const struct sandbox_plan *plan) TT_MUST_CHECK;
+/* view.c: rearrange this mount namespace. Needs CAP_SYS_ADMIN. */
+void sandbox_view_enter(struct sandbox_plan *plan);
+
+/* dev.c: POLICY_MOUNT_DEV. 0 or -errno. */
+int sandbox_mount_dev(const struct sandbox_plan *plan, const struct sandbox_mount *m) TT_MUST_CHECK;
+
+/* view.c: attach the mount @fd at @to; with @make the place for it is made. 0 or -errno. */
+int sandbox_place(int fd, const char *to, bool make, bool folder) TT_MUST_CHECK;
+
+/* landlock.c: the policy's, and what the command was given open. */
+void sandbox_landlock(const struct sandbox_plan *plan);
+
+/* ids.c: become plan->uid and plan->gid. 0 or -errno. */
+int sandbox_switch_ids(const struct sandbox_plan *plan) TT_MUST_CHECK;
+
+/* caps.c: make every permitted capability effective again. 0 or -errno. */
+int sandbox_caps_raise(void) TT_MUST_CHECK;
+
+/* caps.c: empty the bounding set but for what the command keeps. 0 or -errno. */
+int sandbox_caps_bound(const struct sandbox_plan *plan) TT_MUST_CHECK;
+
+/* caps.c: what init goes on with, and the command. 0 or -errno. */
+int sandbox_caps_of_init(const struct sandbox_plan *plan) TT_MUST_CHECK;
+int sandbox_caps_of_command(const struct sandbox_plan *plan) TT_MUST_CHECK;
 
 /* init.c: be PID 1: confine, start the command, forward, reap, report, exit as it did. */
-void sandbox_init(const struct sandbox_plan *plan) TT_NORETURN;
+void sandbox_init(struct sandbox_plan *plan) TT_NORETURN;
 
 #endif

@@ -2,32 +2,43 @@
 /*
  * What the sandboxed command sees of the file system.
  *
- *	/            the caller's root and all mounts below it: read-only, nosuid, nodev, private
- *	/dev         tmpfs, read-only: null zero full random urandom tty, the caller's terminal
- *	/dev/shm  /tmp  /var/tmp     tmpfs each, empty, limited in size
- *	/proc        of the new PID namespace, read-only
- *	exposed      files that lie below one of these, bound to where they were
+ *	1. what will be shown is taken as detached mounts, while everything is still there
+ *	2. the root: as it is; or read-only with all below it, nosuid, nodev; or an empty tmpfs
+ *	3. the policy's mounts, in order
+ *	4. exposed files that lie below one of these, bound to where they were
+ *	5. an empty root is closed for writing, and the old one let go: not before, or the kernel
+ *	   would find no /proc that it could take as the measure for a new one
  *
- * There is no pivot_root(2): the namespace is our own copy, every mount in it is changed where it
- * is, and so nothing writable is left behind to pivot away from. This also works on the rootfs of
- * an initramfs, which cannot be pivoted, and spares the detached umount its RCU waits.
+ * Where the root is kept or read-only there is no pivot_root(2): the namespace is our own copy,
+ * every mount in it is changed where it is, and so nothing writable is left behind to pivot away
+ * from. This also works on the rootfs of an initramfs, which cannot be pivoted, and spares the
+ * detached umount its RCU waits.
+ *
+ * Nothing is made in the caller's folders: a place to mount on is made in file systems of our own
+ * alone, elsewhere it must be there.
  */
-#include "sandbox/sandbox_internal.h"
-
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+
+#include "sandbox/sandbox_internal.h"
 
 #define PRIVATE_FLAGS (MS_NOSUID | MS_NODEV)
 
-static void restrict_mounts(const struct sandbox_plan *plan, int dirfd, const char *path,
-			    unsigned int flags, struct mount_attr attr, enum sandbox_step step,
-			    int index)
+static int set_mount(int dirfd, const char *path, unsigned int flags, uint64_t attr_set,
+		     uint64_t propagation)
 {
-	if (mount_setattr(dirfd, path, flags, &attr, sizeof(attr)) < 0)
-		sandbox_child_fail(plan, step, errno, index);
+	struct mount_attr attr = {.attr_set = attr_set, .propagation = propagation};
+
+	return mount_setattr(dirfd, path, flags, &attr, sizeof(attr)) < 0 ? -errno : 0;
+}
+
+static bool is_missing(int err)
+{
+	return err == ENOENT || err == ENOTDIR;
 }
 
 /* Mounts of single files, taken while everything is still visible and devices still work. */
@@ -37,15 +48,61 @@ static void take_binds(const struct sandbox_plan *plan)
 		struct sandbox_bind *b = &plan->binds[i];
 
 		b->fd = open_tree(AT_FDCWD, b->from, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
-		if (b->fd < 0 && !(b->dev && (errno == ENOENT || errno == ENOTDIR)))
+		if (b->fd < 0 && !(b->dev && is_missing(errno)))
 			sandbox_child_fail(plan,
 					   b->dev ? SANDBOX_STEP_CLONE_DEV : SANDBOX_STEP_EXPOSE,
 					   errno, (int)i);
 	}
 }
 
-/* mkdir -p of the folders above @path, then an empty file: something to mount on. */
-static int make_mount_point(const char *path)
+/* What files are hidden with: see cover_file(). */
+static void take_cover(struct sandbox_plan *plan, int index)
+{
+	int fd = open_tree(AT_FDCWD, "/dev/null", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	int r = fd < 0 ? -errno
+		       : set_mount(fd, "", AT_EMPTY_PATH,
+				   MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
+				   MS_PRIVATE);
+
+	/* or files could be opened that the policy hides */
+	if (r < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_MOUNT, -r, index);
+	plan->cover_fd = fd;
+}
+
+/* The same of what the policy binds, with all that is mounted below it. */
+static void take_mounts(struct sandbox_plan *plan)
+{
+	const struct policy *p = plan->spec->policy;
+
+	plan->cover_fd = -1;
+	for (size_t i = 0; i < p->mount_count; i++) {
+		struct sandbox_mount *m = &plan->mounts[i];
+		uint64_t attr = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+		int r = 0;
+
+		if (p->mounts[i].kind == POLICY_MOUNT_HIDE && plan->cover_fd < 0)
+			take_cover(plan, (int)i);
+		if (!m->from)
+			continue;
+		if (p->mounts[i].kind == POLICY_MOUNT_READ)
+			attr |= MOUNT_ATTR_RDONLY;
+		m->fd = open_tree(AT_FDCWD, m->from,
+				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
+		if (m->fd < 0 && p->mounts[i].optional && is_missing(errno))
+			continue;
+		if (m->fd >= 0)
+			r = set_mount(m->fd, "", AT_EMPTY_PATH | AT_RECURSIVE, attr, MS_PRIVATE);
+		if (m->fd >= 0 && r == 0)
+			continue;
+		sandbox_child_lack(plan, SANDBOX_STEP_MOUNT, m->fd < 0 ? errno : -r, (int)i);
+		tt_closep(&m->fd);
+		m->fd = -1;
+	}
+}
+
+/* mkdir -p of the folders above @path, then an empty file or folder: something to mount on. */
+static int make_mount_point(const char *path, bool folder)
 {
 	static char buf[PATH_MAX];
 	size_t len = strlen(path);
@@ -60,61 +117,110 @@ static int make_mount_point(const char *path)
 			return -errno;
 		*p = '/';
 	}
-	if (mknod(path, S_IFREG | 0644, 0) < 0 && errno != EEXIST)
+	if ((folder ? mkdir(path, 0755) : mknod(path, S_IFREG | 0644, 0)) < 0 && errno != EEXIST &&
+	    errno != EROFS)
 		return -errno;
 	return 0;
 }
 
-static int place(const struct sandbox_bind *b)
+int sandbox_place(int fd, const char *to, bool make, bool folder)
 {
-	int r = make_mount_point(b->to);
+	int r = make ? make_mount_point(to, folder) : 0;
 
 	if (r < 0)
 		return r;
-	return move_mount(b->fd, "", AT_FDCWD, b->to, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
+	return move_mount(fd, "", AT_FDCWD, to, MOVE_MOUNT_F_EMPTY_PATH) < 0 ? -errno : 0;
 }
 
-static void mount_dev(const struct sandbox_plan *plan)
+static int place_bind(const struct sandbox_mount *m)
 {
-	const struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC,
-	};
-	static const char *const links[][2] = {
-		{"/proc/self/fd", "/dev/fd"},
-		{"/proc/self/fd/0", "/dev/stdin"},
-		{"/proc/self/fd/1", "/dev/stdout"},
-		{"/proc/self/fd/2", "/dev/stderr"},
-	};
+	struct stat st;
+
+	if (fstat(m->fd, &st) < 0)
+		return -errno;
+	return sandbox_place(m->fd, m->to, m->make, S_ISDIR(st.st_mode));
+}
+
+static int mount_new(const struct sandbox_mount *m, const char *type, unsigned long flags,
+		     const char *options)
+{
+	int r = m->make ? make_mount_point(m->to, true) : 0;
+
+	if (r < 0)
+		return r;
+	return mount(type, m->to, type, flags, options) < 0 ? -errno : 0;
+}
+
+/*
+ * A file is covered by a device node on a mount without devices: nobody opens that, whatever his
+ * rights. @cover is moved there the first time, and copied from where it then lies.
+ */
+static int cover_file(int cover, bool *is_placed, const char *path)
+{
+	TT_CLEANUP(tt_closep) int copy = -1;
 	int r;
 
-	if (mount("tmpfs", "/dev", "tmpfs", MS_NOSUID | MS_NOEXEC, "mode=0755,size=64k") < 0)
-		sandbox_child_fail(plan, SANDBOX_STEP_DEV, errno, 0);
-	for (size_t i = 0; i < plan->bind_count && plan->binds[i].dev; i++) {
-		r = plan->binds[i].fd < 0 ? 0 : place(&plan->binds[i]);
-		if (r < 0)
-			sandbox_child_fail(plan, SANDBOX_STEP_DEV, -r, (int)i);
+	if (!*is_placed) {
+		r = sandbox_place(cover, path, false, false);
+		*is_placed = r == 0;
+		return r;
 	}
-	for (size_t i = 0; i < TT_ARRAY_SIZE(links); i++)
-		if (symlink(links[i][0], links[i][1]) < 0)
-			sandbox_child_fail(plan, SANDBOX_STEP_DEV, errno, 0);
-	if (mkdir("/dev/shm", 0755) < 0)
-		sandbox_child_fail(plan, SANDBOX_STEP_DEV, errno, 0);
-	restrict_mounts(plan, AT_FDCWD, "/dev", AT_RECURSIVE, attr, SANDBOX_STEP_DEV, 0);
+	copy = open_tree(cover, "", AT_EMPTY_PATH | OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+	return copy < 0 ? -errno : sandbox_place(copy, path, false, false);
 }
 
-/* A folder that does not exist hides nothing; the command goes without. */
-static void mount_tmp(const struct sandbox_plan *plan, const char *path, const char *options,
-		      enum sandbox_step step)
+static int hide(const struct sandbox_plan *plan, const struct sandbox_mount *m)
 {
-	if (mount("tmpfs", path, "tmpfs", PRIVATE_FLAGS, options) < 0 && errno != ENOENT)
-		sandbox_child_fail(plan, step, errno, 0);
+	static bool is_placed;
+	struct stat st;
+
+	if (stat(m->to, &st) < 0)
+		return -errno;
+	if (!S_ISDIR(st.st_mode))
+		return cover_file(plan->cover_fd, &is_placed, m->to);
+	return mount_new(m, "tmpfs", PRIVATE_FLAGS | MS_NOEXEC | MS_RDONLY, "mode=0,size=4k");
+}
+
+static int mount_one(const struct sandbox_plan *plan, const struct sandbox_mount *m,
+		     enum policy_mount_kind kind)
+{
+	switch (kind) {
+	case POLICY_MOUNT_READ:
+	case POLICY_MOUNT_WRITE:
+		return m->fd < 0 ? 0 : place_bind(m);
+	case POLICY_MOUNT_TMPFS:
+		return mount_new(m, "tmpfs", PRIVATE_FLAGS, m->options);
+	case POLICY_MOUNT_PROC:
+		/*
+		 * Read-only, or uid 0 could still write /proc/sys, which asks for the owner and not
+		 * for a capability.
+		 */
+		return mount_new(m, "proc", MS_RDONLY | PRIVATE_FLAGS | MS_NOEXEC, NULL);
+	case POLICY_MOUNT_DEV:
+		return sandbox_mount_dev(plan, m);
+	case POLICY_MOUNT_HIDE:
+		return hide(plan, m);
+	}
+	return -EINVAL;
+}
+
+static void mount_all(const struct sandbox_plan *plan)
+{
+	const struct policy *p = plan->spec->policy;
+
+	for (size_t i = 0; i < p->mount_count; i++) {
+		const struct sandbox_mount *m = &plan->mounts[i];
+		int r = m->to ? mount_one(plan, m, p->mounts[i].kind) : 0;
+
+		if (r == 0 || (p->mounts[i].optional && is_missing(-r)))
+			continue;
+		sandbox_child_lack(plan, SANDBOX_STEP_MOUNT, -r, (int)i);
+	}
 }
 
 static void place_exposed(const struct sandbox_plan *plan)
 {
-	const struct mount_attr attr = {
-		.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV,
-	};
+	const uint64_t attr = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
 	struct stat want, now;
 	int r;
 
@@ -128,47 +234,93 @@ static void place_exposed(const struct sandbox_plan *plan)
 		if (stat(b->from, &now) == 0 && now.st_dev == want.st_dev &&
 		    now.st_ino == want.st_ino)
 			continue;
-		restrict_mounts(plan, b->fd, "", AT_EMPTY_PATH, attr, SANDBOX_STEP_EXPOSE, (int)i);
-		r = place(b);
+		r = set_mount(b->fd, "", AT_EMPTY_PATH, attr, MS_PRIVATE);
+		if (r == 0)
+			r = sandbox_place(b->fd, b->to, b->make, false);
+		if (r == 0 && stat(b->from, &now) < 0)
+			r = -errno;
 		if (r < 0)
 			sandbox_child_fail(plan, SANDBOX_STEP_EXPOSE, -r, (int)i);
-		if (stat(b->from, &now) < 0)
-			sandbox_child_fail(plan, SANDBOX_STEP_EXPOSE, errno, (int)i);
 	}
 }
 
-void sandbox_view_enter(const struct sandbox_plan *plan)
+/*
+ * Private, not slave: what the host mounts later would come in writable. nodev: the file modes of
+ * device nodes know nothing of read-only mounts.
+ */
+static void change_root(const struct sandbox_plan *plan)
 {
-	const struct policy *p = plan->spec->policy;
-	/*
-	 * Private, not slave: what the host mounts later would come in writable. nodev: the file
-	 * modes of device nodes know nothing of read-only mounts.
-	 */
-	struct mount_attr attr = {.propagation = MS_PRIVATE};
-	mode_t mask = umask(0);
+	const uint64_t attr = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+	bool read_only = plan->spec->policy->root == POLICY_ROOT_READ_ONLY;
+	int r = set_mount(AT_FDCWD, "/", AT_RECURSIVE, read_only ? attr : 0, MS_PRIVATE);
 
-	if (p->read_only_root)
-		attr.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+	if (r == 0)
+		return;
+	if (read_only)
+		sandbox_child_lack(plan, SANDBOX_STEP_READ_ONLY, -r, 0);
+	/* as old as namespaces, and enough to keep our mounts to ourselves */
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_PRIVATE, errno, 0);
+}
+
+/* A detached tmpfs. */
+static int make_tmpfs(void)
+{
+	TT_CLEANUP(tt_closep) int fs = fsopen("tmpfs", FSOPEN_CLOEXEC);
+	int fd;
+
+	if (fs < 0 || fsconfig(fs, FSCONFIG_SET_STRING, "mode", "0755", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_SET_STRING, "size", "1m", 0) < 0 ||
+	    fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) < 0)
+		return -errno;
+	fd = fsmount(fs, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Returns the new root's fd. The old one lies on top of it, under the same name, until let_go(). */
+static int enter_empty(const struct sandbox_plan *plan)
+{
+	int fd = make_tmpfs();
+
+	if (fd < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_EMPTY, -fd, 0);
+	if (move_mount(fd, "", AT_FDCWD, "/", MOVE_MOUNT_F_EMPTY_PATH) < 0 || fchdir(fd) < 0 ||
+	    syscall(SYS_pivot_root, ".", ".") < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_EMPTY, errno, 0);
+	return fd;
+}
+
+static void let_go(const struct sandbox_plan *plan, int fd)
+{
+	int r = 0;
+
+	if (fchdir(fd) < 0 || umount2(".", MNT_DETACH) < 0)
+		r = -errno;
+	if (r == 0)
+		r = set_mount(fd, "", AT_EMPTY_PATH, MOUNT_ATTR_RDONLY, 0);
+	if (r < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_EMPTY, -r, 0);
+	(void)close(fd);
+}
+
+void sandbox_view_enter(struct sandbox_plan *plan)
+{
+	bool empty = plan->spec->policy->root == POLICY_ROOT_EMPTY;
+	mode_t mask = umask(0);
+	int root = -1;
+
 	take_binds(plan);
-	restrict_mounts(plan, AT_FDCWD, "/", AT_RECURSIVE, attr, SANDBOX_STEP_READ_ONLY, 0);
-	if (p->read_only_root)
-		mount_dev(plan);
-	if (p->private_tmp) {
-		mount_tmp(plan, "/dev/shm", plan->tmp_options, SANDBOX_STEP_SHM);
-		mount_tmp(plan, "/tmp", plan->tmp_options, SANDBOX_STEP_TMP);
-		mount_tmp(plan, "/var/tmp", plan->tmp_options, SANDBOX_STEP_VAR_TMP);
-	}
+	take_mounts(plan);
+	change_root(plan);
+	if (empty)
+		root = enter_empty(plan);
+	mount_all(plan);
 	(void)umask(022);
 	place_exposed(plan);
+	if (empty)
+		let_go(plan, root);
 	(void)umask(mask);
-	/*
-	 * Read-only, or uid 0 could still write /proc/sys, which asks for the owner and not for a
-	 * capability.
-	 */
-	if (p->private_proc &&
-	    mount("proc", "/proc", "proc", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-		sandbox_child_fail(plan, SANDBOX_STEP_PROC, errno, 0);
-	/* By name and not by inode: the present folder may be one that a private tmpfs hides. */
+	/* By name and not by inode: the present folder may be one that a mount hides. */
 	if ((!plan->cwd || chdir(plan->cwd) < 0) && chdir("/") < 0)
 		sandbox_child_fail(plan, SANDBOX_STEP_CWD, errno, 0);
 }

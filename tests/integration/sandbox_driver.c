@@ -3,8 +3,10 @@
  * The launcher with nothing around it: what `telltale run` does with src/sandbox, minus the
  * recording.
  *
- *	sandbox_driver [--profile=P] [--expose=FILE]... [--keep=FD]...
- *	               [--tell=FD] [--loops=N] -- CMD...
+ *	sandbox_driver [--profile=P | --rule=WORDS...] [--expose=FILE]... [--keep=FD]...
+ *	               [--degrade] [--tell=FD] [--loops=N] -- CMD...
+ *
+ * --rule: a policy made of these rules, see sandbox_rules.c.
  *
  * Exit status as the command's, 125, 126 or 127. With --tell each report, and at the end the
  * child's counted reads and writes, is a line on that fd. With --loops it launches N times and
@@ -24,6 +26,7 @@
 
 #include "policy/policy.h"
 #include "sandbox/sandbox.h"
+#include "sandbox_rules.h"
 
 #define MAX_LIST 16
 
@@ -35,6 +38,8 @@ struct options {
 	size_t expose_count;
 	int keep[MAX_LIST];
 	size_t keep_count;
+	struct policy rules;
+	bool has_rules, degrade;
 	int tell_fd;
 	long loops;
 };
@@ -110,8 +115,12 @@ static int launch(const struct sandbox_spec *spec, struct sandbox_child *c)
 	struct sandbox_launch *l;
 	struct tt_err err;
 
-	if (sandbox_start(spec, &l, &err) == 0 && sandbox_release(l, c, &failure, &err) == 0)
+	if (sandbox_start(spec, &l, &err) == 0 && sandbox_release(l, c, &failure, &err) == 0) {
+		if (c->lacking)
+			fprintf(stderr, "%s", c->lacking);
+		free(c->lacking);
 		return 0;
+	}
 	fprintf(stderr, "sandbox_driver: %s\n", err.text);
 	return failure == SANDBOX_NOT_FOUND ? 127 : failure == SANDBOX_NOT_EXECUTABLE ? 126 : 125;
 }
@@ -130,7 +139,15 @@ static int parse(int argc, char **argv, struct options *o)
 			o->expose[o->expose_count++] = value;
 		else if (strncmp(argv[i], "--keep=", 7) == 0 && o->keep_count < MAX_LIST)
 			o->keep[o->keep_count++] = atoi(value);
-		else if (strncmp(argv[i], "--tell=", 7) == 0)
+		else if (strcmp(argv[i], "--degrade") == 0)
+			o->degrade = true;
+		else if (strncmp(argv[i], "--rule=", 7) == 0) {
+			if (!o->has_rules)
+				sandbox_rules_begin(&o->rules);
+			o->has_rules = true;
+			if (!sandbox_rules_add(&o->rules, argv[i] + 7))
+				return -1;
+		} else if (strncmp(argv[i], "--tell=", 7) == 0)
 			o->tell_fd = atoi(value);
 		else if (strncmp(argv[i], "--loops=", 8) == 0)
 			o->loops = atol(value);
@@ -163,11 +180,12 @@ static int loops(const struct options *o, const struct sandbox_spec *spec, int s
 int main(int argc, char **argv)
 {
 	struct options o = {.profile = "STRICT", .tell_fd = -1};
-	struct sandbox_spec spec = {.envp = environ};
+	struct sandbox_spec spec = {0};
 	TT_CLEANUP(policy_freep) struct policy *policy = NULL;
 	struct sandbox_child c;
 	sigset_t all, mask, ignored;
 	struct tt_err err;
+	char **env = NULL;
 	int first, sfd, r, status;
 
 	sandbox_ignored_signals(&ignored);
@@ -178,7 +196,10 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: sandbox_driver [options] -- CMD...\n");
 		return 125;
 	}
-	r = policy_load(o.profile, &policy, &err);
+	r = o.has_rules ? 0 : policy_load(o.profile, &policy, &err);
+	spec.policy = o.has_rules ? &o.rules : policy;
+	if (r == 0)
+		r = sandbox_env_make(spec.policy, environ, &env, &err);
 	if (r < 0) {
 		fprintf(stderr, "sandbox_driver: %s\n", err.text);
 		return 125;
@@ -187,7 +208,8 @@ int main(int argc, char **argv)
 	(void)sigprocmask(SIG_SETMASK, &all, &mask);
 	(void)sigdelset(&all, SIGTSTP);
 	sfd = fcntl(signalfd(-1, &all, SFD_CLOEXEC | SFD_NONBLOCK), F_DUPFD_CLOEXEC, 10);
-	spec.policy = policy;
+	spec.envp = env;
+	spec.degrade = o.degrade;
 	spec.file = argv[first];
 	spec.argv = argv + first;
 	spec.mask = &mask;
@@ -197,7 +219,7 @@ int main(int argc, char **argv)
 	spec.expose = o.expose;
 	spec.expose_count = o.expose_count;
 	if (o.loops)
-		return loops(&o, &spec, sfd);
+		return loops(&o, &spec, sfd); /* the list of @env is freed by our end */
 	r = launch(&spec, &c);
 	if (r)
 		return r;
