@@ -2,6 +2,7 @@
 /* Finding secrets in command lines, texts and paths. */
 #include "event/redact.h"
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -41,10 +42,31 @@ static char fold(char c)
 	return c == '-' ? '_' : c;
 }
 
+#define IN_NAME   1u /* a letter, a digit, '-' or '_' */
+#define ENDS_NAME 2u /* may stand between a name and its value */
+#define COLON     4u
+#define BEGINS    8u /* the first letter of what is only looked for where a word begins */
+
+/* clang-format off */
+static const unsigned char kinds[256] = {
+	['0' ... '9'] = IN_NAME, ['A' ... 'Z'] = IN_NAME, ['a' ... 'z'] = IN_NAME,
+	['-'] = IN_NAME, ['_'] = IN_NAME,
+	['A'] = IN_NAME | BEGINS, ['B'] = IN_NAME | BEGINS, ['b'] = IN_NAME | BEGINS,
+	['g'] = IN_NAME | BEGINS, ['s'] = IN_NAME | BEGINS, ['x'] = IN_NAME | BEGINS,
+	['='] = ENDS_NAME, [':'] = ENDS_NAME | COLON, ['"'] = ENDS_NAME, ['\''] = ENDS_NAME,
+	['\\'] = ENDS_NAME, [' '] = ENDS_NAME, ['\t'] = ENDS_NAME, ['\n'] = ENDS_NAME,
+	['\r'] = ENDS_NAME,
+};
+/* clang-format on */
+
+static unsigned kind_of(char c)
+{
+	return kinds[(unsigned char)c];
+}
+
 static bool is_name_char(char c)
 {
-	c = fold(c);
-	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+	return kind_of(c) & IN_NAME;
 }
 
 static bool is_space(char c)
@@ -228,15 +250,6 @@ static bool header_value(const char *text, size_t len, size_t at, size_t *start,
 }
 
 /*
- * What may stand between a name and its value; most bytes of a path do not, which keeps the scan
- * cheap.
- */
-static bool ends_name(char c)
-{
-	return c == '=' || c == ':' || c == '"' || c == '\'' || c == '\\' || is_space(c);
-}
-
-/*
  * The value behind "Bearer " or "Basic ", if it looks like one (8 characters without white space).
  */
 static bool scheme_value(const char *text, size_t len, size_t at, size_t *start, size_t *end)
@@ -328,14 +341,16 @@ static bool url_password(const char *text, size_t len, size_t at, size_t *start,
 	return true;
 }
 
+/* A token that tells itself; @at is where a word begins. */
 static bool own_token(const char *text, size_t len, size_t at, size_t *start, size_t *end)
 {
-	if (at > 0 && is_name_char(text[at - 1]))
+	if (len - at < TOKEN_MIN)
 		return false;
 	for (size_t i = 0; i < TT_ARRAY_SIZE(token_prefixes); i++) {
 		size_t n = strlen(token_prefixes[i]);
 
-		if (len - at < TOKEN_MIN || memcmp(text + at, token_prefixes[i], n) != 0)
+		if (text[at] != token_prefixes[i][0] || text[at + 1] != token_prefixes[i][1] ||
+		    memcmp(text + at, token_prefixes[i], n) != 0)
 			continue;
 		for (n = at; n < len && is_name_char(text[n]); n++)
 			;
@@ -348,28 +363,93 @@ static bool own_token(const char *text, size_t len, size_t at, size_t *start, si
 	return false;
 }
 
+/* Sixteen bytes at once, by what every machine has: see GCC's vector extensions. */
+typedef unsigned char bytes16 __attribute__((__vector_size__(16)));
+
+static bytes16 load16(const char *p)
+{
+	bytes16 v;
+
+	memcpy(&v, p, sizeof(v));
+	return v;
+}
+
+static bool any16(bytes16 v)
+{
+	uint64_t half[2];
+
+	memcpy(half, &v, sizeof(half));
+	return half[0] | half[1];
+}
+
+#define IS(v, c) ((bytes16)((v) == (c)))
+
+/* Where a name ends, or a colon stands; where a token may begin: more places than there are. */
+static bytes16 name_ends(const char *p)
+{
+	bytes16 v = load16(p);
+
+	return (bytes16)(v <= ' ') | IS(v, '=') | IS(v, ':') | IS(v, '"') | IS(v, '\'') |
+	       IS(v, '\\');
+}
+
+static bytes16 tokens_begin(const char *p)
+{
+	bytes16 a = load16(p), b = load16(p + 1), c = load16(p + 2), d = load16(p + 3);
+
+	return (IS(a, 'g') & ((IS(b, 'h') & IS(d, '_')) | (IS(b, 'i') & IS(c, 't') & IS(d, 'h')) |
+			      (IS(b, 'l') & IS(c, 'p')))) |
+	       (IS(a, 'x') & IS(b, 'o') & IS(c, 'x')) | (IS(a, 'A') & IS(c, 'I') & IS(d, 'A')) |
+	       (IS(a, 's') & IS(b, 'k') & IS(c, '-'));
+}
+
+/* Whether it is worth a closer look. Most texts are paths without a word that asks for one. */
+static bool may_hold_secret(const char *text, size_t len)
+{
+	bytes16 found = {0};
+	size_t i;
+
+	if (len < 16) {
+		for (i = 0; i < len; i++)
+			if (kind_of(text[i]) & ENDS_NAME)
+				return true;
+		return false; /* too short for a token */
+	}
+	if (len < 19)
+		return true; /* not worth the trouble */
+	if (len < 32)
+		return any16(name_ends(text) | name_ends(text + len - 16) | tokens_begin(text));
+	for (i = 0; i + 32 <= len; i += 16)
+		found |= name_ends(text + i) | tokens_begin(text + i);
+	found |= name_ends(text + i) | name_ends(text + len - 16);
+	/* a token begins 16 bytes from the end at the latest */
+	found |= tokens_begin(text + len - 31);
+	return any16(found);
+}
+
 bool event_redact_next(const char *text, size_t len, size_t from, size_t *ret_start,
 		       size_t *ret_end)
 {
-	if (is_off)
+	unsigned before = from ? kind_of(text[from - 1]) : 0, kind;
+
+	if (is_off || (!from && !may_hold_secret(text, len)))
 		return false;
-	for (size_t i = from; i < len; i++) {
+	for (size_t i = from; i < len; before = kind, i++) {
 		size_t start = 0, end = 0;
-		char c = fold(text[i]);
 		bool found = false;
 
+		kind = kind_of(text[i]);
 		/*
 		 * the value may begin before @from if @from lies in the middle of a name: not
 		 * reported twice
 		 */
-		if (c == 'b')
-			found = scheme_value(text, len, i, &start, &end);
-		if (!found && i > 0 && ends_name(text[i]) && is_name_char(text[i - 1]))
+		if ((kind & BEGINS) && !(before & IN_NAME))
+			found = fold(text[i]) == 'b' ? scheme_value(text, len, i, &start, &end)
+						     : own_token(text, len, i, &start, &end);
+		else if ((kind & ENDS_NAME) && (before & IN_NAME))
 			found = named_value(text, len, i, &start, &end);
-		if (!found && c == ':')
+		if (!found && (kind & COLON))
 			found = url_password(text, len, i, &start, &end);
-		if (!found && (c == 'g' || c == 'x' || c == 'a' || c == 's'))
-			found = own_token(text, len, i, &start, &end);
 		if (found && start >= from) {
 			*ret_start = start;
 			*ret_end = end;
