@@ -4,44 +4,60 @@
 
 #include "base/utf8.h"
 
-static void put_digits(struct tt_out *o, uint64_t v, unsigned base)
-{
-	char tmp[24];
-	size_t i = sizeof(tmp);
-
-	do {
-		tmp[--i] = "0123456789abcdef"[v % base];
-		v /= base;
-	} while (v);
-	tt_out_mem(o, tmp + i, sizeof(tmp) - i);
-}
+const char tt_digit_pairs[201] = "0001020304050607080910111213141516171819"
+				 "2021222324252627282930313233343536373839"
+				 "4041424344454647484950515253545556575859"
+				 "6061626364656667686970717273747576777879"
+				 "8081828384858687888990919293949596979899";
 
 void tt_out_u64(struct tt_out *o, uint64_t v)
 {
-	put_digits(o, v, 10);
+	char tmp[20];
+	size_t i = sizeof(tmp);
+
+	for (; v >= 100; v /= 100)
+		memcpy(tmp + (i -= 2), tt_digit_pairs + v % 100 * 2, 2);
+	if (v >= 10)
+		memcpy(tmp + (i -= 2), tt_digit_pairs + v * 2, 2);
+	else
+		tmp[--i] = (char)('0' + v);
+	tt_out_mem(o, tmp + i, sizeof(tmp) - i);
 }
 
 void tt_out_i64(struct tt_out *o, int64_t v)
 {
 	if (v < 0) {
 		tt_out_char(o, '-');
-		put_digits(o, 0 - (uint64_t)v, 10);
+		tt_out_u64(o, 0 - (uint64_t)v);
 	} else {
-		put_digits(o, (uint64_t)v, 10);
+		tt_out_u64(o, (uint64_t)v);
 	}
+}
+
+/* In base 8 or 16. */
+static void put_digits(struct tt_out *o, uint64_t v, unsigned bits)
+{
+	char tmp[24];
+	size_t i = sizeof(tmp);
+
+	do {
+		tmp[--i] = "0123456789abcdef"[v & ((1u << bits) - 1)];
+		v >>= bits;
+	} while (v);
+	tt_out_mem(o, tmp + i, sizeof(tmp) - i);
 }
 
 void tt_out_octal(struct tt_out *o, uint64_t v)
 {
 	tt_out_char(o, '0');
 	if (v)
-		put_digits(o, v, 8);
+		put_digits(o, v, 3);
 }
 
 void tt_out_hex(struct tt_out *o, uint64_t v)
 {
 	tt_out_mem(o, "0x", 2);
-	put_digits(o, v, 16);
+	put_digits(o, v, 4);
 }
 
 /* How an escape looks inside a string of that depth: each level doubles the backslashes. */
@@ -82,23 +98,33 @@ static void put_special(struct tt_out *o, unsigned char c, int depth)
 	}
 }
 
-#define EACH(c) ((c)*0x0101010101010101ull)
+/* By what every machine has: see GCC's vector extensions. */
+typedef unsigned char bytes16 __attribute__((__vector_size__(16)));
 
-/* Whether some byte is 0 in @w; a byte above it may be said to be, too. */
-static uint64_t zero_bytes(uint64_t w)
-{
-	return (w - EACH(1ull)) & ~w & EACH(0x80ull);
-}
-
-/* Whether eight bytes go into a string as they are: most of all text does. */
+/* Whether sixteen bytes go into a string as they are: most of all text does. */
 static bool is_plain(const unsigned char *p)
 {
-	uint64_t w;
+	uint64_t half[2];
+	bytes16 v;
 
-	memcpy(&w, p, sizeof(w));
-	return !((w & EACH(0x80ull)) | ((w - EACH(0x20ull)) & ~w & EACH(0x80ull)) |
-		 zero_bytes(w ^ EACH(0x22ull)) | zero_bytes(w ^ EACH(0x5cull)) |
-		 zero_bytes(w ^ EACH(0x7full)));
+	memcpy(&v, p, sizeof(v));
+	v = (bytes16)(v < 0x20) | (bytes16)(v >= 0x7f) | (bytes16)(v == '"') | (bytes16)(v == '\\');
+	memcpy(half, &v, sizeof(half));
+	return !(half[0] | half[1]);
+}
+
+/* How many bytes at the front do. */
+static size_t plain_len(const unsigned char *p, size_t n)
+{
+	size_t run = 0;
+
+	while (n - run >= 16 && is_plain(p + run))
+		run += 16;
+	if (n >= 16 && n - run < 16 && is_plain(p + n - 16))
+		return n;
+	while (run < n && p[run] >= 0x20 && p[run] < 0x7f && p[run] != '"' && p[run] != '\\')
+		run++;
+	return run;
 }
 
 bool tt_out_json(struct tt_out *o, const void *bytes, size_t n, int depth)
@@ -108,16 +134,11 @@ bool tt_out_json(struct tt_out *o, const void *bytes, size_t n, int depth)
 	size_t i = 0;
 
 	while (i < n) {
-		size_t run = i, len;
+		size_t len = plain_len(p + i, n - i);
 
-		while (n - run >= 8 && is_plain(p + run))
-			run += 8;
-		while (run < n && p[run] >= 0x20 && p[run] < 0x7f && p[run] != '"' &&
-		       p[run] != '\\')
-			run++;
-		if (run > i) {
-			tt_out_mem(o, p + i, run - i);
-			i = run;
+		if (len) {
+			tt_out_mem(o, p + i, len);
+			i += len;
 			continue;
 		}
 		if (p[i] && p[i] < 0x80) {

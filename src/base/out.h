@@ -56,6 +56,9 @@ static inline void tt_out_str(struct tt_out *o, const char *s)
 	tt_out_mem(o, s, strlen(s));
 }
 
+/* tt_digit_pairs - 00 01 .. 99 */
+extern const char tt_digit_pairs[201];
+
 /* tt_out_u64, tt_out_i64 - decimal; tt_out_octal - with a leading 0; tt_out_hex - with 0x */
 void tt_out_u64(struct tt_out *o, uint64_t v);
 void tt_out_i64(struct tt_out *o, int64_t v);

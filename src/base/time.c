@@ -2,6 +2,10 @@
 /* RFC 3339 text without the time zone machinery of libc, which takes locks. */
 #include "base/time.h"
 
+#include <string.h>
+
+#include "base/out.h"
+
 struct civil {
 	unsigned year, month, day;
 };
@@ -23,12 +27,18 @@ static struct civil civil_from_days(uint64_t days)
 	return c;
 }
 
-static void put(char *p, unsigned v, int digits)
+static void put2(char *p, unsigned v)
 {
-	while (digits--) {
-		p[digits] = (char)('0' + v % 10);
-		v /= 10;
-	}
+	memcpy(p, tt_digit_pairs + v * 2, 2);
+}
+
+void tt_time_put_fraction(char *p, unsigned ns)
+{
+	p[0] = (char)('0' + ns / 100000000);
+	put2(p + 1, ns / 1000000 % 100);
+	put2(p + 3, ns / 10000 % 100);
+	put2(p + 5, ns / 100 % 100);
+	put2(p + 7, ns % 100);
 }
 
 void tt_time_text(char text[TT_TIME_TEXT_LEN + 1], uint64_t ns)
@@ -37,22 +47,19 @@ void tt_time_text(char text[TT_TIME_TEXT_LEN + 1], uint64_t ns)
 	unsigned in_day = (unsigned)(sec % 86400);
 	struct civil c = civil_from_days(sec / 86400);
 
-	put(text, c.year, 4);
+	put2(text, c.year / 100);
+	put2(text + 2, c.year % 100);
 	text[4] = '-';
-	put(text + 5, c.month, 2);
+	put2(text + 5, c.month);
 	text[7] = '-';
-	put(text + 8, c.day, 2);
+	put2(text + 8, c.day);
 	text[10] = 'T';
-	put(text + 11, in_day / 3600, 2);
+	put2(text + 11, in_day / 3600);
 	text[13] = ':';
-	put(text + 14, in_day / 60 % 60, 2);
+	put2(text + 14, in_day / 60 % 60);
 	text[16] = ':';
-	put(text + 17, in_day % 60, 2);
+	put2(text + 17, in_day % 60);
 	text[19] = '.';
-	put(text + 20, (unsigned)(ns % TT_NS_PER_SEC), 9);
-	text[29] = '+';
-	put(text + 30, 0, 2);
-	text[32] = ':';
-	put(text + 33, 0, 2);
-	text[35] = '\0';
+	tt_time_put_fraction(text + TT_TIME_FRACTION_AT, (unsigned)(ns % TT_NS_PER_SEC));
+	memcpy(text + 29, "+00:00", 7);
 }

@@ -183,6 +183,10 @@ bool event_put_path(const struct event *ev, int which, struct tt_out *o)
 
 	if (ev->type != EVENT_SYSCALL)
 		return false;
+	if (!which && ev->joined.data) {
+		tt_out_mem(o, ev->joined.data, ev->joined.len);
+		return true;
+	}
 	if (!which && ev->extra.data &&
 	    (ev->call == EVENT_CALL_chdir || ev->call == EVENT_CALL_fchdir)) {
 		if (ev->root_unknown)
@@ -294,6 +298,9 @@ bool event_is_quiet(const struct event *ev)
 	path = arg->data;
 	if (ev->root_unknown)
 		return false;
+	if (ev->joined.data)
+		return event_path_is_noise(NULL, 0, ev->joined.data, ev->joined.len,
+					   event_writes(ev));
 	if (ev->root.len)
 		return is_quiet_below_root(ev);
 	if ((!arg->len && dir < 0) || arg->len >= EVENT_PATH_MAX)

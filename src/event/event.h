@@ -242,6 +242,8 @@ struct event {
 	struct event_text comm;
 	bool has_seq;
 
+	struct event_ready *ready; /* NULL: each line is made from the start */
+
 	/* EVENT_SYSCALL */
 	enum event_call call;
 	struct event_arg args[EVENT_ARGS_MAX];
@@ -259,7 +261,8 @@ struct event {
 	 */
 	struct event_text root;
 	bool root_unknown; /* it has another, nobody knows where: absolute paths are unresolved */
-	struct event_text extra; /* see event_call_has_extra(); also of exit and replaced */
+	struct event_text joined; /* what event_put_path() says as `path`, where that is known */
+	struct event_text extra;  /* see event_call_has_extra(); also of exit and replaced */
 	/* the path of an fd of @extra, asked with @fd_path_of; NULL: none is known */
 	bool (*fd_path)(const void *fd_path_of, int64_t fd, struct event_text *ret);
 	const void *fd_path_of;
@@ -282,6 +285,20 @@ struct event {
 
 	/* EVENT_RUN */
 	struct event_text phase, program, profile, version, exit_reason;
+};
+
+/*
+ * What the lines of one span have in common, made once. All zero at first; used by event_format()
+ * alone. It is its owner's to see that only events of one span, with the same ids and comm, use it.
+ */
+struct event_ready {
+	enum event_type type;
+	enum event_source source;
+	int32_t pid, ppid, ns_pid;
+	uint16_t pids_at, names_at, text_len; /* text_len 0: not made yet */
+	uint64_t second;                      /* that @time speaks of */
+	char time[40];
+	char text[1000];
 };
 
 #define EVENT_BUF_MAX (EVENT_LINE_MAX + 2 * EVENT_PATH_MAX) /* a buffer that takes every line */

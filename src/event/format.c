@@ -7,44 +7,19 @@
 #include <string.h>
 
 #include "base/time.h"
-#include "base/utf8.h"
+#include "event/line.h"
 #include "event/redact.h"
 #include "event/text.h"
 
-#define ARG_LIMIT_MIN 16 /* the shortest an argument is cut to before a line is given up */
-
-struct line {
-	struct tt_out o;
-	char *path_buf; /* work space at the end of the caller's buffer */
-	size_t path_cap;
-	size_t limit; /* bytes kept of each argument */
-	bool cut;     /* something was shortened */
-	unsigned bad; /* bit i: args[i] was not UTF-8 */
-};
-
-static void put_lit(struct line *l, const char *s)
-{
-	tt_out_str(&l->o, s);
-}
-
-/* Bytes of @text as kept: never in the middle of a UTF-8 sequence. */
-static size_t kept_len(struct line *l, const char *text, size_t len)
-{
-	if (len <= l->limit)
-		return len;
-	l->cut = true;
-	len = l->limit;
-	while (len && ((unsigned char)text[len] & 0xc0) == 0x80)
-		len--;
-	return len;
-}
+#define READY_LIMIT_MIN 256 /* no id is longer */
+#define ARG_LIMIT_MIN   16  /* the shortest an argument is cut to before a line is given up */
 
 static void put_stars(struct line *l, struct tt_b64 *b64)
 {
 	if (b64)
 		tt_b64_put(b64, &l->o, "***", 3);
 	else
-		put_lit(l, "***");
+		PUT(l, "***");
 }
 
 /*
@@ -55,7 +30,7 @@ static void put_stars(struct line *l, struct tt_b64 *b64)
 static bool put_redacted(struct line *l, const char *text, size_t len, int depth,
 			 struct tt_b64 *b64)
 {
-	size_t kept = kept_len(l, text, len), at = 0, start = 0, end = 0;
+	size_t kept = event_kept_len(l, text, len), at = 0, start = 0, end = 0;
 	bool valid = true;
 
 	while (at < kept) {
@@ -110,7 +85,7 @@ static bool put_argv(struct line *l, const char *block, size_t len, int depth, s
 		if (b64 && !first)
 			tt_b64_put(b64, &l->o, "", 1);
 		else if (!b64 && !first)
-			put_lit(l, ", ");
+			PUT(l, ", ");
 		if (!b64)
 			put_lit(l, quote);
 		l->limit = room;
@@ -157,7 +132,7 @@ static void put_arg(struct line *l, const struct event *ev, unsigned i, char let
 	switch (letter) {
 	case 'd':
 		if (arg->num == AT_FDCWD)
-			put_lit(l, "AT_FDCWD");
+			PUT(l, "AT_FDCWD");
 		else
 			put_fd(&l->o, arg->num);
 		return;
@@ -236,7 +211,7 @@ static void put_arg(struct line *l, const struct event *ev, unsigned i, char let
 		break;
 	}
 	if (arg->absent)
-		put_lit(l, "NULL");
+		PUT(l, "NULL");
 	else if (letter == 'v')
 		valid = put_argv(l, arg->data, arg->len, 2, NULL);
 	else if (letter == 'a')
@@ -258,13 +233,22 @@ static void put_args(struct line *l, const struct event *ev)
 {
 	const char *layout = event_call_info(ev->call)->layout;
 	bool first = true;
+	size_t at;
 
 	for (unsigned i = 0; layout[i]; i++) {
 		if (is_left_out(&ev->args[i], layout[i]))
 			continue;
-		put_lit(l, first ? "\"" : ", \"");
+		if (!first)
+			PUT(l, ", ");
+		PUT(l, "\"");
+		at = l->o.len;
 		put_arg(l, ev, i, layout[i]);
-		put_lit(l, "\"");
+		if (layout[i] == 'p' || layout[i] == 'x') {
+			l->said = (struct event_text){ev->args[i].data, ev->args[i].len};
+			l->said_at = at;
+			l->said_end = l->o.len;
+		}
+		PUT(l, "\"");
 		first = false;
 	}
 }
@@ -277,7 +261,7 @@ static void put_args_raw(struct line *l, const struct event *ev)
 
 	if (!l->bad)
 		return;
-	put_lit(l, ", \"args_raw\": [");
+	PUT(l, ", \"args_raw\": [");
 	for (unsigned i = 0; layout[i]; i++) {
 		const struct event_arg *arg = &ev->args[i];
 		struct tt_b64 b64 = {{0}, 0};
@@ -285,13 +269,13 @@ static void put_args_raw(struct line *l, const struct event *ev)
 		if (is_left_out(arg, layout[i]))
 			continue;
 		if (!first)
-			put_lit(l, ", ");
+			PUT(l, ", ");
 		first = false;
 		if (!(l->bad & 1u << i)) {
-			put_lit(l, "null");
+			PUT(l, "null");
 			continue;
 		}
-		put_lit(l, "\"");
+		PUT(l, "\"");
 		if (layout[i] == 'v')
 			(void)put_argv(l, arg->data, arg->len, 1, &b64);
 		else if (layout[i] == 'a')
@@ -299,16 +283,9 @@ static void put_args_raw(struct line *l, const struct event *ev)
 		else
 			(void)put_redacted(l, arg->data, arg->len, 1, &b64);
 		tt_b64_end(&b64, &l->o);
-		put_lit(l, "\"");
+		PUT(l, "\"");
 	}
-	put_lit(l, "]");
-}
-
-static void put_key(struct line *l, const char *key)
-{
-	put_lit(l, ", \"");
-	put_lit(l, key);
-	put_lit(l, "\": ");
+	PUT(l, "]");
 }
 
 static void put_text_key(struct line *l, const char *key, const struct event_text *t)
@@ -316,135 +293,71 @@ static void put_text_key(struct line *l, const char *key, const struct event_tex
 	if (!t->data)
 		return;
 	put_key(l, key);
-	put_lit(l, "\"");
+	PUT(l, "\"");
 	(void)put_redacted(l, t->data, t->len, 1, NULL);
-	put_lit(l, "\"");
-}
-
-/* Ids and names that the kernel or we gave: nothing in them is a secret. */
-static void put_id_key(struct line *l, const char *key, const struct event_text *t)
-{
-	if (!t->data)
-		return;
-	put_key(l, key);
-	put_lit(l, "\"");
-	(void)tt_out_json(&l->o, t->data, kept_len(l, t->data, t->len), 1);
-	put_lit(l, "\"");
+	PUT(l, "\"");
 }
 
 static void put_str_key(struct line *l, const char *key, const char *value)
 {
 	put_key(l, key);
-	put_lit(l, "\"");
+	PUT(l, "\"");
 	put_lit(l, value);
-	put_lit(l, "\"");
-}
-
-static void put_u64_key(struct line *l, const char *key, uint64_t v)
-{
-	put_key(l, key);
-	/*
-	 * a count that the workload made up must not make the line unreadable: readers have 63 bits
-	 */
-	tt_out_u64(&l->o, v < INT64_MAX ? v : INT64_MAX);
-}
-
-static void put_pid_key(struct line *l, const char *key, int32_t v)
-{
-	if (v)
-		put_u64_key(l, key, (uint32_t)v);
-}
-
-static void put_span(struct line *l, const struct event_span *s)
-{
-	char text[TT_UUID_TEXT_LEN + 1];
-
-	if (s->text.data) {
-		put_lit(l, "\"");
-		(void)tt_out_json(&l->o, s->text.data, kept_len(l, s->text.data, s->text.len), 1);
-		put_lit(l, "\"");
-	} else if (tt_uuid_is_nil(&s->id)) {
-		put_lit(l, "null");
-	} else {
-		tt_uuid_text(text, &s->id);
-		put_lit(l, "\"spn_");
-		put_lit(l, text);
-		put_lit(l, "\"");
-	}
+	PUT(l, "\"");
 }
 
 /* Tables of fixed-size text: no pointers, no relocations. */
-static const char type_names[][8] = {"syscall", "process", "denied", "sample",
-				     "gap",     "run",     "notice"};
 static const char act_names[][9] = {"start", "exit", "replaced"};
 static const char how_names[][7] = {"launch", "fork", "vfork", "spawn", "exec"};
-static const char components[][10] = {"telemetry", "recorder", "recorder"};
 
 static void put_head(struct line *l, const struct event *ev)
 {
-	char ts[TT_TIME_TEXT_LEN + 1];
-	const char *call = "";
-
+	event_put_time(l, ev);
+	event_put_origin(l, ev);
 	if (ev->type == EVENT_SYSCALL)
-		call = event_call_info(ev->call)->name;
+		put_lit(l, event_call_info(ev->call)->name);
 	else if (ev->type == EVENT_PROCESS)
-		call = act_names[ev->act];
-	tt_time_text(ts, ev->ts_ns);
-	put_lit(l, "{\"ts\": \"");
-	put_lit(l, ts);
-	put_lit(l, "\"");
-	put_str_key(l, "event_type", type_names[ev->type]);
-	put_id_key(l, "session_id", &ev->ids->session);
-	put_key(l, "span_id");
-	put_span(l, &ev->span);
-	put_key(l, "parent_span");
-	put_span(l, &ev->parent);
-	put_str_key(l, "component", components[ev->source]);
-	put_str_key(l, "syscall", call);
-	put_key(l, "args");
-	put_lit(l, "[");
+		put_lit(l, act_names[ev->act]);
+	PUT(l, "\", \"args\": [");
 	if (ev->type == EVENT_SYSCALL)
 		put_args(l, ev);
-	put_lit(l, "]");
-	put_key(l, "result");
+	PUT(l, "], \"result\": ");
 	if (ev->has_result)
 		tt_out_i64(&l->o, ev->result);
 	else
-		put_lit(l, "null");
-	put_u64_key(l, "elapsed_us", ev->elapsed_ns / TT_NS_PER_US);
+		PUT(l, "null");
+	PUT_KEY(l, "elapsed_us");
+	tt_out_u64(&l->o, ev->elapsed_ns / TT_NS_PER_US);
 }
 
 static void put_common(struct line *l, const struct event *ev)
 {
-	const char *error = event_errno_name(ev->error);
-
 	if (ev->error) {
-		put_key(l, "error");
-		put_lit(l, "\"");
+		const char *error = event_errno_name(ev->error);
+
+		PUT(l, ", \"error\": \"");
 		if (error)
 			put_lit(l, error);
 		else
 			tt_out_i64(&l->o, ev->error);
-		put_lit(l, "\"");
+		PUT(l, "\"");
 	}
 	if (ev->has_seq)
-		put_u64_key(l, "seq", ev->seq);
-	put_pid_key(l, "pid", ev->pid);
-	put_pid_key(l, "ppid", ev->ppid);
-	put_pid_key(l, "tid", ev->tid);
-	put_pid_key(l, "ns_pid", ev->ns_pid);
-	put_id_key(l, "comm", &ev->comm);
-	put_id_key(l, "run_id", &ev->ids->run);
-	put_id_key(l, "world_id", &ev->ids->world);
-	put_id_key(l, "agent_id", &ev->ids->agent);
-	put_id_key(l, "policy_id", &ev->ids->policy);
-	if (ev->source == EVENT_FROM_PRELOAD) {
-		put_str_key(l, "sensor", "preload");
-		put_str_key(l, "standing", "declared");
-	} else if (ev->source == EVENT_FROM_PROC) {
-		put_str_key(l, "sensor", "proc");
-		put_str_key(l, "standing", "observed");
-	}
+		event_put_u64_key(l, "seq", ev->seq);
+	event_put_ids(l, ev);
+}
+
+/* Most paths are said as they were passed: then they have been looked through once. */
+static void put_path_text(struct line *l, const char *key, const struct event_text *path)
+{
+	put_key(l, key);
+	PUT(l, "\"");
+	if (l->said.data && l->said.len == path->len &&
+	    memcmp(l->said.data, path->data, path->len) == 0 && !tt_out_is_full(&l->o))
+		tt_out_mem(&l->o, l->o.buf + l->said_at, l->said_end - l->said_at);
+	else
+		(void)put_redacted(l, path->data, path->len, 1, NULL);
+	PUT(l, "\"");
 }
 
 /* Paths are joined in the work space first: the escaper needs them whole. */
@@ -453,6 +366,10 @@ static void put_path_key(struct line *l, const struct event *ev, int which, cons
 	struct event_text text = {l->path_buf, 0};
 	struct tt_out o;
 
+	if (!which && ev->joined.data) {
+		put_path_text(l, key, &ev->joined);
+		return;
+	}
 	tt_out_init(&o, l->path_buf, l->path_cap);
 	if (!event_put_path(ev, which, &o))
 		return;
@@ -463,7 +380,7 @@ static void put_path_key(struct line *l, const struct event *ev, int which, cons
 		return;
 	}
 	text.len = o.len;
-	put_text_key(l, key, &text);
+	put_path_text(l, key, &text);
 }
 
 /* What the path means depends on where the process stands, or on what its "/" is. */
@@ -520,7 +437,7 @@ static void put_answers(struct line *l, const char *block, size_t len)
 			return;
 		put_lit(l, at ? ", \"" : "\"");
 		(void)put_addr_json(l, &arg, NULL);
-		put_lit(l, "\"");
+		PUT(l, "\"");
 		at += 1 + arg.len;
 	}
 }
@@ -531,17 +448,17 @@ static void put_addresses(struct line *l, const struct event *ev)
 	const struct event_arg *arg = at ? &ev->args[at - event_call_info(ev->call)->layout] : NULL;
 
 	if (arg && !arg->absent && arg->len) {
-		put_key(l, "addr");
-		put_lit(l, "\"");
+		PUT_KEY(l, "addr");
+		PUT(l, "\"");
 		(void)put_addr_json(l, arg, NULL);
-		put_lit(l, "\"");
+		PUT(l, "\"");
 	}
 	if (!event_call_looks_up(ev->call))
 		return;
-	put_key(l, "answers");
-	put_lit(l, "[");
+	PUT_KEY(l, "answers");
+	PUT(l, "[");
 	put_answers(l, ev->extra.data, ev->extra.len);
-	put_lit(l, "]");
+	PUT(l, "]");
 }
 
 static void put_counts(struct line *l, const struct event_fd_counts *n)
@@ -551,7 +468,7 @@ static void put_counts(struct line *l, const struct event_fd_counts *n)
 
 	for (unsigned i = 0; i < 4; i++)
 		if (values[i])
-			put_u64_key(l, names[i], values[i]);
+			event_put_u64_key(l, names[i], values[i]);
 }
 
 /* The counts of one fd that was closed. */
@@ -580,18 +497,18 @@ static void put_open_fds(struct line *l, const struct event *ev)
 			continue;
 		}
 		if (any)
-			put_lit(l, ", {\"fd\": ");
+			PUT(l, ", {\"fd\": ");
 		else
-			put_lit(l, ", \"open_fds\": [{\"fd\": ");
+			PUT(l, ", \"open_fds\": [{\"fd\": ");
 		any = true;
 		tt_out_i64(&l->o, fd.fd);
 		if (ev->fd_path && ev->fd_path(ev->fd_path_of, fd.fd, &path))
 			put_text_key(l, "path", &path);
 		put_counts(l, &fd.counts);
-		put_lit(l, "}");
+		PUT(l, "}");
 	}
 	if (any)
-		put_lit(l, "]");
+		PUT(l, "]");
 }
 
 static void put_process(struct line *l, const struct event *ev)
@@ -602,26 +519,26 @@ static void put_process(struct line *l, const struct event *ev)
 		put_str_key(l, "how", how_names[ev->how]);
 		put_text_key(l, "exe", &ev->exe);
 		if (ev->argv.data) {
-			put_key(l, "argv");
+			PUT_KEY(l, "argv");
 			(void)put_argv(l, ev->argv.data, ev->argv.len, 1, NULL);
 		}
 		put_text_key(l, "cwd", &ev->cwd);
 		if (ev->root_unknown || ev->root.len)
 			put_str_key(l, "path_basis", ev->root_unknown ? "unresolved" : "tracked");
 	} else if (ev->act == EVENT_ACT_EXIT) {
-		put_key(l, "exit_code");
+		PUT_KEY(l, "exit_code");
 		if (ev->exit_code >= 0)
 			tt_out_i64(&l->o, ev->exit_code);
 		else
-			put_lit(l, "null");
+			PUT(l, "null");
 		if (ev->signal) {
-			put_key(l, "signal");
-			put_lit(l, "\"");
+			PUT_KEY(l, "signal");
+			PUT(l, "\"");
 			if (name)
 				put_lit(l, name);
 			else
 				tt_out_i64(&l->o, ev->signal);
-			put_lit(l, "\"");
+			PUT(l, "\"");
 		}
 	}
 	if (ev->act != EVENT_ACT_START)
@@ -630,16 +547,16 @@ static void put_process(struct line *l, const struct event *ev)
 
 static void put_gap(struct line *l, const struct event *ev)
 {
-	put_id_key(l, "reason", &ev->reason);
+	event_put_id_key(l, "reason", &ev->reason);
 	if (ev->gap_count_known)
-		put_u64_key(l, "count", ev->gap_count);
+		event_put_u64_key(l, "count", ev->gap_count);
 	else
-		put_lit(l, ", \"count\": null");
+		PUT(l, ", \"count\": null");
 	if (ev->gap_at_least)
-		put_lit(l, ", \"at_least\": true");
+		PUT(l, ", \"at_least\": true");
 	if (ev->gap_has_range) {
-		put_u64_key(l, "seq_from", ev->gap_from);
-		put_u64_key(l, "seq_to", ev->gap_to);
+		event_put_u64_key(l, "seq_from", ev->gap_from);
+		event_put_u64_key(l, "seq_to", ev->gap_to);
 	}
 }
 
@@ -647,36 +564,36 @@ static void put_sample(struct line *l, const struct event *ev)
 {
 	uint64_t tenths = (uint64_t)(ev->cpu_percent * 10 + 0.5);
 
-	put_key(l, "cpu_percent");
+	PUT_KEY(l, "cpu_percent");
 	tt_out_u64(&l->o, tenths / 10);
 	tt_out_char(&l->o, '.');
 	tt_out_u64(&l->o, tenths % 10);
-	put_u64_key(l, "memory_kb", ev->memory_kb);
-	put_u64_key(l, "processes", ev->processes);
-	put_u64_key(l, "read_syscalls", ev->read_syscalls);
-	put_u64_key(l, "write_syscalls", ev->write_syscalls);
+	event_put_u64_key(l, "memory_kb", ev->memory_kb);
+	event_put_u64_key(l, "processes", ev->processes);
+	event_put_u64_key(l, "read_syscalls", ev->read_syscalls);
+	event_put_u64_key(l, "write_syscalls", ev->write_syscalls);
 }
 
 static void put_run(struct line *l, const struct event *ev)
 {
 	bool is_end = ev->exit_reason.data != NULL;
 
-	put_id_key(l, "phase", &ev->phase);
+	event_put_id_key(l, "phase", &ev->phase);
 	put_text_key(l, "program", &ev->program);
 	if (ev->argv.data) {
-		put_key(l, "argv");
+		PUT_KEY(l, "argv");
 		(void)put_argv(l, ev->argv.data, ev->argv.len, 1, NULL);
 	}
 	put_text_key(l, "cwd", &ev->cwd);
-	put_id_key(l, "profile", &ev->profile);
-	put_id_key(l, "version", &ev->version);
-	put_id_key(l, "exit_reason", &ev->exit_reason);
+	event_put_id_key(l, "profile", &ev->profile);
+	event_put_id_key(l, "version", &ev->version);
+	event_put_id_key(l, "exit_reason", &ev->exit_reason);
 	if (is_end) {
-		put_key(l, "exit_code");
+		PUT_KEY(l, "exit_code");
 		if (ev->exit_code >= 0)
 			tt_out_i64(&l->o, ev->exit_code);
 		else
-			put_lit(l, "null");
+			PUT(l, "null");
 	} else {
 		put_str_key(l, "schema", "telltale.event/1");
 	}
@@ -691,16 +608,16 @@ static void put_tail(struct line *l, const struct event *ev)
 		if (event_call_execs(ev->call))
 			put_open_fds(l, ev);
 		if (l->cut)
-			put_lit(l, ", \"truncated\": true");
+			PUT(l, ", \"truncated\": true");
 		if (ev->in_flight)
-			put_lit(l, ", \"in_flight\": true");
+			PUT(l, ", \"in_flight\": true");
 		if (ev->raw)
 			put_str_key(l, "via", "syscall");
 		if (event_blinds(ev))
 			put_str_key(l, "coverage", "reduced: io_uring");
 		put_args_raw(l, ev);
 	}
-	put_id_key(l, "traceparent", &ev->ids->traceparent);
+	event_put_id_key(l, "traceparent", &ev->ids->traceparent);
 	switch (ev->type) {
 	case EVENT_PROCESS:
 		put_process(l, ev);
@@ -718,7 +635,7 @@ static void put_tail(struct line *l, const struct event *ev)
 		put_run(l, ev);
 		break;
 	case EVENT_NOTICE:
-		put_id_key(l, "reason", &ev->reason);
+		event_put_id_key(l, "reason", &ev->reason);
 		put_text_key(l, "message", &ev->message);
 		break;
 	case EVENT_SYSCALL:
@@ -726,8 +643,8 @@ static void put_tail(struct line *l, const struct event *ev)
 		break;
 	}
 	if (l->cut && ev->type != EVENT_SYSCALL)
-		put_lit(l, ", \"truncated\": true");
-	put_lit(l, "}\n");
+		PUT(l, ", \"truncated\": true");
+	PUT(l, "}\n");
 }
 
 static uint32_t argument_limit, line_limit;
@@ -750,6 +667,8 @@ int event_format(const struct event *ev, char *buf, size_t cap)
 		tt_out_init(&l.o, buf, line_cap < wanted ? line_cap : wanted);
 		l.cut = false;
 		l.bad = 0;
+		l.said.data = NULL;
+		l.ready = l.limit >= READY_LIMIT_MIN ? ev->ready : NULL;
 		put_head(&l, ev);
 		put_common(&l, ev);
 		put_tail(&l, ev);

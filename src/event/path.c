@@ -176,11 +176,19 @@ bool event_path_is_sink(const char *path, size_t len)
 	return len && path[0] == '/' && is_sink(&j);
 }
 
+/* What begins like this is neither quiet nor a sink, however it goes on. */
+static bool begins_elsewhere(const char *path, size_t len)
+{
+	return len > 1 && path[0] == '/' && !strchr("pds./", path[1]);
+}
+
 bool event_path_is_noise(const char *base, size_t base_len, const char *path, size_t len,
 			 bool writes)
 {
 	struct joined j = {.base = base, .rest = path, .rest_len = len};
 
+	if (begins_elsewhere(path, len))
+		return false;
 	if (!len || path[0] != '/')
 		j.base_len = climb(base, base_len, &j.rest, &j.rest_len);
 	join(&j);

@@ -49,10 +49,11 @@ static char fold(char c)
 
 /* clang-format off */
 static const unsigned char kinds[256] = {
-	['0' ... '9'] = IN_NAME, ['A' ... 'Z'] = IN_NAME, ['a' ... 'z'] = IN_NAME,
-	['-'] = IN_NAME, ['_'] = IN_NAME,
-	['A'] = IN_NAME | BEGINS, ['B'] = IN_NAME | BEGINS, ['b'] = IN_NAME | BEGINS,
-	['g'] = IN_NAME | BEGINS, ['s'] = IN_NAME | BEGINS, ['x'] = IN_NAME | BEGINS,
+	['0' ... '9'] = IN_NAME, ['C' ... 'Z'] = IN_NAME, ['-'] = IN_NAME, ['_'] = IN_NAME,
+	['a'] = IN_NAME, ['c' ... 'f'] = IN_NAME, ['h' ... 'r'] = IN_NAME,
+	['t' ... 'w'] = IN_NAME, ['y' ... 'z'] = IN_NAME,
+	['A' ... 'B'] = IN_NAME | BEGINS, ['b'] = IN_NAME | BEGINS, ['g'] = IN_NAME | BEGINS,
+	['s'] = IN_NAME | BEGINS, ['x'] = IN_NAME | BEGINS,
 	['='] = ENDS_NAME, [':'] = ENDS_NAME | COLON, ['"'] = ENDS_NAME, ['\''] = ENDS_NAME,
 	['\\'] = ENDS_NAME, [' '] = ENDS_NAME, ['\t'] = ENDS_NAME, ['\n'] = ENDS_NAME,
 	['\r'] = ENDS_NAME,

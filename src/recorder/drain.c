@@ -297,7 +297,7 @@ static void follow_cwd(struct recorder_span *s, const struct event *ev)
 static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 {
 	struct recorder_span *s = span_of(t, ev);
-	char bufs[2][EVENT_PATH_MAX];
+	char bufs[2][EVENT_PATH_MAX], joined[EVENT_PATH_MAX];
 	bool noise;
 
 	if (!s)
@@ -314,6 +314,7 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 		forget_looked_up(ev);
 	}
 	recorder_resolve_fds(t, s, ev, flags, bufs);
+	recorder_resolve_path(ev, joined);
 	if (event_call_execs(ev->call))
 		note_exec(s, ev, flags);
 	if (flags & RING_FLAG_NO_ROOM)

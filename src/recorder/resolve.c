@@ -132,6 +132,16 @@ void recorder_resolve_fds(const struct recorder_track *t, struct recorder_span *
 	}
 }
 
+void recorder_resolve_path(struct event *ev, char buf[EVENT_PATH_MAX])
+{
+	struct tt_out o;
+
+	tt_out_init(&o, buf, EVENT_PATH_MAX);
+	/* what does not fit is left to those who have more room */
+	if (event_put_path(ev, 0, &o) && !tt_out_is_full(&o))
+		ev->joined = (struct event_text){buf, o.len};
+}
+
 bool recorder_resolve_is_noise(const struct recorder_span *s, const struct event *ev,
 			       uint32_t flags)
 {
@@ -168,10 +178,6 @@ static bool has_path(enum event_call call)
 
 static void opened(struct recorder_span *s, const struct event *ev, bool quiet)
 {
-	char path[EVENT_PATH_MAX];
-	struct event_text text = {path, 0};
-	struct tt_out o;
-
 	if (ev->call == EVENT_CALL_freopen || ev->call == EVENT_CALL_freopen64) {
 		if (ev->args[0].absent)
 			return; /* the same file in another mode */
@@ -181,13 +187,10 @@ static void opened(struct recorder_span *s, const struct event *ev, bool quiet)
 		recorder_fds_put(&s->fds, ev->result, NULL, quiet, asks_cloexec(ev));
 		return;
 	}
-	tt_out_init(&o, path, sizeof(path));
-	if (!event_put_path(ev, 0, &o) || tt_out_is_full(&o)) {
+	if (ev->joined.data)
+		recorder_fds_put(&s->fds, ev->result, &ev->joined, quiet, asks_cloexec(ev));
+	else
 		recorder_fds_remove(&s->fds, ev->result);
-		return;
-	}
-	text.len = o.len;
-	recorder_fds_put(&s->fds, ev->result, &text, quiet, asks_cloexec(ev));
 }
 
 static void copied(struct recorder_span *s, const struct event *ev)

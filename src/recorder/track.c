@@ -36,6 +36,17 @@ uint64_t recorder_track_now(void)
 	return tt_clock_ns(CLOCK_REALTIME);
 }
 
+static struct event_ready *ready_of(struct recorder_track *t, const struct recorder_span *s)
+{
+	struct recorder_ready *r = &t->ready[s->id.b[15] % TT_ARRAY_SIZE(t->ready)];
+
+	if (!tt_uuid_equal(&r->span, &s->id)) {
+		r->span = s->id;
+		r->ready.text_len = 0;
+	}
+	return &r->ready;
+}
+
 void recorder_track_put(struct recorder_track *t, struct event *ev, const struct recorder_span *s)
 {
 	ev->ids = &t->ids;
@@ -48,6 +59,9 @@ void recorder_track_put(struct recorder_track *t, struct event *ev, const struct
 		}
 		if (!ev->comm.data && s->comm[0])
 			ev->comm = (struct event_text){s->comm, strlen(s->comm)};
+		/* only a start brings a comm of its own */
+		if (ev->type == EVENT_SYSCALL)
+			ev->ready = ready_of(t, s);
 	}
 	recorder_output_event(t->out, ev);
 }
@@ -185,6 +199,7 @@ struct recorder_span *recorder_track_begin(struct recorder_track *t, const struc
 		t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
 		return NULL;
 	}
+	ready_of(t, s)->text_len = 0;
 	recorder_track_bind(s, p);
 	t->spans++;
 	if (how != EVENT_HOW_EXEC)

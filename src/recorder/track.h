@@ -49,6 +49,11 @@ struct recorder_track {
 	size_t arena_len;
 	struct recorder_entry *entries;
 	size_t entry_count;
+	/* what the lines of a span have in common; by the last byte of its id */
+	struct recorder_ready {
+		struct tt_uuid span;
+		struct event_ready ready;
+	} ready[64];
 	/* of an image that nobody spoke of, at the last look */
 	bool slot_suspect[RING_SLOTS];
 	uint64_t refused_seen; /* refusals at the last look at the slots */
