@@ -391,7 +391,6 @@ static void process_batch(struct recorder_track *t)
 		on_record(t, &t->entries[i]);
 	t->entry_count = 0;
 	t->arena_len = 0;
-	recorder_output_flush(t->out);
 }
 
 /* Whether nobody will write into this lane any more. */
@@ -548,7 +547,6 @@ size_t recorder_track_drain(struct recorder_track *t)
 		end_dead(t);
 	recorder_track_end_gone(t, false);
 	recorder_track_unheard(t, false);
-	if (dead || taken)
-		recorder_output_flush(t->out);
+	recorder_output_tick(t->out);
 	return taken;
 }

@@ -11,8 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define OUTPUT_BUF \
-	(EVENT_LINE_MAX + EVENT_BUF_MAX) /* room for one more line behind a full write's worth */
+#include "base/time.h"
+
+#define WRITE_BYTES (512u << 10) /* one write(2) of many lines: a page of each costs more */
+#define OUTPUT_BUF  (WRITE_BYTES + EVENT_BUF_MAX) /* room for one more line behind that */
+#define HELD_NS     (50 * TT_NS_PER_MS)           /* lines wait for others no longer than this */
 
 struct recorder_output {
 	char folder[PATH_MAX];
@@ -21,7 +24,7 @@ struct recorder_output {
 	bool torn;     /* the last write was short: the next begins with a newline */
 	uint64_t lost; /* lines, whole or cut off */
 	int lost_errno;
-	uint64_t pending_lines;
+	uint64_t flushed_ns; /* CLOCK_MONOTONIC */
 	size_t len;
 	char buf[OUTPUT_BUF];
 };
@@ -138,48 +141,41 @@ int recorder_output_open(struct recorder_output **ret, const char *dir, const ch
 	return 0;
 }
 
+/* Whole lines in one write: a reader that follows sees few halves. */
 void recorder_output_flush(struct recorder_output *o)
 {
-	size_t at = 0;
+	ssize_t n = 0;
 
-	while (at < o->len) {
-		size_t chunk = o->len - at;
-		ssize_t n;
+	if (o->len && o->torn && write(o->fd, "\n", 1) == 1)
+		o->torn = false;
+	if (o->len)
+		do
+			n = write(o->fd, o->buf, o->len);
+		while (n < 0 && errno == EINTR);
+	if (n != (ssize_t)o->len) {
+		/* what got through has its newline; a line that was cut off is lost */
+		size_t at = n > 0 ? (size_t)n : 0;
 
-		/*
-		 * whole lines only, at most EVENT_LINE_MAX bytes: a reader that follows sees no
-		 * halves
-		 */
-		if (chunk > EVENT_LINE_MAX) {
-			const char *nl = memrchr(o->buf + at, '\n', EVENT_LINE_MAX);
-
-			chunk = nl ? (size_t)(nl - (o->buf + at)) + 1 : EVENT_LINE_MAX;
-		}
-		if (o->torn && write(o->fd, "\n", 1) == 1)
-			o->torn = false;
-		n = write(o->fd, o->buf + at, chunk);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n != (ssize_t)chunk) {
-			o->lost_errno = n < 0 ? errno : ENOSPC;
-			o->torn = n > 0;
-			/*
-			 * which of the pending lines got through is not worth a guess: all of the
-			 * chunk count
-			 */
-			for (const char *p = o->buf + at; p < o->buf + at + chunk; p++)
-				o->lost += *p == '\n';
-		}
-		at += chunk;
+		o->lost_errno = n < 0 ? errno : ENOSPC;
+		o->torn = at ? o->buf[at - 1] != '\n' : o->torn;
+		for (; at < o->len; at++)
+			o->lost += o->buf[at] == '\n';
 	}
 	o->len = 0;
+	o->flushed_ns = tt_clock_ns(CLOCK_MONOTONIC);
+}
+
+void recorder_output_tick(struct recorder_output *o)
+{
+	if (o->len && tt_clock_ns(CLOCK_MONOTONIC) - o->flushed_ns >= HELD_NS)
+		recorder_output_flush(o);
 }
 
 void recorder_output_event(struct recorder_output *o, const struct event *ev)
 {
 	int n;
 
-	if (o->len >= EVENT_LINE_MAX)
+	if (o->len >= WRITE_BYTES)
 		recorder_output_flush(o);
 	n = event_format(ev, o->buf + o->len, sizeof(o->buf) - o->len);
 	if (n > 0) {

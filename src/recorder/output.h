@@ -21,13 +21,16 @@ void recorder_output_free(struct recorder_output *o);
 TT_DEFINE_FREEP(struct recorder_output *, recorder_output_free)
 
 /*
- * recorder_output_event - add one line. It reaches the file at the next flush, or when 64 KiB have
- * come together.
+ * recorder_output_event - add one line. It reaches the file at the next flush, or when half a MiB
+ * has come together.
  */
 void recorder_output_event(struct recorder_output *o, const struct event *ev);
 
 /* recorder_output_flush - write what is pending; lines are never parted between two writes */
 void recorder_output_flush(struct recorder_output *o);
+
+/* recorder_output_tick - the same, if something has been pending for 50 ms: call often */
+void recorder_output_tick(struct recorder_output *o);
 
 /*
  * recorder_output_lost - lines that the file did not take (full disk, ...), and the errno of the

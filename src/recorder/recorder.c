@@ -256,7 +256,7 @@ static void on_timer(struct recorder_run_state *r)
 	    (now_ns() - r->sampler.last_ns >= r->sampler.period_ms * TT_NS_PER_MS / 2 ||
 	     !r->sampler.count)) {
 		recorder_sampler_take(&r->sampler, &r->track);
-		recorder_output_flush(r->out);
+		recorder_output_tick(r->out);
 	}
 }
 
