@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define TT_UUID_TEXT_LEN 36
 
@@ -30,22 +31,18 @@ void tt_uuid_text(char text[TT_UUID_TEXT_LEN + 1], const struct tt_uuid *u);
  */
 bool tt_uuid_parse(struct tt_uuid *ret, const char *text, size_t len);
 
-static inline bool tt_uuid_is_nil(const struct tt_uuid *u)
-{
-	uint8_t any = 0;
-
-	for (int i = 0; i < 16; i++)
-		any |= u->b[i];
-	return any == 0;
-}
-
 static inline bool tt_uuid_equal(const struct tt_uuid *a, const struct tt_uuid *b)
 {
-	uint8_t diff = 0;
+	uint64_t x[2], y[2];
 
-	for (int i = 0; i < 16; i++)
-		diff |= a->b[i] ^ b->b[i];
-	return diff == 0;
+	memcpy(x, a, sizeof(x));
+	memcpy(y, b, sizeof(y));
+	return !((x[0] ^ y[0]) | (x[1] ^ y[1]));
+}
+
+static inline bool tt_uuid_is_nil(const struct tt_uuid *u)
+{
+	return tt_uuid_equal(u, &(struct tt_uuid){{0}});
 }
 
 #endif

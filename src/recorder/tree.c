@@ -48,9 +48,11 @@ static struct recorder_span **span_chain(struct recorder_tree *t, const struct t
 
 struct recorder_span *recorder_span_find(struct recorder_tree *t, const struct tt_uuid *id)
 {
+	if (t->last && tt_uuid_equal(&t->last->id, id))
+		return t->last;
 	for (struct recorder_span *s = *span_chain(t, id); s; s = s->next)
 		if (tt_uuid_equal(&s->id, id))
-			return s;
+			return t->last = s;
 	return NULL;
 }
 
@@ -95,6 +97,8 @@ void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s)
 	while (*at != s)
 		at = &(*at)->next;
 	*at = s->next;
+	if (t->last == s)
+		t->last = NULL;
 	t->span_count--;
 	free(s->parent_text);
 	free(s->cwd);

@@ -73,6 +73,7 @@ struct recorder_tree {
 	uint64_t hash_key[2];
 	uint32_t span_count;
 	struct recorder_span *spans[4096];
+	struct recorder_span *last; /* the one found last: most records follow one of the same */
 	struct recorder_process *processes[1024];
 	struct recorder_process live; /* list head of all processes */
 	struct recorder_fds_room fds_room;

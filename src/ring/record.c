@@ -3,6 +3,7 @@
 #include "ring/consumer.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 /* The argument at @at; false if it does not lie within @end. */
@@ -36,6 +37,7 @@ static struct event_text text_of(const struct event_arg *arg)
 static int call_event(const struct ring_record *r, struct event *ev)
 {
 	const char *at = (const char *)(r + 1), *end = (const char *)r + r->size;
+	const char *layout;
 	unsigned argc;
 	bool unused;
 
@@ -43,14 +45,19 @@ static int call_event(const struct ring_record *r, struct event *ev)
 		return -EBADMSG;
 	ev->type = EVENT_SYSCALL;
 	ev->call = (enum event_call)r->call;
-	argc = (unsigned)strlen(event_call_info(ev->call)->layout);
-	for (unsigned i = 0; i < argc; i++) {
+	layout = event_call_info(ev->call)->layout;
+	for (argc = 0; layout[argc]; argc++) {
+		unsigned i = argc;
+
 		if (!take_arg(&at, end, &ev->args[i], &unused))
 			return -EBADMSG;
 		/* an fd has a path only if the sensor looked one up */
-		if (!ev->args[i].len && strchr("df", event_call_info(ev->call)->layout[i]))
+		if (!ev->args[i].len && (layout[i] == 'd' || layout[i] == 'f'))
 			ev->args[i].data = NULL;
 	}
+	/* who looks at an fd looks at the path behind it */
+	if (argc < EVENT_ARGS_MAX)
+		ev->args[argc] = (struct event_arg){.data = NULL};
 	/* a close has counts only where there are any */
 	if (event_call_has_extra(ev->call) && !(event_call_closes(ev->call) && r->argc == argc)) {
 		struct event_arg extra;
@@ -117,7 +124,9 @@ int ring_record_event(const struct ring_consumer *c, const struct ring_taken *t,
 {
 	const struct ring_record *r = &t->record;
 
-	memset(ret, 0, sizeof(*ret));
+	/* a call's arguments are written one by one: nobody looks at others */
+	memset(ret, 0, offsetof(struct event, args));
+	memset(&ret->result, 0, sizeof(*ret) - offsetof(struct event, result));
 	ret->source = EVENT_FROM_PRELOAD;
 	ring_record_times(c, r, &ret->ts_ns, &ret->elapsed_ns);
 	ret->pid = t->who.pid;
