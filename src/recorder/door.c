@@ -64,7 +64,7 @@ static bool hand_over(int to, int ring_fd)
 	return sendmsg(to, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
 }
 
-void recorder_door_serve(struct recorder_door *d, const struct recorder_track *t, int ring_fd)
+void recorder_door_serve(struct recorder_door *d, struct recorder_track *t, int ring_fd)
 {
 	for (int i = 0; i < SERVE_MAX; i++) {
 		TT_CLEANUP(tt_closep)

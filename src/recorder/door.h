@@ -25,6 +25,6 @@ void recorder_door_close(struct recorder_door *d);
  * Each gets @ring_fd or nothing, and is hung up on at once: nobody can make the recorder wait, or
  * hold one of its fds.
  */
-void recorder_door_serve(struct recorder_door *d, const struct recorder_track *t, int ring_fd);
+void recorder_door_serve(struct recorder_door *d, struct recorder_track *t, int ring_fd);
 
 #endif

@@ -213,7 +213,8 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 		recorder_text_set(&s->exe, ev->exe.data, ev->exe.len);
 	if (ev->cwd.data || s->root_unknown)
 		recorder_text_set(&s->cwd, s->root_unknown ? NULL : ev->cwd.data, ev->cwd.len);
-	if (t->ring)
+	/* the fork half of a spawn has none */
+	if (t->ring && s->how != EVENT_HOW_SPAWN)
 		s->slot = ring_slot_find(t->ring, &s->id);
 	t->events++;
 	recorder_track_put(t, ev, s);
@@ -475,6 +476,8 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 
 		if (!ring_lane_look(t->ring, lane, &st))
 			continue;
+		if (st.bytes > t->fullest)
+			t->fullest = st.bytes;
 		whole = take_lane(t, lane, false, &st);
 		if (whole)
 			dead = owner_is_dead(t, &st) || image_is_gone(t, &st);
@@ -534,6 +537,7 @@ size_t recorder_track_drain(struct recorder_track *t)
 	size_t taken = 0;
 
 	t->pass++;
+	t->fullest = 0;
 	t->realtime_offset = tt_clock_ns(CLOCK_REALTIME) - tt_clock_ns(CLOCK_MONOTONIC);
 	/* each pass takes up to an arena's worth; the workload cannot keep us here for ever */
 	t->walks_left = WALKS_MAX;

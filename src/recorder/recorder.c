@@ -27,9 +27,8 @@
 #include "recorder/run_internal.h"
 
 #define SAMPLE_MS      100
-#define POLL_BUSY_MS   1
-#define POLL_IDLE_MS   2
-#define BUSY_PASSES    50   /* polls without a record until we call it idle */
+#define POLL_MIN_MS    1
+#define POLL_MAX_MS    4    /* in which the fastest program there is fills half a lane */
 #define KILL_AFTER_MS  5000 /* between TERM and KILL after a time-out */
 #define ORPHAN_KILL_MS 2000 /* between TERM and KILL for what outlived the command */
 #define KILL_WALK_MAX  (1u << 16)
@@ -328,16 +327,27 @@ static void dispatch(struct recorder_run_state *r, const struct epoll_event *e)
 		on_pidfd(r, e->data.ptr);
 }
 
+/*
+ * When to look at the ring again. Each look takes a CPU from somebody, a late one finds a lane
+ * full: so that at the pace of the last one it will be about an eighth.
+ */
+static int next_poll_ms(int wait_ms, uint32_t fullest)
+{
+	if (fullest > RING_LANE_BYTES / 4)
+		wait_ms /= 2;
+	else if (fullest < RING_LANE_BYTES / 8)
+		wait_ms++;
+	return wait_ms < POLL_MIN_MS ? POLL_MIN_MS : wait_ms > POLL_MAX_MS ? POLL_MAX_MS : wait_ms;
+}
+
 int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 {
-	unsigned idle = 0;
+	int poll_ms = POLL_MIN_MS;
 
 	r->phase = RUN_RUNNING;
 	on_children(r); /* what ended before we listened */
 	while (r->phase != RUN_DONE) {
-		int wait_ms = !r->track.ring       ? SAMPLE_MS
-			      : idle < BUSY_PASSES ? POLL_BUSY_MS
-						   : POLL_IDLE_MS;
+		int wait_ms = r->track.ring ? poll_ms : SAMPLE_MS;
 		struct epoll_event e;
 		/* one at a time: handling one may free what another points to */
 		int n = epoll_wait(r->epoll_fd, &e, 1, wait_ms);
@@ -347,10 +357,8 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 		if (n > 0)
 			dispatch(r, &e);
 		on_deaths(r);
-		if (recorder_track_drain(&r->track))
-			idle = 0;
-		else
-			idle += idle < BUSY_PASSES;
+		(void)recorder_track_drain(&r->track);
+		poll_ms = next_poll_ms(poll_ms, r->track.fullest);
 		on_deadlines(r);
 		if (r->phase == RUN_ORPHANS && r->opts->orphans == RECORDER_ORPHANS_LEAVE)
 			break;

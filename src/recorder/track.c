@@ -74,12 +74,20 @@ bool recorder_track_is_foreign(const struct recorder_track *t, pid_t pid)
 	return false;
 }
 
-bool recorder_track_is_ours(const struct recorder_track *t, pid_t pid)
+/* One that was found to be ours, and whose number nobody else can have got since. */
+static bool is_known(struct recorder_track *t, pid_t pid)
+{
+	const struct recorder_process *p = recorder_process_find(&t->tree, pid);
+
+	return p && p->pid == pid && !recorder_process_is_gone(p);
+}
+
+bool recorder_track_is_ours(struct recorder_track *t, pid_t pid)
 {
 	for (int i = 0; i < ANCESTRY_MAX && pid > 1; i++) {
 		struct recorder_stat st;
 
-		if (pid == t->root)
+		if (pid == t->root || is_known(t, pid))
 			return true;
 		if (recorder_track_is_foreign(t, pid))
 			return false;
@@ -144,8 +152,8 @@ static bool counts_as_we_do(struct recorder_track *t, pid_t own_ppid)
 struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid,
 						pid_t own_ppid)
 {
+	bool verified, nobody;
 	struct recorder_process *p;
-	bool verified;
 	pid_t pid;
 
 	if (own_pid <= 0)
@@ -153,11 +161,11 @@ struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t 
 	p = recorder_process_find(&t->tree, own_pid);
 	if (p)
 		return p;
-	verified = !t->own_pid_namespace && recorder_track_is_ours(t, own_pid);
+	nobody = !t->own_pid_namespace && kill(own_pid, 0) < 0 && errno == ESRCH;
+	verified = !nobody && !t->own_pid_namespace && recorder_track_is_ours(t, own_pid);
 	if (verified)
 		pid = own_pid;
-	else if (!t->own_pid_namespace && kill(own_pid, 0) < 0 && errno == ESRCH &&
-		 counts_as_we_do(t, own_ppid))
+	else if (nobody && counts_as_we_do(t, own_ppid))
 		pid = own_pid; /* so quick that it is gone */
 	else if (t->walks_left) {
 		t->walks_left--;
@@ -274,15 +282,17 @@ static void account(struct recorder_track *t, struct recorder_span *s)
 		return;
 	if (s->torn)
 		put_gap(t, s, RECORDER_GAP_KILLED, s->torn, true, true);
+	/* the fork half of a spawn never has one: to find none takes a look at all of them */
+	if (s->how == EVENT_HOW_SPAWN)
+		return;
 	if (s->slot < 0)
 		s->slot = ring_slot_find(t->ring, &s->id);
 	if (s->slot < 0) {
-		/* the fork half of a spawn never has one; any other image without lost its count */
+		/* an image without one lost its count */
 		ring_consumer_refused(t->ring, &refused, &no_slot);
-		t->no_slot += s->how != EVENT_HOW_SPAWN;
-		if (s->how != EVENT_HOW_SPAWN)
-			put_gap(t, s, no_slot ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_SCRIBBLED, 0,
-				false, false);
+		t->no_slot++;
+		put_gap(t, s, no_slot ? RECORDER_GAP_NO_ROOM : RECORDER_GAP_SCRIBBLED, 0, false,
+			false);
 		return;
 	}
 	ring_slot_release(t->ring, (uint32_t)s->slot, &lost);
@@ -410,22 +420,32 @@ void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid,
 	}
 }
 
-bool recorder_track_status(const struct recorder_process *p, int *ret_status)
+/* The kernel knows once the process is reaped. */
+static bool status_of_reaped(const struct recorder_process *p, int *ret_status)
 {
 	struct pidfd_info_v0 info = {.mask = PIDFD_INFO_EXIT_BIT};
+
+	if (ioctl(p->pidfd, PIDFD_GET_INFO_V0, &info) < 0 || !(info.mask & PIDFD_INFO_EXIT_BIT))
+		return false;
+	*ret_status = info.exit_code;
+	return true;
+}
+
+bool recorder_track_status(const struct recorder_process *p, int *ret_status)
+{
 	struct recorder_stat st;
 
+	if (p->pidfd < 0)
+		return false;
+	/* most are reaped by their parents at once, and a look into /proc costs more */
+	if (status_of_reaped(p, ret_status))
+		return true;
 	/* the look at the pidfd comes second: not reaped by then, the figures were its own */
 	if (p->pid && recorder_stat_read(p->pid, &st) == 0 && !recorder_process_is_gone(p)) {
 		*ret_status = st.exit_status;
 		return st.state == 'Z' || st.state == 'X';
 	}
-	if (p->pidfd >= 0 && ioctl(p->pidfd, PIDFD_GET_INFO_V0, &info) == 0 &&
-	    (info.mask & PIDFD_INFO_EXIT_BIT)) {
-		*ret_status = info.exit_code;
-		return true;
-	}
-	return false;
+	return status_of_reaped(p, ret_status);
 }
 
 /* All records of the dead process have been taken. */

@@ -64,6 +64,7 @@ struct recorder_track {
 	size_t early_count;
 	struct recorder_span *gone; /* replaced images, to be ended after one more pass */
 	uint64_t pass;
+	uint32_t fullest; /* bytes that the fullest lane held in the last drain */
 
 	/* figures for run.json */
 	uint64_t events, spans, spans_preload, spans_blinded, processes;
@@ -112,7 +113,7 @@ bool recorder_track_is_foreign(const struct recorder_track *t, pid_t pid);
  * recorder_track_is_ours - whether @pid hangs below the recorder: a pid that a workload names may
  * be anybody's
  */
-bool recorder_track_is_ours(const struct recorder_track *t, pid_t pid);
+bool recorder_track_is_ours(struct recorder_track *t, pid_t pid);
 
 /* recorder_track_finish - the run is over: end every span that has no end yet */
 void recorder_track_finish(struct recorder_track *t);

@@ -116,6 +116,9 @@ bool ring_lane_look(struct ring_consumer *c, uint32_t lane, struct ring_lane_sta
 		return false;
 	c->head[lane] = __atomic_load_n(&l->head, __ATOMIC_ACQUIRE);
 	memset(ret, 0, sizeof(*ret));
+	ret->bytes = c->head[lane] - c->tail[lane] < RING_LANE_BYTES
+			     ? (uint32_t)(c->head[lane] - c->tail[lane])
+			     : RING_LANE_BYTES;
 	ret->state = state == RING_CLAIMED ? RING_CLAIMED : RING_CLOSED;
 	if (__atomic_load_n(&l->who.pid, __ATOMIC_ACQUIRE))
 		memcpy(&ret->who, &l->who, sizeof(ret->who));

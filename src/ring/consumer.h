@@ -45,6 +45,7 @@ struct ring_lane_state {
 	enum ring_state state;
 	struct ring_who
 		who;    /* as the owner said; pid 0: claimed a moment ago, he has not said it */
+	uint32_t bytes; /* that it held at the look */
 	bool blocked;   /* stopped at a call in flight or at a record being written */
 	bool scribbled; /* contents made no sense: what was pending in it is lost */
 	/* records whose writing was cut off by their owner's death, at least; never reset here */
