@@ -28,7 +28,7 @@ static inline uint64_t tt_clock_ns(clockid_t clock)
  */
 void tt_time_text(char text[TT_TIME_TEXT_LEN + 1], uint64_t ns);
 
-/* tt_time_put_fraction - the nine digits of it, behind the dot: the rest is the same for a second */
+/* tt_time_put_fraction - the nine digits behind the dot: the rest is the same for a second */
 #define TT_TIME_FRACTION_AT 20
 void tt_time_put_fraction(char *p, unsigned ns);
 

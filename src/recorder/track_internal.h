@@ -59,7 +59,7 @@ void recorder_track_end(struct recorder_track *t, struct recorder_process *p);
 void recorder_resolve_fds(const struct recorder_track *t, struct recorder_span *s, struct event *ev,
 			  uint32_t flags, char bufs[2][EVENT_PATH_MAX]);
 
-/* recorder_resolve_path - join the path of a call once for all who ask for it; @buf: where it lies */
+/* recorder_resolve_path - join the path of a call once, for all who ask; @buf: where it lies */
 void recorder_resolve_path(struct event *ev, char buf[EVENT_PATH_MAX]);
 
 /* recorder_resolve_is_noise - whether the call makes no line; its paths are resolved */
