@@ -145,6 +145,11 @@ static bool counts_as_we_do(struct recorder_track *t, pid_t own_ppid)
 	return own_ppid == t->root || (parent && parent->pid == parent->own_pid);
 }
 
+static bool is_nobody(pid_t pid)
+{
+	return kill(pid, 0) < 0 && errno == ESRCH;
+}
+
 /*
  * A process that called itself @own_pid, verified to be one of the run's; NULL for what is no pid:
  * those below zero are processes retired.
@@ -152,8 +157,8 @@ static bool counts_as_we_do(struct recorder_track *t, pid_t own_ppid)
 struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid,
 						pid_t own_ppid)
 {
-	bool verified, nobody;
 	struct recorder_process *p;
+	bool verified, gone;
 	pid_t pid;
 
 	if (own_pid <= 0)
@@ -161,11 +166,13 @@ struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t 
 	p = recorder_process_find(&t->tree, own_pid);
 	if (p)
 		return p;
-	nobody = !t->own_pid_namespace && kill(own_pid, 0) < 0 && errno == ESRCH;
-	verified = !nobody && !t->own_pid_namespace && recorder_track_is_ours(t, own_pid);
+	/* before the look into /proc, which costs more, and after it: it may have ended meanwhile */
+	gone = !t->own_pid_namespace && is_nobody(own_pid);
+	verified = !gone && !t->own_pid_namespace && recorder_track_is_ours(t, own_pid);
+	gone |= !verified && !t->own_pid_namespace && is_nobody(own_pid);
 	if (verified)
 		pid = own_pid;
-	else if (nobody && counts_as_we_do(t, own_ppid))
+	else if (gone && counts_as_we_do(t, own_ppid))
 		pid = own_pid; /* so quick that it is gone */
 	else if (t->walks_left) {
 		t->walks_left--;
