@@ -22,6 +22,14 @@ static void numbers(void)
 	CHECK_STR(done(), "0");
 	tt_out_u64(&o, UINT64_MAX);
 	CHECK_STR(done(), "18446744073709551615");
+	for (uint64_t v = 1, n = 0; n < 20; v *= 10, n++)
+		for (uint64_t near = v - 1; near <= v + 1; near++) {
+			char want[24];
+
+			(void)snprintf(want, sizeof(want), "%llu", (unsigned long long)near);
+			tt_out_u64(&o, near);
+			CHECK_STR(done(), want);
+		}
 	tt_out_i64(&o, INT64_MIN);
 	CHECK_STR(done(), "-9223372036854775808");
 	tt_out_i64(&o, INT64_MAX);
@@ -77,6 +85,25 @@ static void json(void)
 	JSON("\xc0\xaf", 1, false, "\xef\xbf\xbd\xef\xbf\xbd");
 }
 
+/* Text is looked at in pieces: what must be escaped lies in each of them, and at their edges. */
+static void json_anywhere(void)
+{
+	static const char *const rows[][2] = {{"\"", "\\\""},           {"\\", "\\\\"},
+					      {"\x1f", "\\u001f"},      {"\x7f", "\\u007f"},
+					      {"\xff", "\xef\xbf\xbd"}, {"\xc3\xa9", "\xc3\xa9"}};
+	char bytes[80], want[120];
+
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++)
+		for (int before = 0; before < 35; before++)
+			for (int after = 0; after < 35; after++) {
+				(void)snprintf(bytes, sizeof(bytes), "%*s%s%*s", before, "",
+					       rows[row][0], after, "");
+				(void)snprintf(want, sizeof(want), "%*s%s%*s", before, "",
+					       rows[row][1], after, "");
+				check_json(bytes, strlen(bytes), 1, row != 4, want);
+			}
+}
+
 static void every_size(void)
 {
 	static const char in[] = "a\"\n\x01\xc3\xa9\xff";
@@ -118,6 +145,7 @@ int main(void)
 {
 	TAP_RUN(numbers);
 	TAP_RUN(json);
+	TAP_RUN(json_anywhere);
 	TAP_RUN(every_size);
 	TAP_RUN(whole_or_nothing);
 	return tap_done();

@@ -440,6 +440,99 @@ static void gaps_and_runs(void)
 	json_decref(j);
 }
 
+/* The same event with and without what was made before. */
+static void check_ready(struct event *ev, struct event_ready *ready)
+{
+	static char plain[EVENT_BUF_MAX];
+	int n, want;
+
+	ev->ready = NULL;
+	want = event_format(ev, plain, sizeof(plain));
+	ev->ready = ready;
+	for (int i = 0; i < 2; i++) {
+		n = event_format(ev, line, EVENT_BUF_MAX);
+		CHECK_INT(n, want);
+		CHECK(n > 0 && memcmp(line, plain, (size_t)n) == 0);
+	}
+}
+
+static void ready_lines(void)
+{
+	static const struct event_ids all = {{"ses", 3}, {"run", 3}, {"w\"", 2},
+					     {"a", 1},   {"p", 1},   {"t", 1}};
+	static char big[EVENT_LINE_MAX];
+	struct event_ready ready = {0};
+	struct event ev = {
+		.type = EVENT_SYSCALL,
+		.ids = &all,
+		.call = EVENT_CALL_open,
+		.args = {{.data = "/a/b", .len = 4}, {.num = O_RDONLY}, {.absent = true}},
+		.ts_ns = 1756907714921517011,
+		.span = {.id = {{1, 2, 3}}},
+		.comm = {"cat", 3},
+		.has_result = true,
+		.result = 3};
+
+	memset(big, 'x', sizeof(big));
+	check_ready(&ev, &ready);
+	CHECK(ready.text_len > 0);
+	for (int i = 0; i < 64; i++) {
+		ev.pid = i & 1 ? 7 : 0;
+		ev.ppid = i & 2 ? 8 : 0;
+		ev.tid = i & 4 ? 9 : 7;
+		ev.ns_pid = i & 8 ? 2 : 0;
+		ev.source = i & 16 ? EVENT_FROM_PROC : EVENT_FROM_PRELOAD;
+		ev.error = i & 32 ? ENOENT : 0;
+		ev.ts_ns += i % 3 ? 1 : 999999999;
+		ev.has_seq = i % 2;
+		check_ready(&ev, &ready);
+	}
+	/* a line that must be shortened, ids and all; the next one is whole again */
+	ev.args[0] = (struct event_arg){.data = big, .len = sizeof(big)};
+	check_ready(&ev, &ready);
+	ev.args[0] = (struct event_arg){.data = "b", .len = 1};
+	check_ready(&ev, &ready);
+	event_format_configure(2, 0);
+	check_ready(&ev, &ready);
+	event_format_configure(0, 0);
+	/* no room in what is kept */
+	ev.comm = (struct event_text){big, 2000};
+	ready.text_len = 0;
+	check_ready(&ev, &ready);
+	CHECK_INT(ready.text_len, 0);
+}
+
+/* A path that is said as it was passed is taken over, secrets and all; one that was joined is not. */
+static void paths_said_twice(void)
+{
+	static const char *const rows[][3] = {
+		/* passed, joined (NULL: nobody did before), and what the line says */
+		{"/a/token=x", NULL, "\"args\": [\"/a/token=***\", \"O_RDONLY\"]"},
+		{"/a/token=x", NULL, "\"path\": \"/a/token=***\""},
+		{"/a\"b", NULL, "\"path\": \"/a\\\"b\""},
+		{"b", NULL, "\"path\": \"/cwd/b\""},
+		{"/a//b", NULL, "\"path\": \"/a/b\""},
+		{"/a//b", "/a/b", "\"path\": \"/a/b\""},
+		{"b", "/x/b", "\"path\": \"/x/b\""},
+		{"b", "/x/token=y", "\"path\": \"/x/token=***\""},
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct event ev = {.type = EVENT_SYSCALL,
+				   .ids = &ids,
+				   .call = EVENT_CALL_open,
+				   .args = {{.data = rows[i][0], .len = strlen(rows[i][0])},
+					    {.num = O_RDONLY},
+					    {.absent = true}},
+				   .cwd = {"/cwd", 4}};
+
+		if (rows[i][1])
+			ev.joined = (struct event_text){rows[i][1], strlen(rows[i][1])};
+		json_decref(parse(&ev));
+		CHECK(strstr(line, rows[i][2]) != NULL);
+	}
+}
+
 int main(void)
 {
 	TAP_RUN(secrets_in_argv);
@@ -452,5 +545,7 @@ int main(void)
 	TAP_RUN(every_size);
 	TAP_RUN(other_types);
 	TAP_RUN(gaps_and_runs);
+	TAP_RUN(ready_lines);
+	TAP_RUN(paths_said_twice);
 	return tap_done();
 }

@@ -230,6 +230,34 @@ static void linear(void)
 	}
 }
 
+/* A text is looked at in pieces: what is to be found lies in each of them, and across their edges. */
+static void anywhere(void)
+{
+	static const char *const rows[][2] = {
+		{"ghp_0123456789abcdef", "***"},  {"glpat-0123456789abcd", "***"},
+		{"github_pat_0123456789", "***"}, {"xoxb-0123456789abcdef", "***"},
+		{"AKIA0123456789ABCDEF", "***"},  {"ASIA0123456789AB", "***"},
+		{"sk-ant-012345678", "***"},      {"token=x", "token=***"},
+		{"h://u:p@h", "h://u:***@h"},
+	};
+	char text[160], want[160];
+
+	for (size_t row = 0; row < sizeof(rows) / sizeof(rows[0]); row++)
+		for (int before = 0; before < 50; before++)
+			for (int after = 0; after < 50; after++) {
+				(void)snprintf(
+					text, sizeof(text), "%.*s/%s/%.*s", before,
+					"/high/glib/git/sk/AWAIT/xorg/shell/usr/share/doc/gh",
+					rows[row][0], after,
+					"/high/glib/git/sk/AWAIT/xorg/shell/usr/share/doc/gh");
+				(void)snprintf(
+					want, sizeof(want), "%.*s/%s%s%.*s", before, text,
+					rows[row][1], row == 7 ? "" : "/", row == 7 ? 0 : after,
+					"/high/glib/git/sk/AWAIT/xorg/shell/usr/share/doc/gh");
+				CHECK_STR(redact(text), want);
+			}
+}
+
 int main(void)
 {
 	TAP_RUN(goes);
@@ -238,6 +266,7 @@ int main(void)
 	TAP_RUN(flags);
 	TAP_RUN(flag_values);
 	TAP_RUN(configure);
+	TAP_RUN(anywhere);
 	TAP_RUN(linear);
 	return tap_done();
 }

@@ -121,6 +121,65 @@ static void what_the_disk_refuses_is_counted(void)
 	recorder_output_free(o);
 }
 
+static void what_fits_is_not_lost(void)
+{
+	struct event_ids ids = {.session = {"s", 1}};
+	struct event ev = sample_event(&ids, "short");
+	struct recorder_output *o = NULL;
+	struct rlimit old, tiny;
+	static char text[10000];
+	struct tt_err err;
+	int fd, num, lines = 0;
+	ssize_t n;
+
+	CHECK_INT(recorder_output_open(&o, below("fits"), "id", "u", &err), 0);
+	(void)signal(SIGXFSZ, SIG_IGN);
+	(void)getrlimit(RLIMIT_FSIZE, &old);
+	tiny = old;
+	tiny.rlim_cur = 1000;
+	(void)setrlimit(RLIMIT_FSIZE, &tiny);
+	for (int i = 0; i < 10; i++)
+		recorder_output_event(o, &ev);
+	recorder_output_flush(o);
+	(void)setrlimit(RLIMIT_FSIZE, &old);
+	fd = open(recorder_output_trace_path(o), O_RDONLY | O_CLOEXEC);
+	n = read(fd, text, sizeof(text));
+	CHECK_INT(n, 1000);
+	for (ssize_t i = 0; i < n; i++)
+		lines += text[i] == '\n';
+	CHECK(lines > 0 && lines < 10);
+	CHECK_INT(recorder_output_lost(o, &num), (uint64_t)(10 - lines));
+	/* the next one begins on a line of its own, at the next tick or at once */
+	recorder_output_event(o, &ev);
+	recorder_output_flush(o);
+	n = read(fd, text, sizeof(text));
+	CHECK(n > 1 && text[0] == '\n' && text[1] == '{' && text[n - 1] == '\n');
+	(void)close(fd);
+	recorder_output_free(o);
+}
+
+static void lines_do_not_wait_for_ever(void)
+{
+	struct event_ids ids = {.session = {"s", 1}};
+	struct event ev = sample_event(&ids, "short");
+	struct recorder_output *o = NULL;
+	struct tt_err err;
+	struct stat st;
+
+	CHECK_INT(recorder_output_open(&o, below("tick"), "id", "u", &err), 0);
+	recorder_output_flush(o);
+	recorder_output_event(o, &ev);
+	for (int i = 0; i < 500; i++) {
+		recorder_output_tick(o);
+		CHECK_INT(stat(recorder_output_trace_path(o), &st), 0);
+		if (st.st_size)
+			break;
+		(void)usleep(10000);
+	}
+	CHECK(st.st_size > 0);
+	recorder_output_free(o);
+}
+
 int main(void)
 {
 	int status;
@@ -133,6 +192,8 @@ int main(void)
 	TAP_RUN(a_file_in_the_way_is_named);
 	TAP_RUN(lines_come_whole);
 	TAP_RUN(what_the_disk_refuses_is_counted);
+	TAP_RUN(what_fits_is_not_lost);
+	TAP_RUN(lines_do_not_wait_for_ever);
 	status = tap_done();
 	(void)snprintf(command, sizeof(command), "rm -rf '%s'", folder);
 	if (system(command) != 0)

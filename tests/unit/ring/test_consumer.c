@@ -198,6 +198,14 @@ static void directory(void)
 	CHECK(ring_lane_look(consumer, RING_LANES - 1, &state));
 	CHECK_INT(state.state, RING_CLOSED);
 	CHECK(ring_lane_look(consumer, 0, &state));
+	CHECK_INT(state.bytes, 0);
+	producer.lanes[0].head += 64;
+	CHECK(ring_lane_look(consumer, 0, &state));
+	CHECK_INT(state.bytes, 64);
+	producer.lanes[0].head += UINT64_MAX / 2;
+	CHECK(ring_lane_look(consumer, 0, &state));
+	CHECK_INT(state.bytes, RING_LANE_BYTES);
+	producer.lanes[0].head -= UINT64_MAX / 2 + 64;
 	CHECK(state.who.pid == 7 && state.who.tid == 8);
 	CHECK(!ring_lane_look(consumer, 1, &state));
 	producer.header->slot_hint = UINT64_MAX - 1;
