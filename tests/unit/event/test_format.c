@@ -514,6 +514,7 @@ static void paths_said_twice(void)
 		{"/a//b", NULL, "\"path\": \"/a/b\""},
 		{"/a//b", "/a/b", "\"path\": \"/a/b\""},
 		{"b", "/x/b", "\"path\": \"/x/b\""},
+		{"/y/b", "/x/b", "\"path\": \"/x/b\""},
 		{"b", "/x/token=y", "\"path\": \"/x/token=***\""},
 	};
 
