@@ -487,6 +487,15 @@ static void ready_lines(void)
 		ev.has_seq = i % 2;
 		check_ready(&ev, &ready);
 	}
+	/* one thing at a time */
+	for (int i = 0; i < 12; i++) {
+		int32_t *const ids_of[] = {&ev.pid, &ev.ppid, &ev.tid, &ev.ns_pid};
+
+		*ids_of[i % 4] += 1000;
+		check_ready(&ev, &ready);
+	}
+	ev.source = EVENT_FROM_PRELOAD;
+	check_ready(&ev, &ready);
 	/* a line that must be shortened, ids and all; the next one is whole again */
 	ev.args[0] = (struct event_arg){.data = big, .len = sizeof(big)};
 	check_ready(&ev, &ready);
