@@ -342,8 +342,10 @@ static void put_common(struct line *l, const struct event *ev)
 			tt_out_i64(&l->o, ev->error);
 		PUT(l, "\"");
 	}
-	if (ev->has_seq)
-		event_put_u64_key(l, "seq", ev->seq);
+	if (ev->has_seq) {
+		PUT_KEY(l, "seq");
+		tt_out_u64(&l->o, ev->seq < INT64_MAX ? ev->seq : INT64_MAX);
+	}
 	event_put_ids(l, ev);
 }
 

@@ -157,9 +157,13 @@ void event_put_ids(struct line *l, const struct event *ev)
 {
 	const struct event_ready *r = l->ready;
 
+	/* the number of the thread stands between what is made once */
 	if (r && is_of(r, ev)) {
 		tt_out_mem(&l->o, r->text + r->pids_at, (size_t)(r->names_at - r->pids_at));
-		put_pid_key(l, "tid", ev->tid);
+		if (ev->tid) {
+			PUT_KEY(l, "tid");
+			tt_out_u64(&l->o, (uint32_t)ev->tid);
+		}
 		tt_out_mem(&l->o, r->text + r->names_at, (size_t)(r->text_len - r->names_at));
 		return;
 	}
