@@ -166,7 +166,7 @@ struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t 
 	p = recorder_process_find(&t->tree, own_pid);
 	if (p)
 		return p;
-	/* before the look into /proc, which costs more, and after it: it may have ended meanwhile */
+	/* before the look into /proc, which costs more, and after it: it may have ended by then */
 	gone = !t->own_pid_namespace && is_nobody(own_pid);
 	verified = !gone && !t->own_pid_namespace && recorder_track_is_ours(t, own_pid);
 	gone |= !verified && !t->own_pid_namespace && is_nobody(own_pid);

@@ -511,7 +511,7 @@ static void ready_lines(void)
 	CHECK_INT(ready.text_len, 0);
 }
 
-/* A path that is said as it was passed is taken over, secrets and all; one that was joined is not. */
+/* A path said as it was passed is taken over, secrets and all; one that was joined is not. */
 static void paths_said_twice(void)
 {
 	static const char *const rows[][3] = {

@@ -230,7 +230,7 @@ static void linear(void)
 	}
 }
 
-/* A text is looked at in pieces: what is to be found lies in each of them, and across their edges. */
+/* A text is looked at in pieces: what is to be found lies in each, and across their edges. */
 static void anywhere(void)
 {
 	static const char *const rows[][2] = {
