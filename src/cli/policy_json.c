@@ -78,7 +78,8 @@ static json_t *mounts_json(const struct policy *p)
 		(void)json_array_append_new(
 			a,
 			json_pack("{s:s, s:o, s:o, s:o, s:o, s:b}", "kind", kinds[m->kind], "from",
-				  m->from, "to", m->to, "size", number_or_null(m->bytes, 0), "mode",
+				  cli_policy_text_json(m->from), "to", cli_policy_text_json(m->to),
+				  "size", number_or_null(m->bytes, 0), "mode",
 				  m->kind == POLICY_MOUNT_TMPFS ? json_integer(m->mode)
 								: json_null(),
 				  "optional", m->optional));
