@@ -11,8 +11,8 @@
 json_t *cli_policy_json(const struct policy *p);
 
 /*
- * cli_policy_text_json - a string: paths and values need not be UTF-8, JSON must; what is not becomes
- * U+FFFD. null for NULL.
+ * cli_policy_text_json - a string: paths and values need not be UTF-8, JSON must; what is not
+ * becomes U+FFFD. null for NULL.
  */
 json_t *cli_policy_text_json(const char *text);
 
