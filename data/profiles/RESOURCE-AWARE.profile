@@ -68,6 +68,7 @@ deny EPERM socketpair when domain != AF_UNIX
 # Nothing that is set-user-id is left behind in the folder, which others may share.
 deny EPERM chmod fchmod fchmodat fchmodat2 when mode & S_ISUID != 0
 deny EPERM open openat when mode & S_ISUID != 0 and flags & O_CREAT != 0
+deny EPERM open openat when mode & S_ISUID != 0 and flags & O_TMPFILE == O_TMPFILE
 deny EPERM mknod mknodat when mode & S_ISUID != 0
 deny EPERM creat when mode & S_ISUID != 0
 

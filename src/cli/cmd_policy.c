@@ -42,9 +42,11 @@ struct listed {
 static void show_listed(const struct listed *l, json_t *all)
 {
 	if (all) {
-		(void)json_array_append_new(all, json_pack("{s:s, s:s?, s:s, s:s?}", "name",
-							   l->name, "summary", l->summary, "from",
-							   l->from, "error", l->wrong));
+		(void)json_array_append_new(all, json_pack("{s:o, s:o, s:o, s:o}", "name",
+							   cli_policy_text_json(l->name), "summary",
+							   cli_policy_text_json(l->summary), "from",
+							   cli_policy_text_json(l->from), "error",
+							   cli_policy_text_json(l->wrong)));
 		return;
 	}
 	printf("%-16s ", l->name);
@@ -307,7 +309,8 @@ static void explain_json(const struct policy *p, int nr, const uint64_t args[6])
 	(void)json_object_set_new(j, "number", json_integer(nr));
 	if (rule >= 0 && policy_rule_text(p, (size_t)rule, &text) == 0) {
 		(void)json_object_set_new(j, "rule", json_string(text));
-		(void)json_object_set_new(j, "file", json_string(p->rule_places[rule].file));
+		(void)json_object_set_new(j, "file",
+					  cli_policy_text_json(p->rule_places[rule].file));
 		(void)json_object_set_new(j, "line", json_integer(p->rule_places[rule].line));
 	} else {
 		(void)json_object_set_new(j, "rule", json_null());

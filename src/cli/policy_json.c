@@ -7,14 +7,37 @@
 #include <sys/resource.h>
 
 #include "base/compiler.h"
+#include "base/out.h"
+#include "base/utf8.h"
 
-/* Object and array functions of jansson that steal take NULL for a failure: the caller sees it. */
+json_t *cli_policy_text_json(const char *text)
+{
+	char buf[8192];
+	struct tt_out o;
+
+	if (!text)
+		return json_null();
+	tt_out_init(&o, buf, sizeof(buf) - 1);
+	for (const unsigned char *c = (const unsigned char *)text; *c;) {
+		size_t n = tt_utf8_len(c, strlen((const char *)c));
+
+		if (n)
+			tt_out_mem(&o, c, n);
+		else
+			tt_out_str(&o, "\xef\xbf\xbd");
+		c += n ? n : 1;
+	}
+	buf[o.len] = '\0';
+	return json_string(buf);
+}
+
+/* Functions of jansson that steal take NULL for a failure: the whole is then NULL or shorter. */
 static json_t *texts(const char *const *list, size_t n)
 {
 	json_t *a = json_array();
 
 	for (size_t i = 0; i < n; i++)
-		(void)json_array_append_new(a, json_string(list[i]));
+		(void)json_array_append_new(a, cli_policy_text_json(list[i]));
 	return a;
 }
 
@@ -31,11 +54,6 @@ static json_t *bits(uint32_t set, const char *const *words)
 static json_t *number_or_null(uint64_t v, uint64_t none)
 {
 	return v == none ? json_null() : json_integer((json_int_t)v);
-}
-
-static json_t *text_or_null(const char *text)
-{
-	return text ? json_string(text) : json_null();
 }
 
 json_t *cli_policy_verdict_json(struct policy_verdict v)
@@ -59,8 +77,9 @@ static json_t *mounts_json(const struct policy *p)
 
 		(void)json_array_append_new(
 			a,
-			json_pack("{s:s, s:s?, s:s, s:o, s:o, s:b}", "kind", kinds[m->kind], "from",
-				  m->from, "to", m->to, "size", number_or_null(m->bytes, 0), "mode",
+			json_pack("{s:s, s:o, s:o, s:o, s:o, s:b}", "kind", kinds[m->kind], "from",
+				  cli_policy_text_json(m->from), "to", cli_policy_text_json(m->to),
+				  "size", number_or_null(m->bytes, 0), "mode",
 				  m->kind == POLICY_MOUNT_TMPFS ? json_integer(m->mode)
 								: json_null(),
 				  "optional", m->optional));
@@ -90,7 +109,8 @@ static json_t *landlock_json(const struct policy_landlock *l)
 
 	for (size_t i = 0; i < l->path_count; i++)
 		(void)json_array_append_new(paths,
-					    json_pack("{s:s, s:o, s:b}", "path", l->paths[i].path,
+					    json_pack("{s:o, s:o, s:b}", "path",
+						      cli_policy_text_json(l->paths[i].path),
 						      "rights", bits(l->paths[i].rights, rights),
 						      "optional", l->paths[i].optional));
 	for (size_t i = 0; i < l->port_count; i++)
@@ -150,9 +170,9 @@ static json_t *rules_json(const struct policy *p)
 			text = NULL;
 		(void)json_object_set_new(rule, "number", json_integer(p->rules[i].nr));
 		(void)json_object_set_new(rule, "call",
-					  text_or_null(policy_call_name(p->rules[i].nr)));
-		(void)json_object_set_new(rule, "rule", text_or_null(text));
-		(void)json_object_set_new(rule, "file", json_string(at->file));
+					  cli_policy_text_json(policy_call_name(p->rules[i].nr)));
+		(void)json_object_set_new(rule, "rule", cli_policy_text_json(text));
+		(void)json_object_set_new(rule, "file", cli_policy_text_json(at->file));
 		(void)json_object_set_new(rule, "line", json_integer(at->line));
 		(void)json_array_append_new(a, rule);
 		free(text);
@@ -169,12 +189,12 @@ json_t *cli_policy_json(const struct policy *p)
 	static const char *const counts[] = {"auto", "off", "ptrace"};
 	json_t *j;
 
-	j = json_pack("{s:s, s:s, s:b, s:o, s:s, s:s, s:o, s:s?, s:b, s:b, s:s}", "name", p->name,
-		      "summary", p->summary, "sandboxed", p->sandboxed, "namespaces",
-		      bits(p->namespaces, namespaces), "network", networks[p->network], "root",
-		      roots[p->root], "mounts", mounts_json(p), "hostname", p->hostname,
-		      "no_new_privs", p->no_new_privs, "learn", p->learn, "count",
-		      counts[p->count]);
+	j = json_pack("{s:o, s:o, s:b, s:o, s:s, s:s, s:o, s:o, s:b, s:b, s:s}", "name",
+		      cli_policy_text_json(p->name), "summary", cli_policy_text_json(p->summary),
+		      "sandboxed", p->sandboxed, "namespaces", bits(p->namespaces, namespaces),
+		      "network", networks[p->network], "root", roots[p->root], "mounts",
+		      mounts_json(p), "hostname", cli_policy_text_json(p->hostname), "no_new_privs",
+		      p->no_new_privs, "learn", p->learn, "count", counts[p->count]);
 	if (!j)
 		return NULL;
 	(void)json_object_set_new(j, "uid", p->uid < 0 ? json_null() : json_integer(p->uid));

@@ -96,7 +96,8 @@ const struct cli_verb cli_verbs[] = {
 		"Exit status: 0 if commands can be recorded, 1 if they cannot.\n"
 	},
 	{
-		"policy", "policy list | show PROFILE | check FILE... | explain PROFILE CALL [ARGUMENT...]",
+		"policy",
+		"policy list | show PROFILE | check FILE... | explain PROFILE CALL [ARGUMENT...]",
 		"profiles: which there are, what they say, whether they are right",
 		cli_cmd_policy,
 		"PROFILE is a name of the list, or a file with a '/' in its name: telltale-profile(5).\n"

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "policy/policy_internal.h"
 
 static void free_text(char **text)
@@ -230,11 +231,26 @@ int policy_include(struct policy_reader *r, const struct policy_word *name)
 	return policy_complain(r, name, "%s", text);
 }
 
+/* A name is shown and written to records: what is no text in it becomes "?". */
+static void clean_name(char *name)
+{
+	unsigned char *c = (unsigned char *)name;
+
+	while (*c) {
+		size_t n = tt_utf8_len(c, strlen((char *)c));
+
+		if (!n || *c < ' ' || *c == 0x7f)
+			*c = '?';
+		c += n ? n : 1;
+	}
+}
+
 static struct policy_owned *make_policy(const char *name)
 {
 	static const struct policy_limits no_limits = POLICY_LIMITS_NONE;
 	struct policy_owned *own = calloc(1, sizeof(*own));
 	const char *base = strrchr(name, '/');
+	char *name_copy;
 	size_t n;
 
 	if (!own)
@@ -245,7 +261,9 @@ static struct policy_owned *make_policy(const char *name)
 		n -= 8;
 	own->p.uid = own->p.gid = -1;
 	own->p.limits = no_limits;
-	own->p.name = policy_arena_text(&own->arena, base, n);
+	own->p.name = name_copy = policy_arena_text(&own->arena, base, n);
+	if (name_copy)
+		clean_name(name_copy);
 	return own;
 }
 

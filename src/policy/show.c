@@ -5,28 +5,51 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/utf8.h"
 #include "policy/policy_internal.h"
 
 #define COLUMNS 100
 
+/* Bytes of the character at @c; 0: it has to be written as an escape. */
+static size_t is_printable(const unsigned char *c)
+{
+	if (*c < ' ' || *c == '"' || *c == '\\' || *c == 0x7f)
+		return 0;
+	return tt_utf8_len(c, strlen((const char *)c));
+}
+
+static bool is_plain(const unsigned char *c)
+{
+	size_t n;
+
+	if (!*c || *c == '#')
+		return false;
+	for (; *c; c += n) {
+		n = is_printable(c);
+		if (!n || *c == ' ')
+			return false;
+	}
+	return true;
+}
+
 static void put_word(FILE *f, const char *word)
 {
-	bool plain = *word && *word != '#';
+	const unsigned char *c = (const unsigned char *)word;
+	size_t n;
 
-	for (const unsigned char *c = (const unsigned char *)word; *c; c++)
-		plain &= *c > ' ' && *c != '"' && *c != '\\' && *c != 0x7f;
-	if (plain) {
+	if (is_plain(c)) {
 		(void)fputs(word, f);
 		return;
 	}
 	(void)fputc('"', f);
-	for (const unsigned char *c = (const unsigned char *)word; *c; c++) {
-		if (*c == '"' || *c == '\\')
+	for (; *c; c += n ? n : 1) {
+		n = is_printable(c);
+		if (n)
+			(void)fwrite(c, 1, n, f);
+		else if (*c == '"' || *c == '\\')
 			(void)fprintf(f, "\\%c", *c);
-		else if (*c < ' ' || *c == 0x7f)
-			(void)fprintf(f, "\\x%02x", *c);
 		else
-			(void)fputc(*c, f);
+			(void)fprintf(f, "\\x%02x", *c);
 	}
 	(void)fputc('"', f);
 }

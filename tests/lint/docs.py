@@ -12,6 +12,7 @@ import lint
 
 MAN = "man/telltale.1"
 MAN_PRELOAD = "man/telltale-preload.5"
+MAN_PROFILE = "man/telltale-profile.5"
 PRELOAD = "docs/preload.md"
 TRACE = "docs/trace-format.md"
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -65,6 +66,17 @@ def check_keys():
     complaints = [f"{MAN_PRELOAD}: no '{key}'" for key in sorted(keys - said)]
     complaints += [f"{MAN_PRELOAD}: '{key}' is no key" for key in sorted(said - keys)]
     lint.point(f"{MAN_PRELOAD} names every key", complaints, len(keys))
+
+
+def check_directives():
+    """Each word that begins a line of a profile has its paragraph in the manual, each profile its name there."""
+    keys = set(re.findall(r'^\t\{"([a-z-]+)",\s', lint.read("src/policy/read.c"), re.M))
+    text = lint.read(MAN_PROFILE)
+    said = set(re.findall(r"[a-z-]+", " ".join(re.findall(r"^\.It Cm (.*)$", text, re.M))))
+    complaints = [f"{MAN_PROFILE}: no '{key}'" for key in sorted(keys - said)]
+    shipped = {os.path.basename(n)[:-8] for n in lint.tree() if re.match(r"data/profiles/[^/]+\.profile$", n)}
+    complaints += [f"{MAN_PROFILE}: no '{n}'" for n in sorted(shipped) if f".It Cm {n}\n" not in text]
+    lint.point(f"{MAN_PROFILE} names every key and profile", complaints, len(keys) + len(shipped))
 
 
 def words_of(text):
@@ -143,7 +155,7 @@ def check_man():
         lint.skip("mandoc has nothing to say", "no mandoc")
         return
     run = subprocess.run(
-        ["mandoc", "-T", "lint", "-W", "warning", MAN, MAN_PRELOAD],
+        ["mandoc", "-T", "lint", "-W", "warning", MAN, MAN_PRELOAD, MAN_PROFILE],
         cwd=lint.SOURCE,
         capture_output=True,
         text=True,
@@ -155,6 +167,7 @@ def main():
     names = lint.tree()
     check_verbs(names)
     check_keys()
+    check_directives()
     check_calls()
     check_formats()
     check_variables(names)

@@ -249,6 +249,23 @@ static void the_last_rule_wins(void)
 	policy_free(p);
 }
 
+/* Made by hand, where a mask says more than the width. */
+static void narrow_conditions_ignore_the_upper_half(void)
+{
+	const struct policy_rule rule = {
+		.nr = SYS_read,
+		.verdict = {POLICY_DENY, EIO},
+		.condition_count = 1,
+		.conditions = {{.arg = 2, .compare = POLICY_EQ, .mask = UINT64_MAX, .value = 7}},
+	};
+	const struct policy p = {
+		.name = "by hand", .filter = true, .rules = &rule, .rule_count = 1};
+	uint64_t args[6] = {0, 0, 7 | 1ULL << 40};
+
+	CHECK_INT(policy_decide(&p, SYS_read, args).err, EIO);
+	sweep(&p);
+}
+
 static void other_abis_are_killed(void)
 {
 	static const uint32_t others[] = {AUDIT_ARCH_I386, AUDIT_ARCH_ARM, AUDIT_ARCH_RISCV64, 0,
@@ -275,6 +292,7 @@ static void other_abis_are_killed(void)
 	CHECK_INT(run(g.heard, g.heard_len, INT32_MIN, args, NULL), SECCOMP_RET_KILL_PROCESS);
 	/* a call that a tracer takes away is none of another ABI */
 	CHECK_INT(run(g.heard, g.heard_len, -1, args, NULL), SECCOMP_RET_ALLOW);
+	CHECK_INT(policy_decide(p, -1, args).action, POLICY_ALLOW);
 #endif
 	done(&g);
 	policy_free(p);
@@ -399,6 +417,7 @@ int main(void)
 	TAP_RUN(shipped_filters_say_what_is_decided);
 	TAP_RUN(every_operator_and_width);
 	TAP_RUN(the_last_rule_wins);
+	TAP_RUN(narrow_conditions_ignore_the_upper_half);
 	TAP_RUN(other_abis_are_killed);
 	TAP_RUN(unknown_numbers_follow_the_default);
 	TAP_RUN(long_filters_are_right);

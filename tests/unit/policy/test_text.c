@@ -247,8 +247,7 @@ static const char *const errors[][2] = {
 	{"allow read when fd==1 or fd==2\n",
 	 "t:1:23: 'or' behind a condition: only 'and' may follow"},
 	{"allow read when fd==1 and\n", "t:1:23: a condition is missing"},
-	{"allow read when df == 1\n",
-	 "t:1:17: read has no argument 'df': did you mean 'fd'?"},
+	{"allow read when df == 1\n", "t:1:17: read has no argument 'df': did you mean 'fd'?"},
 	{"allow socket when domian == 1\n",
 	 "t:1:19: socket has no argument 'domian': did you mean 'domain'?"},
 	{"allow read when arg6 == 1\n",
@@ -595,6 +594,21 @@ static void what_is_shown_loads_to_the_same(void)
 	}
 }
 
+static void a_refusal_is_eperm_unless_said(void)
+{
+	struct policy *p = load("deny uname\ndeny-quiet getpid\nkill getuid\ndefault log\n");
+	uint64_t args[6] = {0};
+
+	CHECK_INT(policy_decide(p, policy_call_number("uname"), args).err, 1);
+	CHECK_INT(policy_decide(p, policy_call_number("getpid"), args).err, 1);
+	CHECK_INT(policy_decide(p, policy_call_number("getuid"), args).err, 0);
+	CHECK_INT(p->fallback.err, 0);
+	policy_free(p);
+	p = load("default deny\n");
+	CHECK_INT(p->fallback.err, 1);
+	policy_free(p);
+}
+
 static void rules_know_their_places(void)
 {
 	struct policy *p = load("include STRICT\n\n  deny ENOENT  uname\n");
@@ -624,6 +638,7 @@ int main(void)
 	TAP_RUN(files_and_includes);
 	TAP_RUN(a_check_tells_of_all);
 	TAP_RUN(what_is_shown_loads_to_the_same);
+	TAP_RUN(a_refusal_is_eperm_unless_said);
 	TAP_RUN(rules_know_their_places);
 	return tap_done();
 }
