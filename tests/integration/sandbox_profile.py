@@ -94,6 +94,9 @@ def ids(m):
         m.same("uid and gid inside", ["uid 1000", "gid 1001"], "id -u; id -g; id -G", "1000\n1001\n1001\n")
     m.same("uid and gid of a user namespace", ["namespaces user", "uid 1000", "gid 1001"], "id -u; id -g",
            "1000\n1001\n")
+    own = {"root": 0, "user": NOBODY, "namespace": 0}[m.name]
+    m.same("a map of oneself alone", ["namespaces user", f"uid-map 7 {own} 1", f"gid-map 8 {own} 1", "uid 7", "gid 8"],
+           "id -u; id -g", "7\n8\n")
     maps = ["namespaces user mount", "uid-map 0 100000 65536", "gid-map 0 200000 65536", "uid 0", "gid 0",
             "mount tmpfs /tmp 100000 1777"]
     if m.name != "root":
