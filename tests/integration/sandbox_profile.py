@@ -327,9 +327,9 @@ def is_alive(pid):
 def caller_dies(m):
     """Without a PID namespace, too, nothing is left: not even what has left the session and lost its parent."""
     for rules in ([], ["namespaces pid"]):
-        p = subprocess.Popen(m.line(rules or ["root keep"], "(setsid sleep 1000 & setsid sh -c 'sleep 1000; true' &); "
-                                    "sleep 0.3; echo ready; sleep 1000; true"), env=m.env, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, text=True)
+        p = subprocess.Popen(m.line(rules or ["root keep"], "(setsid sleep 60 & setsid sh -c 'sleep 60; true' &); "
+                                    "sleep 0.3; echo ready; sleep 60; true"), env=m.env, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         p.stdout.readline()
         below = descendants(p.pid)
         p.kill()
