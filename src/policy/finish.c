@@ -96,6 +96,39 @@ static int check_ids(struct policy_reader *r)
 	return 0;
 }
 
+/*
+ * /proc/PID/root of a process outside leads to the caller's files as they are, and such a process
+ * can be made to open them: what the root and mounts refuse holds only where there is none.
+ */
+static bool sees_outside(const struct policy *p)
+{
+	bool ret = p->root != POLICY_ROOT_EMPTY;
+
+	for (size_t i = 0; i < p->mount_count; i++)
+		if (strcmp(p->mounts[i].to ? p->mounts[i].to : p->mounts[i].from, "/proc") == 0)
+			ret = p->mounts[i].kind == POLICY_MOUNT_READ ||
+			      p->mounts[i].kind == POLICY_MOUNT_WRITE || p->mounts[i].optional;
+	return ret || !(p->namespaces & POLICY_NS_PID);
+}
+
+static int check_walls(struct policy_reader *r)
+{
+	const struct policy *p = r->p;
+
+	if (p->root != POLICY_ROOT_KEEP && sees_outside(p))
+		REFUSE(r, POLICY_KEY_ROOT,
+		       "/proc/PID/root of other processes leads round this root: 'namespaces +pid' "
+		       "and 'mount proc /proc'");
+	for (size_t i = 0; p->root == POLICY_ROOT_KEEP && i < p->mount_count; i++)
+		if ((p->mounts[i].kind == POLICY_MOUNT_READ ||
+		     p->mounts[i].kind == POLICY_MOUNT_HIDE) &&
+		    sees_outside(p))
+			REFUSE(r, POLICY_KEY_MOUNT,
+			       "/proc/PID/root of other processes leads round 'mount read' and "
+			       "'mount hide': 'namespaces +pid' and 'mount proc /proc'");
+	return 0;
+}
+
 static int check_namespaces(struct policy_reader *r)
 {
 	const struct policy *p = r->p;
@@ -165,6 +198,8 @@ int policy_finish(struct policy_reader *r)
 		n = check_ids(r);
 	if (n == 0)
 		n = check_namespaces(r);
+	if (n == 0)
+		n = check_walls(r);
 	if (n == 0)
 		n = check_landlock(r);
 	if (n < 0)

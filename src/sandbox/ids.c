@@ -17,6 +17,13 @@
 
 #define MAP_BYTES_MAX 4096 /* of the kernel: one write, less than a page */
 
+/* Of one's own group alone, which needs no privilege, but that groups can never be left. */
+static bool is_own_group(const struct policy *p)
+{
+	return !p->gid_map_count || (p->gid_map_count == 1 && p->gid_map[0].count == 1 &&
+				     p->gid_map[0].outside == getegid());
+}
+
 static uint32_t first_id(const struct policy_id_map *map, size_t n, int64_t asked, uint32_t own)
 {
 	if (asked >= 0)
@@ -42,7 +49,7 @@ void sandbox_plan_ids(struct sandbox_plan *plan)
 			plan->uid = first_id(p->uid_map, p->uid_map_count, p->uid, geteuid());
 		if (p->gid_map_count)
 			plan->gid = first_id(p->gid_map, p->gid_map_count, p->gid, getegid());
-		plan->drop_groups = p->gid_map_count > 0;
+		plan->drop_groups = !is_own_group(p);
 		return;
 	}
 	if (p->uid >= 0)
@@ -98,7 +105,7 @@ int sandbox_write_maps(const struct sandbox_plan *plan, pid_t pid, struct tt_err
 	 * Must come before gid_map: who can leave his groups can pass a file that is closed to
 	 * them. With a map of several he leaves them all: see sandbox_switch_ids().
 	 */
-	if (r == 0 && !p->gid_map_count)
+	if (r == 0 && is_own_group(p))
 		r = write_file(pid, "setgroups", "deny", "", err);
 	if (r == 0)
 		r = p->gid_map_count ? write_map(pid, "gid_map", p->gid_map, p->gid_map_count, err)

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each thing that a policy can ask for, seen from inside: as root, as a user and in a namespace.
 
-The policies are made of rules on the command line of sandbox_driver (sandbox_rules.c).
+The policies are made of rules on the command line of sandbox_driver (sandbox_rules.c); the last part runs telltale.
 """
+import json
 import os
 import shutil
 import signal
@@ -94,6 +95,9 @@ def ids(m):
         m.same("uid and gid inside", ["uid 1000", "gid 1001"], "id -u; id -g; id -G", "1000\n1001\n1001\n")
     m.same("uid and gid of a user namespace", ["namespaces user", "uid 1000", "gid 1001"], "id -u; id -g",
            "1000\n1001\n")
+    own = {"root": 0, "user": NOBODY, "namespace": 0}[m.name]
+    m.same("a map of oneself alone", ["namespaces user", f"uid-map 7 {own} 1", f"gid-map 8 {own} 1", "uid 7", "gid 8"],
+           "id -u; id -g", "7\n8\n")
     maps = ["namespaces user mount", "uid-map 0 100000 65536", "gid-map 0 200000 65536", "uid 0", "gid 0",
             "mount tmpfs /tmp 100000 1777"]
     if m.name != "root":
@@ -323,9 +327,9 @@ def is_alive(pid):
 def caller_dies(m):
     """Without a PID namespace, too, nothing is left: not even what has left the session and lost its parent."""
     for rules in ([], ["namespaces pid"]):
-        p = subprocess.Popen(m.line(rules or ["root keep"], "(setsid sleep 1000 & setsid sh -c 'sleep 1000; true' &); "
-                                    "sleep 0.3; echo ready; sleep 1000; true"), env=m.env, stdin=subprocess.DEVNULL,
-                             stdout=subprocess.PIPE, text=True)
+        p = subprocess.Popen(m.line(rules or ["root keep"], "(setsid sleep 60 & setsid sh -c 'sleep 60; true' &); "
+                                    "sleep 0.3; echo ready; sleep 60; true"), env=m.env, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         p.stdout.readline()
         below = descendants(p.pid)
         p.kill()
@@ -402,6 +406,61 @@ def degrade(m):
              ["make namespaces pid: No space left on device"])
 
 
+def recorded(m, profile, cmd, options=(), before=(), **more):
+    """The command under `telltale run` and a profile of that text: what came of it, and its run.json."""
+    path = os.path.join(m.home, "test.profile")
+    with open(path, "w") as f:
+        f.write(profile)
+    out = tempfile.mkdtemp(dir=m.home)
+    os.chmod(out, 0o777)
+    r = subprocess.run([*m.prefix, *before, os.path.join(os.path.dirname(m.home), "telltale"), "run", "--quiet",
+                        "--profile=" + path, "--output-dir", out, *options, "--", *cmd], env=m.env, cwd=m.home,
+                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
+                       timeout=LIMIT, **more)
+    found = [n for n in os.listdir(out) if n.startswith("run_")]
+    doc = {}
+    if found:
+        with open(os.path.join(out, found[0])) as f:
+            doc = json.load(f)
+    return r, doc
+
+
+def command_line(m):
+    """What telltale itself adds: options, the record, the library."""
+    read, write = os.pipe()
+    os.set_inheritable(write, True)
+    r, doc = recorded(m, "landlock handle write\n", ["sh", "-c", f"echo kept >&{write}"],
+                      [f"--keep-fd={write}"], pass_fds=(write,))
+    os.close(write)
+    got = os.read(read, 100)
+    os.close(read)
+    tt.check(f"{m.name}: --keep-fd", r.returncode == 0 and got == b"kept\n", f"{got} {r.stderr}")
+    for bad in ("99", "x", "-1"):
+        r, doc = recorded(m, "", ["true"], ["--keep-fd=" + bad])
+        tt.check(f"{m.name}: --keep-fd {bad} is refused", r.returncode == 125 and "--keep-fd" in r.stderr, r.stderr)
+    text = "environment listed\nenvironment pass PATH\nenvironment set A=b\n"
+    r, doc = recorded(m, text, ["sh", "-c", "env | grep -v -E '^(PWD|OLDPWD|SHLVL|_)=' | sort"])
+    tt.check(f"{m.name}: the environment of the profile, and nothing of the library",
+             r.stdout == f"A=b\nPATH={m.env['PATH']}\n", r.stdout + r.stderr)
+    tt.check(f"{m.name}: the library was there all the same", doc.get("coverage", {}).get("declared_only", 0) >= 4,
+             doc.get("coverage"))
+    tt.same(f"{m.name}: nothing is left out", doc.get("limits", {}).get("degraded"), [])
+    text = "namespaces uts\nhostname box\nenvironment drop X\n"
+    refuse = [m.refuse, "sethostname", "1", "--"]
+    r, doc = recorded(m, text, ["uname", "-n"], before=refuse)
+    tt.check(f"{m.name}: what cannot be had ends the run", r.returncode == 125 and not r.stdout
+             and doc["summary"]["exit_reason"] == "LAUNCH_FAILED", r.stdout + r.stderr)
+    r, doc = recorded(m, text, ["echo", "ran"], ["--degrade"], before=refuse)
+    line = "set the host's name: Operation not permitted"
+    tt.check(f"{m.name}: --degrade says what is left out", r.returncode == 0 and r.stdout == "ran\n"
+             and r.stderr == f"telltale: run: left out: {line}\n", f"{r.stdout} {r.stderr}")
+    tt.same(f"{m.name}: so does run.json", doc.get("limits", {}).get("degraded"), [line])
+    r, doc = recorded(m, "landlock handle write\n", ["sh", "-c", "sleep 0.1 & true; echo $$; exit 3"])
+    tt.check(f"{m.name}: a sandbox without a PID namespace: status, processes, no init among them",
+             r.returncode == 3 and doc["summary"]["exit_reason"] == "EXITED(3)" and doc["summary"]["processes"] == 2,
+             f"{r.returncode} {r.stderr} {doc.get('summary')}")
+
+
 def no_user_namespaces(scratch):
     """As in a container: an ordinary user, and no way to a namespace."""
     if os.geteuid() != 0:
@@ -438,6 +497,8 @@ def main():
         if not os.path.exists(os.path.join(PROGRAMS, name)):
             tt.skip_all(f"{name} is not built")
         shutil.copy(os.path.join(PROGRAMS, name), scratch)
+    for name in ("telltale", "libtelltale.so"):
+        shutil.copy(os.path.join(tt.BUILD, name), scratch)
     only = sys.argv[1:]
     for m in modes(scratch):
         able = subprocess.run(m.prefix + ["/bin/true"], stderr=subprocess.PIPE, text=True, check=False)
@@ -445,7 +506,7 @@ def main():
             tt.skip(m.name, "this machine does not let us: " + able.stderr.strip())
             continue
         for part in (namespaces, ids, roots, mounts, network, limits, capabilities, landlock, environment, descriptors,
-                     caller_dies, sweep, degrade):
+                     caller_dies, sweep, degrade, command_line):
             if not only or part.__name__ in only:
                 part(m)
     no_user_namespaces(scratch)
