@@ -378,7 +378,17 @@ static const char type_names[][8] = {"syscall", "process", "denied", "sample",
 				     "gap",     "run",     "notice"};
 static const char act_names[][9] = {"start", "exit", "replaced"};
 static const char how_names[][7] = {"launch", "fork", "vfork", "spawn", "exec"};
-static const char components[][10] = {"telemetry", "recorder", "recorder"};
+static const char components[][10] = {"telemetry", "recorder", "recorder", "sandbox"};
+
+/* The arguments of a system call, which come as text. */
+static void put_words(struct line *l, const struct event *ev)
+{
+	for (unsigned i = 0; i < ev->word_count; i++) {
+		put_lit(l, i ? ", \"" : "\"");
+		(void)put_redacted(l, ev->words[i].data, ev->words[i].len, 1, NULL);
+		put_lit(l, "\"");
+	}
+}
 
 static void put_head(struct line *l, const struct event *ev)
 {
@@ -400,11 +410,16 @@ static void put_head(struct line *l, const struct event *ev)
 	put_key(l, "parent_span");
 	put_span(l, &ev->parent);
 	put_str_key(l, "component", components[ev->source]);
-	put_str_key(l, "syscall", call);
+	if (ev->type == EVENT_DENIED)
+		put_id_key(l, "syscall", &ev->call_name);
+	else
+		put_str_key(l, "syscall", call);
 	put_key(l, "args");
 	put_lit(l, "[");
 	if (ev->type == EVENT_SYSCALL)
 		put_args(l, ev);
+	else if (ev->type == EVENT_DENIED)
+		put_words(l, ev);
 	put_lit(l, "]");
 	put_key(l, "result");
 	if (ev->has_result)
@@ -443,6 +458,9 @@ static void put_common(struct line *l, const struct event *ev)
 		put_str_key(l, "standing", "declared");
 	} else if (ev->source == EVENT_FROM_PROC) {
 		put_str_key(l, "sensor", "proc");
+		put_str_key(l, "standing", "observed");
+	} else if (ev->source == EVENT_FROM_SECCOMP) {
+		put_str_key(l, "sensor", "seccomp");
 		put_str_key(l, "standing", "observed");
 	}
 }
@@ -721,8 +739,13 @@ static void put_tail(struct line *l, const struct event *ev)
 		put_id_key(l, "reason", &ev->reason);
 		put_text_key(l, "message", &ev->message);
 		break;
-	case EVENT_SYSCALL:
 	case EVENT_DENIED:
+		put_id_key(l, "action", &ev->action);
+		put_u64_key(l, "count", ev->count);
+		if (ev->args_as_seen)
+			put_lit(l, ", \"args_as_seen\": true");
+		break;
+	case EVENT_SYSCALL:
 		break;
 	}
 	if (l->cut && ev->type != EVENT_SYSCALL)

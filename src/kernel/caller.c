@@ -60,7 +60,7 @@ static int32_t last_number(const char *text, const char *name)
 
 	if (!at)
 		return 0;
-	end = strchrnul(at, '\n');
+	end = strchrnul(at + 1, '\n');
 	while (end > at && end[-1] >= '0' && end[-1] <= '9')
 		end--;
 	while (*end >= '0' && *end <= '9' && v < INT32_MAX / 10)

@@ -6,6 +6,7 @@
  *	timer    -> a sample of the tree                      (timerfd)
  *	pidfds   -> a process ended: drain its lanes, end it  (with a ring: looked at when it is)
  *	door     -> a process that lost the ring's fd gets another
+ *	denials  -> lines, counts                         (a queue, looked at when the ring is)
  *	sandbox  -> the command stopped, went on, ended       (socket of its init)
  *	nothing  -> the ring is polled: waking us for each event would cost the command more
  */
@@ -29,6 +30,7 @@
 #define SAMPLE_MS      100
 #define POLL_BUSY_MS   1
 #define POLL_IDLE_MS   2
+#define POLL_DENIED_MS 5
 #define BUSY_PASSES    50   /* polls without a record until we call it idle */
 #define KILL_AFTER_MS  5000 /* between TERM and KILL after a time-out */
 #define ORPHAN_KILL_MS 2000 /* between TERM and KILL for what outlived the command */
@@ -335,7 +337,7 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 	r->phase = RUN_RUNNING;
 	on_children(r); /* what ended before we listened */
 	while (r->phase != RUN_DONE) {
-		int wait_ms = !r->track.ring       ? SAMPLE_MS
+		int wait_ms = !r->track.ring       ? r->denials ? POLL_DENIED_MS : SAMPLE_MS
 			      : idle < BUSY_PASSES ? POLL_BUSY_MS
 						   : POLL_IDLE_MS;
 		struct epoll_event e;
@@ -344,6 +346,8 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 
 		if (n < 0 && errno != EINTR)
 			return tt_fail(err, errno, "wait for events");
+		if (r->denials)
+			recorder_denials_take(r->denials, &r->track);
 		if (n > 0)
 			dispatch(r, &e);
 		on_deaths(r);
@@ -351,6 +355,8 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 			idle = 0;
 		else
 			idle += idle < BUSY_PASSES;
+		if (r->denials)
+			recorder_denials_settle(r->denials, &r->track);
 		on_deadlines(r);
 		if (r->phase == RUN_ORPHANS && r->opts->orphans == RECORDER_ORPHANS_LEAVE)
 			break;
@@ -402,6 +408,8 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 		r->ended_mono_ns = now_ns();
 	}
 	recorder_sampler_close(&r->sampler, &r->track);
+	if (r->denials)
+		recorder_denials_finish(r->denials, &r->track);
 	recorder_track_finish(&r->track);
 	put_run_end(r);
 	ret->exit_status = recorder_run_exit_status(r);
@@ -446,6 +454,8 @@ static void run_free(struct recorder_run_state *r)
 	recorder_door_close(&r->door);
 	tt_closep(&r->child.report_fd);
 	tt_closep(&r->child.io_fd);
+	tt_closep(&r->child.listener_fd);
+	recorder_denials_free(r->denials);
 	free(r->child.lacking);
 	free(r->keep_fds);
 	free(r->environ);
@@ -468,7 +478,7 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 		return tt_fail(err, ENOMEM, "start a run");
 	r->opts = opts;
 	r->epoll_fd = r->track.epoll_fd = r->signal_fd = r->timer_fd = r->ring_fd = r->door.fd =
-		r->child.report_fd = r->child.io_fd = -1;
+		r->child.report_fd = r->child.io_fd = r->child.listener_fd = -1;
 	r->failure = SANDBOX_SETUP_FAILED;
 	recorder_run_identify(r);
 	recorder_run_configure(r);
