@@ -12,7 +12,6 @@
 #include "recorder/track_internal.h"
 
 #define VIOLATIONS (1u << POLICY_DENY | 1u << POLICY_KILL)
-#define TAKE_MAX   8192 /* in one go: the workload cannot keep us here for ever */
 
 const char *recorder_action_name(enum policy_action action)
 {
@@ -124,7 +123,8 @@ static struct recorder_site *other_site(struct recorder_denials *d, int nr, enum
 }
 
 static struct recorder_site *site_of(struct recorder_denials *d, const struct kernel_denial *x,
-				     const struct recorder_span *span)
+				     const struct event_span *span,
+				     const struct event_span *parent)
 {
 	struct recorder_site *s;
 	uint64_t keys[6];
@@ -151,14 +151,8 @@ static struct recorder_site *site_of(struct recorder_denials *d, const struct ke
 	memcpy(s->comm, x->comm, sizeof(s->comm));
 	recorder_words_make(&s->words, x);
 	s->as_seen = x->text_arg >= 0;
-	s->span = d->run_span;
-	s->parent = d->run_parent;
-	if (span) {
-		s->span = (struct event_span){.id = span->id};
-		/* a parent that has a text is the one outside the run */
-		if (!span->parent.text.data)
-			s->parent = span->parent;
-	}
+	s->span = span ? *span : d->run_span;
+	s->parent = span ? *parent : d->run_parent;
 	return s;
 }
 
@@ -213,9 +207,10 @@ static void count_total(struct recorder_denials *d, int nr, enum policy_action a
 }
 
 void recorder_denials_add(struct recorder_denials *d, struct recorder_track *t,
-			  const struct kernel_denial *x, const struct recorder_span *span)
+			  const struct kernel_denial *x, const struct event_span *span,
+			  const struct event_span *parent)
 {
-	struct recorder_site *s = site_of(d, x, span);
+	struct recorder_site *s = site_of(d, x, span, parent);
 	struct recorder_words words;
 	uint64_t count;
 
@@ -272,32 +267,54 @@ static void take_missed(struct recorder_denials *d)
 	}
 }
 
+static void keep_span(const struct recorder_denials *d, struct recorder_later *l,
+		      const struct recorder_span *s)
+{
+	l->known = s != NULL;
+	if (!s)
+		return;
+	l->span = (struct event_span){.id = s->id};
+	/* a parent that has a text is the one outside the run */
+	l->parent = s->parent.text.data ? d->run_parent : s->parent;
+}
+
+/* The image that made the call, now that the records of that moment are known, too. */
+static void settle(struct recorder_denials *d, struct recorder_track *t, struct recorder_later *l)
+{
+	const struct recorder_span *now = span_of(t, &l->denial, l->known), *old;
+
+	old = l->known ? recorder_span_find(&t->tree, &l->span.id) : NULL;
+	if (now && now != old && !(old && old->gone && old->gone_ts > l->denial.ts_ns))
+		keep_span(d, l, now);
+	recorder_denials_add(d, t, &l->denial, l->known ? &l->span : NULL, &l->parent);
+}
+
 void recorder_denials_take(struct recorder_denials *d, struct recorder_track *t)
 {
-	const struct recorder_span *s;
-	struct kernel_denial x;
+	while (d->later_count < RECORDER_DENIALS_LATER) {
+		struct recorder_later *l = &d->later[d->later_count];
 
-	for (int i = 0; i < TAKE_MAX && kernel_notifier_next(d->notifier, &x); i++) {
-		s = span_of(t, &x, true);
-		if (!s && d->later_count < RECORDER_DENIALS_LATER)
-			d->later[d->later_count++] = x;
-		else
-			recorder_denials_add(d, t, &x, s ? s : span_of(t, &x, false));
+		if (!kernel_notifier_next(d->notifier, &l->denial))
+			return;
+		keep_span(d, l, span_of(t, &l->denial, true));
+		d->later_count++;
 	}
 }
 
 void recorder_denials_settle(struct recorder_denials *d, struct recorder_track *t)
 {
 	for (size_t i = 0; i < d->later_count; i++)
-		recorder_denials_add(d, t, &d->later[i], span_of(t, &d->later[i], false));
+		settle(d, t, &d->later[i]);
 	d->later_count = 0;
 }
 
 void recorder_denials_finish(struct recorder_denials *d, struct recorder_track *t)
 {
 	kernel_notifier_stop(d->notifier);
-	recorder_denials_take(d, t);
-	recorder_denials_settle(d, t);
+	do {
+		recorder_denials_settle(d, t);
+		recorder_denials_take(d, t);
+	} while (d->later_count);
 	take_missed(d);
 	for (size_t i = 0; i < d->site_count; i++) {
 		struct recorder_site *s = d->sites[i];

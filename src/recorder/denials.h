@@ -17,7 +17,7 @@
 
 #define RECORDER_SITES_MAX     1024 /* further ones are counted by call alone */
 #define RECORDER_SITE_LINES    32   /* written one by one, before the powers of two */
-#define RECORDER_DENIALS_LATER 256  /* whose process nobody has spoken of yet */
+#define RECORDER_DENIALS_LATER 1024 /* taken before the library's records of the same moment */
 
 /* One call site. Of one that was not looked at (see kernel/notifier.h) pid is 0. */
 struct recorder_site {
@@ -35,6 +35,13 @@ struct recorder_site {
 
 struct recorder_stream;
 
+/* A denial, and the image that its process was known to run when it was taken. */
+struct recorder_later {
+	struct kernel_denial denial;
+	bool known;
+	struct event_span span, parent;
+};
+
 struct recorder_denials {
 	struct kernel_notifier *notifier; /* NULL: no filter */
 	const struct policy *policy;
@@ -48,7 +55,7 @@ struct recorder_denials {
 	size_t site_count;
 	struct recorder_site *hash[1024];
 	struct recorder_site *others; /* past the limit, or not looked at: one per call and action */
-	struct kernel_denial *later;
+	struct recorder_later *later;
 	size_t later_count;
 };
 
@@ -65,8 +72,8 @@ void recorder_denials_begin(struct recorder_denials *d, int listener, pid_t top,
 
 /*
  * recorder_denials_take - take what has come. To be called before processes that have ended are
- * forgotten, and recorder_denials_settle() after the library's records were taken: a process that
- * neither knows of hangs below the next of its parents that is known.
+ * forgotten, and recorder_denials_settle() after the library's records were taken, which tell of
+ * new processes and images. One that neither knows of is told under its parent, or under the run.
  */
 void recorder_denials_take(struct recorder_denials *d, struct recorder_track *t);
 void recorder_denials_settle(struct recorder_denials *d, struct recorder_track *t);
@@ -74,9 +81,10 @@ void recorder_denials_settle(struct recorder_denials *d, struct recorder_track *
 /* recorder_denials_finish - nothing more is answered; take the rest, say what was not said yet */
 void recorder_denials_finish(struct recorder_denials *d, struct recorder_track *t);
 
-/* recorder_denials_add - one denial, for take and for tests: @s is its span, NULL: the run's */
+/* recorder_denials_add - one denial, for settle and for tests: @span NULL: the run's */
 void recorder_denials_add(struct recorder_denials *d, struct recorder_track *t,
-			  const struct kernel_denial *denial, const struct recorder_span *s);
+			  const struct kernel_denial *denial, const struct event_span *span,
+			  const struct event_span *parent);
 
 /* recorder_action_name - "deny" */
 const char *recorder_action_name(enum policy_action action);
