@@ -278,7 +278,7 @@ struct event {
 	bool gap_count_known, gap_at_least, gap_has_range;
 
 	/* EVENT_DENIED: a system call by its own name, its arguments as text */
-	struct event_text call_name, action;
+	struct event_text call_name, action, allow;
 	struct event_text words[EVENT_ARGS_MAX];
 	unsigned word_count;
 	uint64_t count;    /* calls that this line stands for */

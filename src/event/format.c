@@ -741,6 +741,7 @@ static void put_tail(struct line *l, const struct event *ev)
 		break;
 	case EVENT_DENIED:
 		put_id_key(l, "action", &ev->action);
+		put_id_key(l, "allow", &ev->allow);
 		put_u64_key(l, "count", ev->count);
 		if (ev->args_as_seen)
 			put_lit(l, ", \"args_as_seen\": true");

@@ -151,6 +151,8 @@ static struct recorder_site *site_of(struct recorder_denials *d, const struct ke
 	memcpy(s->comm, x->comm, sizeof(s->comm));
 	recorder_words_make(&s->words, x);
 	s->as_seen = x->text_arg >= 0;
+	if (x->verdict.action != POLICY_LOG)
+		(void)recorder_allow_line(s->allow, sizeof(s->allow), d->policy, x->nr, x->args);
 	s->span = span ? *span : d->run_span;
 	s->parent = span ? *parent : d->run_parent;
 	return s;
@@ -176,6 +178,7 @@ static void put_line(struct recorder_track *t, struct recorder_site *s,
 		.result = -1,
 		.word_count = w->count,
 		.count = count,
+		.allow = {s->allow[0] ? s->allow : NULL, strlen(s->allow)},
 		.args_as_seen = x ? x->text_arg >= 0 : s->as_seen,
 	};
 	const char *call = recorder_call_name(s->nr, name),
@@ -229,7 +232,7 @@ void recorder_denials_add(struct recorder_denials *d, struct recorder_track *t,
 	recorder_words_make(&words, x);
 	put_line(t, s, x, &words, count);
 	if (d->stream && (VIOLATIONS >> x->verdict.action & 1))
-		recorder_stream_put(d->stream, d->policy, s, x, count);
+		recorder_stream_put(d->stream, s, x, count);
 }
 
 /* The image that the caller runs; @surely: else that of the next parent that is known. */
@@ -344,7 +347,7 @@ static json_t *site_json(const struct recorder_site *s)
 	for (unsigned i = 0; i < s->words.count; at += s->words.len[i++])
 		(void)json_array_append_new(args, json_stringn(at, s->words.len[i]));
 	comm = s->comm[0] ? json_string(s->comm) : json_null(); /* NULL: not UTF-8 */
-	return json_pack("{s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "syscall",
+	return json_pack("{s:s, s:I, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "syscall",
 			 recorder_call_name(s->nr, name), "count", (json_int_t)s->count, "action",
 			 recorder_action_name(s->verdict.action), "error",
 			 event_errno_name(s->verdict.err)
@@ -352,7 +355,8 @@ static json_t *site_json(const struct recorder_site *s)
 				 : json_null(),
 			 "pid", s->pid ? json_integer(s->pid) : json_null(), "comm",
 			 comm ? comm : json_string("?"), "args", args, "first_at",
-			 time_json(s->first_ns), "last_at", time_json(s->last_ns));
+			 time_json(s->first_ns), "last_at", time_json(s->last_ns), "allow",
+			 s->allow[0] ? json_string(s->allow) : json_null());
 }
 
 json_t *recorder_denials_list(const struct recorder_denials *d, unsigned actions)

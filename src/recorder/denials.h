@@ -31,6 +31,7 @@ struct recorder_site {
 	struct event_span span, parent; /* @parent.text never points to what a span owns */
 	struct recorder_words words;    /* of the first one */
 	bool as_seen;
+	char allow[128]; /* a line for the profile; "": it was allowed */
 };
 
 struct recorder_stream;
@@ -113,7 +114,7 @@ size_t recorder_allow_line(char *buf, size_t cap, const struct policy *p, int nr
  */
 struct recorder_stream *recorder_stream_new(int fd, const char *profile);
 void recorder_stream_free(struct recorder_stream *s);
-void recorder_stream_put(struct recorder_stream *s, const struct policy *p,
+void recorder_stream_put(struct recorder_stream *s,
 			 const struct recorder_site *site, const struct kernel_denial *denial,
 			 uint64_t count);
 

@@ -104,12 +104,12 @@ static void put_args(struct tt_out *o, const struct kernel_denial *x)
 	tt_out_str(o, "]");
 }
 
-static void put_line(struct tt_out *o, const struct recorder_stream *s, const struct policy *p,
+static void put_line(struct tt_out *o, const struct recorder_stream *s,
 		     const struct recorder_site *site, const struct kernel_denial *x,
 		     uint64_t count)
 {
 	const char *error = event_errno_name(site->verdict.err);
-	char ts[TT_TIME_TEXT_LEN + 1], name[24], text[256];
+	char ts[TT_TIME_TEXT_LEN + 1], name[24];
 	const char *call = recorder_call_name(site->nr, name),
 		   *action = recorder_action_name(site->verdict.action);
 
@@ -141,13 +141,13 @@ static void put_line(struct tt_out *o, const struct recorder_stream *s, const st
 	tt_out_str(o, "]");
 	put_number(o, "count", count);
 	put_string(o, "profile", s->profile, strlen(s->profile));
-	put_string(o, "allow", text, recorder_allow_line(text, sizeof(text), p, x->nr, x->args));
+	put_string(o, "allow", site->allow, strlen(site->allow));
 	if (s->dropped)
 		put_number(o, "dropped", s->dropped);
 	tt_out_str(o, "}\n");
 }
 
-void recorder_stream_put(struct recorder_stream *s, const struct policy *p,
+void recorder_stream_put(struct recorder_stream *s,
 			 const struct recorder_site *site, const struct kernel_denial *x,
 			 uint64_t count)
 {
@@ -158,7 +158,7 @@ void recorder_stream_put(struct recorder_stream *s, const struct policy *p,
 	if (!s->broken && s->rest_at < s->rest_len)
 		s->rest_at += try_write(s, s->rest + s->rest_at, s->rest_len - s->rest_at);
 	tt_out_init(&o, line, sizeof(line));
-	put_line(&o, s, p, site, x, count);
+	put_line(&o, s, site, x, count);
 	n = s->broken || tt_out_is_full(&o) || s->rest_at < s->rest_len
 		    ? 0
 		    : try_write(s, line, o.len);
