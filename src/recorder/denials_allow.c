@@ -8,42 +8,6 @@
 
 #define LOW32 0xffffffffULL
 
-static bool holds(const struct policy_condition *c, const uint64_t args[6])
-{
-	uint64_t v = args[c->arg] & (c->wide ? UINT64_MAX : LOW32) & c->mask;
-
-	switch ((enum policy_compare)c->compare) {
-	case POLICY_EQ:
-		return v == c->value;
-	case POLICY_NE:
-		return v != c->value;
-	case POLICY_LT:
-		return v < c->value;
-	case POLICY_LE:
-		return v <= c->value;
-	case POLICY_GT:
-		return v > c->value;
-	case POLICY_GE:
-		return v >= c->value;
-	}
-	return false;
-}
-
-/* The rule that decides a call: the last one that holds; NULL: what the profile does by default. */
-static const struct policy_rule *find_rule(const struct policy *p, int nr, const uint64_t args[6])
-{
-	for (size_t i = p->rule_count; i-- > 0;) {
-		const struct policy_rule *r = &p->rules[i];
-		bool all = r->nr == nr;
-
-		for (unsigned k = 0; all && k < r->condition_count; k++)
-			all = holds(&r->conditions[k], args);
-		if (all)
-			return r;
-	}
-	return NULL;
-}
-
 static void put_number(struct tt_out *o, uint64_t v)
 {
 	if (v < 1024)
@@ -76,7 +40,8 @@ static void put_condition(struct tt_out *o, const struct policy_condition *c, in
 size_t recorder_allow_line(char *buf, size_t cap, const struct policy *p, int nr,
 			   const uint64_t args[6])
 {
-	const struct policy_rule *r = find_rule(p, nr, args);
+	long rule = policy_deciding_rule(p, nr, args);
+	const struct policy_rule *r = rule < 0 ? NULL : &p->rules[rule];
 	char name[24];
 	struct tt_out o;
 
