@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "base/time.h"
+#include "recorder/denials.h"
 #include "recorder/track_internal.h"
 
 #define ARENA_BYTES (16u << 20)
@@ -533,6 +534,8 @@ size_t recorder_track_drain(struct recorder_track *t)
 	uint64_t began = tt_clock_ns(CLOCK_MONOTONIC);
 	size_t taken = 0;
 
+	if (t->denials)
+		recorder_denials_take(t->denials, t);
 	t->pass++;
 	t->realtime_offset = tt_clock_ns(CLOCK_REALTIME) - tt_clock_ns(CLOCK_MONOTONIC);
 	/* each pass takes up to an arena's worth; the workload cannot keep us here for ever */
@@ -543,6 +546,8 @@ size_t recorder_track_drain(struct recorder_track *t)
 		if (!more || tt_clock_ns(CLOCK_MONOTONIC) - began > DRAIN_NS)
 			break;
 	}
+	if (t->denials)
+		recorder_denials_settle(t->denials, t);
 	if (dead && !more)
 		end_dead(t);
 	recorder_track_end_gone(t, false);

@@ -346,8 +346,6 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 
 		if (n < 0 && errno != EINTR)
 			return tt_fail(err, errno, "wait for events");
-		if (r->denials)
-			recorder_denials_take(r->denials, &r->track);
 		if (n > 0)
 			dispatch(r, &e);
 		on_deaths(r);
@@ -355,8 +353,6 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 			idle = 0;
 		else
 			idle += idle < BUSY_PASSES;
-		if (r->denials)
-			recorder_denials_settle(r->denials, &r->track);
 		on_deadlines(r);
 		if (r->phase == RUN_ORPHANS && r->opts->orphans == RECORDER_ORPHANS_LEAVE)
 			break;

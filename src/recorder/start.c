@@ -346,6 +346,7 @@ static int watch_denials(struct recorder_run_state *r, struct tt_err *err)
 		return n;
 	r->denials->run_span = (struct event_span){.id = r->span};
 	r->denials->run_parent = r->parent;
+	r->track.denials = r->denials;
 	return 0;
 }
 
