@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * denied N [errno] - makes N calls of socket(2); prints the nanoseconds of one. With "errno" it
- * first loads a filter that refuses them by itself: what the kernel alone takes.
+ * denied N [errno] - makes N calls of socket(2); prints the nanoseconds of one on stderr. With
+ * "errno" it first loads a filter that refuses them by itself: what the kernel alone takes.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -47,7 +47,8 @@ int main(int argc, char **argv)
 			(void)close((int)fd);
 	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &b);
-	(void)printf("%.1f\n", ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) /
-				       (double)n);
+	(void)fprintf(stderr, "%.1f\n",
+		      ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec)) /
+			      (double)n);
 	return 0;
 }

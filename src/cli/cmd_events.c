@@ -48,9 +48,9 @@ struct events {
 static bool parse_kind(const char *word, enum kind *ret)
 {
 	static const char *const names[] = {
-		[KIND_MOST] = "",           [KIND_ALL] = "all",   [KIND_EXEC] = "exec",
-		[KIND_FILE] = "file",       [KIND_NET] = "net",   [KIND_LOAD] = "load",
-		[KIND_PRIV] = "priv",       [KIND_PROC] = "proc", [KIND_IO] = "io",
+		[KIND_MOST] = "",           [KIND_ALL] = "all",       [KIND_EXEC] = "exec",
+		[KIND_FILE] = "file",       [KIND_NET] = "net",       [KIND_LOAD] = "load",
+		[KIND_PRIV] = "priv",       [KIND_PROC] = "proc",     [KIND_IO] = "io",
 		[KIND_PROCESS] = "process", [KIND_DENIED] = "denied",
 	};
 

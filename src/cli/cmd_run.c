@@ -192,7 +192,8 @@ static int take_option(int c, struct run_words *w)
 	case 'D':
 		return take_denials_fd(optarg, w) == 0
 			       ? 0
-			       : usage("--denials-fd is the number of an open file descriptor, not", optarg);
+			       : usage("--denials-fd is the number of an open file descriptor, not",
+				       optarg);
 	case 'N':
 		w->no_preload = true;
 		return 0;

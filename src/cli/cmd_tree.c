@@ -163,8 +163,8 @@ static json_t *image_json(const struct store_view *v, uint32_t i)
 			 (json_int_t)s->pid, "how", hows[s->how], "end", ends[s->end], "exe",
 			 s->exe, "argv", s->argv, "comm", s->comm, "signal", s->signal,
 			 "by_library", s->by_library, "by_recorder", s->by_recorder, "calls",
-			 (json_int_t)s->calls, "denied", (json_int_t)s->denied, "lost", (json_int_t)s->lost, "lost_at_least",
-			 s->lost_unknown);
+			 (json_int_t)s->calls, "denied", (json_int_t)s->denied, "lost",
+			 (json_int_t)s->lost, "lost_at_least", s->lost_unknown);
 }
 
 static json_t *row_json(const struct store_view *v, const struct store_tree *tree,

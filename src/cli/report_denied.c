@@ -133,10 +133,10 @@ json_t *cli_denied_json(const struct store_view *v)
 		const struct store_denied *d = &v->denied[i];
 
 		(void)json_array_append_new(
-			array, json_pack("{sO* sO* ss sO* sO* sO* sI}", "syscall", d->call, "args",
-					 d->args, "action", words[d->action], "error", d->error,
-					 "comm", d->comm, "allow", d->allow, "count",
-					 (json_int_t)d->count));
+			array,
+			json_pack("{sO* sO* ss sO* sO* sO* sI}", "syscall", d->call, "args",
+				  d->args, "action", words[d->action], "error", d->error, "comm",
+				  d->comm, "allow", d->allow, "count", (json_int_t)d->count));
 	}
 	return array;
 }

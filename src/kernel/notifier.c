@@ -50,8 +50,8 @@ struct kernel_notifier {
 
 static void count_missed(struct kernel_notifier *n, const struct kernel_denial *d)
 {
-	unsigned nr = (unsigned)d->nr < KERNEL_CALLS_MAX - 1 ? (unsigned)d->nr
-							     : KERNEL_CALLS_MAX - 1;
+	unsigned nr =
+		(unsigned)d->nr < KERNEL_CALLS_MAX - 1 ? (unsigned)d->nr : KERNEL_CALLS_MAX - 1;
 
 	atomic_fetch_add_explicit(&n->missed[nr][d->verdict.action], 1, memory_order_relaxed);
 }
@@ -90,8 +90,8 @@ uint64_t kernel_notifier_missed(struct kernel_notifier *n, unsigned nr, enum pol
 /* What an argument points to now. It may be another thing by the time the kernel looks. */
 static void read_text(const struct kernel_notifier *n, struct kernel_denial *d)
 {
-	struct kernel_pointer p = n->opts.pointer_of ? n->opts.pointer_of(d->nr)
-						     : (struct kernel_pointer){-1, -1};
+	struct kernel_pointer p =
+		n->opts.pointer_of ? n->opts.pointer_of(d->nr) : (struct kernel_pointer){-1, -1};
 	size_t want = sizeof(d->text), page, got = 0;
 	struct iovec to, from;
 	uint64_t at;

@@ -49,9 +49,8 @@ int recorder_denials_new(struct recorder_denials **ret, const struct policy *pol
 	d->later = calloc(RECORDER_DENIALS_LATER, sizeof(*d->later));
 	if (stream_fd >= 0)
 		d->stream = recorder_stream_new(stream_fd, policy->name);
-	r = d->later && (stream_fd < 0 || d->stream)
-		    ? kernel_notifier_new(&d->notifier, &opts, err)
-		    : tt_fail(err, ENOMEM, "watch refused calls");
+	r = d->later && (stream_fd < 0 || d->stream) ? kernel_notifier_new(&d->notifier, &opts, err)
+						     : tt_fail(err, ENOMEM, "watch refused calls");
 	if (r < 0) {
 		recorder_denials_free(d);
 		return r;
@@ -102,7 +101,8 @@ static bool is_same(const struct recorder_site *s, const struct kernel_denial *x
 }
 
 /* All calls of one number and action that no site is left for. NULL without memory. */
-static struct recorder_site *other_site(struct recorder_denials *d, int nr, enum policy_action action)
+static struct recorder_site *other_site(struct recorder_denials *d, int nr,
+					enum policy_action action)
 {
 	struct recorder_site *s = d->others;
 
@@ -123,8 +123,7 @@ static struct recorder_site *other_site(struct recorder_denials *d, int nr, enum
 }
 
 static struct recorder_site *site_of(struct recorder_denials *d, const struct kernel_denial *x,
-				     const struct event_span *span,
-				     const struct event_span *parent)
+				     const struct event_span *span, const struct event_span *parent)
 {
 	struct recorder_site *s;
 	uint64_t keys[6];

@@ -55,7 +55,8 @@ struct recorder_denials {
 	struct recorder_site *sites[RECORDER_SITES_MAX + 1];
 	size_t site_count;
 	struct recorder_site *hash[1024];
-	struct recorder_site *others; /* past the limit, or not looked at: one per call and action */
+	struct recorder_site
+		*others; /* past the limit, or not looked at: one per call and action */
 	struct recorder_later *later;
 	size_t later_count;
 };
@@ -114,8 +115,7 @@ size_t recorder_allow_line(char *buf, size_t cap, const struct policy *p, int nr
  */
 struct recorder_stream *recorder_stream_new(int fd, const char *profile);
 void recorder_stream_free(struct recorder_stream *s);
-void recorder_stream_put(struct recorder_stream *s,
-			 const struct recorder_site *site, const struct kernel_denial *denial,
-			 uint64_t count);
+void recorder_stream_put(struct recorder_stream *s, const struct recorder_site *site,
+			 const struct kernel_denial *denial, uint64_t count);
 
 #endif

@@ -20,7 +20,7 @@ struct recorder_stream {
 	bool broken; /* nobody reads any more */
 	bool is_socket;
 	const char *profile;
-	uint64_t dropped; /* denials, since the last line */
+	uint64_t dropped;         /* denials, since the last line */
 	size_t rest_at, rest_len; /* of a line that a socket took a part of */
 	char rest[LINE_MAX_BYTES];
 };
@@ -147,9 +147,8 @@ static void put_line(struct tt_out *o, const struct recorder_stream *s,
 	tt_out_str(o, "}\n");
 }
 
-void recorder_stream_put(struct recorder_stream *s,
-			 const struct recorder_site *site, const struct kernel_denial *x,
-			 uint64_t count)
+void recorder_stream_put(struct recorder_stream *s, const struct recorder_site *site,
+			 const struct kernel_denial *x, uint64_t count)
 {
 	char line[LINE_MAX_BYTES];
 	struct tt_out o;
@@ -159,9 +158,8 @@ void recorder_stream_put(struct recorder_stream *s,
 		s->rest_at += try_write(s, s->rest + s->rest_at, s->rest_len - s->rest_at);
 	tt_out_init(&o, line, sizeof(line));
 	put_line(&o, s, site, x, count);
-	n = s->broken || tt_out_is_full(&o) || s->rest_at < s->rest_len
-		    ? 0
-		    : try_write(s, line, o.len);
+	n = s->broken || tt_out_is_full(&o) || s->rest_at < s->rest_len ? 0
+									: try_write(s, line, o.len);
 	if (!n) {
 		s->dropped += count;
 		return;

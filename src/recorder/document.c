@@ -224,10 +224,9 @@ static json_t *summary_json(const struct recorder_run_state *r)
 	(void)json_object_set_new(j, "exit_code",
 				  exited ? json_integer(WEXITSTATUS(r->status)) : json_null());
 	(void)json_object_set_new(j, "termination", json_string(termination(r)));
-	(void)json_object_set_new(j, "blocked_syscall",
-				  r->denials && r->denials->first[0]
-					  ? json_string(r->denials->first)
-					  : json_null());
+	(void)json_object_set_new(
+		j, "blocked_syscall",
+		r->denials && r->denials->first[0] ? json_string(r->denials->first) : json_null());
 	return j;
 }
 

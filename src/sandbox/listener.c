@@ -4,8 +4,8 @@
  *
  *	command                    init (shares its table of fds)     caller
  *	"loading", futex wake  ──► looks at the shared page
- *	seccomp(2), the number ──► takes the fd, unshares the table ──► SCM_RIGHTS
- *	exec, maybe refused                                            lets it pass until exec is done
+ *	seccomp(2), the number ──► takes the fd, has a table of its own ──► SCM_RIGHTS
+ *	exec, maybe refused                                 lets it pass until exec is done
  *
  * From seccomp(2) on every call of the command may be one that is refused, exec and exit included.
  * So it makes none to hand the listener over, and until its exec has closed the error socket the
@@ -29,9 +29,9 @@
 /* Linux 5.19: a call that was received is not interrupted by signals, so that it counts once. */
 #define FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 
-#define WAIT_MS   50 /* between two looks at whether the command still lives */
-#define YIELDS    2000
-#define PAUSE_NS  20000
+#define WAIT_MS    50 /* between two looks at whether the command still lives */
+#define YIELDS     2000
+#define PAUSE_NS   20000
 #define NOTIF_ROOM 256 /* of a notification or an answer: the kernel says how long they are */
 
 static void wake(struct sandbox_shared *s, int state)
@@ -55,8 +55,8 @@ int sandbox_listener_make(const struct sandbox_plan *plan, const struct sock_fpr
 	wake(plan->shared, SANDBOX_LISTENER_LOADING);
 	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, filter);
 	if (fd < 0 && errno == EINVAL)
-		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER,
-			     SECCOMP_FILTER_FLAG_NEW_LISTENER, filter);
+		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+			     filter);
 	if (fd < 0)
 		return -errno;
 	/* no call from here on */

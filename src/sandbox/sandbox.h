@@ -105,7 +105,7 @@ enum sandbox_report_kind {
 	SANDBOX_STOPPED = 1, /* value: the signal */
 	SANDBOX_CONTINUED = 2,
 	SANDBOX_LISTENER = 4, /* comes with the listener, before the others; not for the caller */
-	SANDBOX_ENDED = 3, /* value: the command's wait(2) status; init exits with n or 128+n */
+	SANDBOX_ENDED = 3,    /* value: the command's wait(2) status; init exits with n or 128+n */
 };
 struct sandbox_report {
 	uint32_t kind;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `denied` events say: the same call with the same arguments by programs of one name is one. */
+/* What `denied` events say: calls with the same arguments, by programs of one name, are one. */
 #include <string.h>
 
 #include "store/view_internal.h"

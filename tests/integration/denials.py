@@ -45,6 +45,8 @@ def count_of(events):
 
 
 def usable():
+    if tt.BUILD.startswith(("/tmp/", "/var/tmp/", "/dev/")):
+        tt.skip_all("the sandbox hides the build folder")
     with open(PROFILE, "w", encoding="utf-8") as f:
         f.write(RULES)
     rec = tt.record("recorder", ["/bin/true"], options=["--profile", PROFILE])

@@ -77,9 +77,9 @@ static void arguments_have_names(void)
 	CHECK_STR(words_of(denial(SYS_chroot, 0, 0, 0)), "NULL");
 	CHECK_STR(words_of(with_text(denial(SYS_chroot, 0x7000, 0, 0), 0, "/srv", 4)), "/srv");
 	in.sin_addr.s_addr = htonl(0x7f000001);
-	CHECK_STR(words_of(with_text(denial(SYS_connect, 4, 0x7000, sizeof(in)), 1, &in,
-				     sizeof(in))),
-		  "fd:4, 127.0.0.1:80, 16");
+	CHECK_STR(
+		words_of(with_text(denial(SYS_connect, 4, 0x7000, sizeof(in)), 1, &in, sizeof(in))),
+		"fd:4, 127.0.0.1:80, 16");
 }
 
 static void the_mode_is_left_out_where_it_means_nothing(void)
@@ -100,8 +100,12 @@ static void text_of_others_is_harmless(void)
 	struct kernel_denial d;
 	char all[KERNEL_TEXT_MAX];
 
-	CHECK_STR(words_of(with_text(denial(SYS_chroot, 0x7000, 0, 0), 0, "a\xff" "b", 3)),
-		  "a\xef\xbf\xbd" "b");
+	CHECK_STR(words_of(with_text(denial(SYS_chroot, 0x7000, 0, 0), 0,
+				     "a\xff"
+				     "b",
+				     3)),
+		  "a\xef\xbf\xbd"
+		  "b");
 	CHECK_STR(words_of(with_text(denial(SYS_chroot, 0x7000, 0, 0), 0, "/x?token=abcdef", 15)),
 		  "/x?token=***");
 	/* the longest there is */
@@ -174,7 +178,8 @@ static void the_smallest_line_names_what_the_rule_looked_at(void)
 	check_allow("default deny EPERM\nallow @basic\n", denial(SYS_socket, AF_INET, 1, 0),
 		    "allow socket");
 	check_allow("default allow\ndeny EPERM lseek when arg1:64 > 0x100000000\n",
-		    denial(SYS_lseek, 3, 0x200000001, 0), "allow lseek when arg1:64 == 0x200000001");
+		    denial(SYS_lseek, 3, 0x200000001, 0),
+		    "allow lseek when arg1:64 == 0x200000001");
 }
 
 /* A run's parts that denials need, without a notifier. */
@@ -303,8 +308,7 @@ static void many_sites_are_counted_by_call(void)
 	CHECK_INT(b->d.site_count, RECORDER_SITES_MAX);
 	list = recorder_denials_list(&b->d, 1u << POLICY_DENY);
 	CHECK_INT(json_array_size(list), RECORDER_SITES_MAX + 1);
-	json_array_foreach(list, i, item)
-		sum += json_integer_value(json_object_get(item, "count"));
+	json_array_foreach(list, i, item) sum += json_integer_value(json_object_get(item, "count"));
 	CHECK_INT(sum, RECORDER_SITES_MAX + 500);
 	CHECK(json_is_null(json_object_get(item, "pid")));
 	json_decref(list);
