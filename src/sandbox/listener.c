@@ -129,15 +129,20 @@ void sandbox_listener_pass_on(const struct sandbox_plan *plan, pid_t command)
 {
 	int fd = await(plan->shared, command);
 
-	/* from here on the tables are two: we can close what we do not need */
+	/*
+	 * From here on the tables are two. Our end of the error socket goes before the listener is
+	 * sent: its end must say that the command has executed, and nothing later.
+	 */
 	if (unshare(CLONE_FILES) < 0)
 		_exit(125);
+	(void)close(plan->err_fd);
 	if (fd >= 0)
 		send_fd(plan->report_fd, fd);
 }
 
 int sandbox_listener_take(int report_fd)
 {
+	struct pollfd p = {.fd = report_fd, .events = POLLIN};
 	struct sandbox_report rep;
 	union {
 		char buf[CMSG_SPACE(sizeof(int))];
@@ -153,6 +158,9 @@ int sandbox_listener_take(int report_fd)
 	struct cmsghdr *c;
 	int fd, high;
 
+	/* it comes, or init ends */
+	while (poll(&p, 1, -1) < 0 && errno == EINTR)
+		;
 	if (recvmsg(report_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(rep) ||
 	    rep.kind != SANDBOX_LISTENER)
 		return -1;

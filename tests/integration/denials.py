@@ -238,6 +238,20 @@ def launches():
         same(f"a launch of {command} under such a profile fails as ever", p.returncode, status)
 
 
+def first_calls():
+    """What the launch may do, the program may not: not even with its very first call."""
+    static = tt.program("denials_first")
+    folder = tt.scratch(0o777)
+    wrong = []
+    for i in range(150):
+        for program in [static], [PROBE, "first"]:
+            p = subprocess.run([tt.TELLTALE, "run", "--profile", PROFILE, "--no-preload", "--output-dir", folder, "--",
+                                *program], env=tt.clean_env(), timeout=20, capture_output=True)
+            if p.returncode != 0:
+                wrong.append((i, program, p))
+    none("the first call of 300 programs: refused", wrong)
+
+
 def dead_recorder():
     """SIGKILL of telltale: what the command asks for from then on fails; and then it is gone, too."""
     r, w = os.pipe()
@@ -276,7 +290,7 @@ def must_work():
 
 
 CASES = [counts, lambda: counts(("--no-preload",)), arguments, quiet_and_logged, kills, flood, hostile_timing, stream,
-         launches, dead_recorder, nested, must_work]
+         launches, first_calls, dead_recorder, nested, must_work]
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 usable()
 for case in CASES:
