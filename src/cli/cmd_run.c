@@ -243,6 +243,12 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		*ret_status = RUN_FAILED;
 		return -1;
 	}
+	for (size_t i = 0; w->opts.denials_fd && i < w->opts.keep_fd_count; i++)
+		if (w->keep_fds[i] == w->denials_fd) {
+			*ret_status = usage("the fd of --denials-fd is not for the command:",
+					    "--keep-fd");
+			return -1;
+		}
 	w->opts.argv = argv + optind;
 	return 0;
 }

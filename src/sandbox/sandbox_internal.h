@@ -166,7 +166,7 @@ int sandbox_tell_failure(const struct sandbox_launch *l, const struct sandbox_me
 int sandbox_tell_lacking(struct sandbox_launch *l, const struct sandbox_message *m,
 			 struct tt_err *err) TT_MUST_CHECK;
 
-/* listener.c, the caller: the listener that init sends, CLOEXEC, never below 3; -1: there is none */
+/* listener.c, the caller: the listener that init sends, CLOEXEC, above 2; -1: there is none */
 int sandbox_listener_take(int report_fd);
 
 /*

@@ -126,6 +126,7 @@ static void each_action_is_done_and_told(void)
 	pid_t pid = start(&n, call_each, second_of_mount);
 
 	CHECK_INT(end(pid), 0);
+	kernel_notifier_stop(n); /* the last is told after its answer */
 	for (int i = 0; i < 4; i++)
 		CHECK_INT(shared->results[i], i < 3 ? errors[i] : 0);
 	for (int i = 0; i < 3; i++) {
