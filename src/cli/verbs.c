@@ -38,7 +38,8 @@ const struct cli_verb cli_verbs[] = {
 		HELP_HELP
 		"\n"
 		"Exit status: the command's own, 128+n for a signal, 124 time-out,\n"
-		"159 killed by its profile, 125 Telltale failed, 126 the command is not executable, 127 it was not found.\n",
+		"125 Telltale failed, 126 the command is not executable, 127 it was not found,\n"
+		"159 its profile killed it.\n",
 		.takes_command = true,
 	},
 	{

@@ -10,10 +10,17 @@ import sys
 import time
 
 import tt
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
 from tt import check, none, same
 
 PROBE = tt.program("denials_probe")
 FOLDER = tt.scratch()
+seen = []  # recordings, for the schemas
 PROFILE = os.path.join(FOLDER, "denials.profile")
 # Everything is allowed but what the probe tries, so that it can fork and start threads.
 RULES = """
@@ -33,7 +40,9 @@ kill ptrace when arg0 == 16
 
 
 def record(*args, profile=PROFILE, options=(), **more):
-    return tt.record("recorder", list(args), options=["--profile", profile, *options], **more)
+    rec = tt.record("recorder", list(args), options=["--profile", profile, *options], **more)
+    seen.append(rec)
+    return rec
 
 
 def denials(rec):
@@ -296,6 +305,16 @@ def as_user():
     check("as a user: arguments", any("/etc/forbidden?token=***" in e["args"] for e in denials(rec)), denials(rec))
 
 
+def schemas():
+    if not jsonschema:
+        tt.skip("schemas", "no python3-jsonschema")
+        return
+    for kind, objects in ("event", [e for rec in seen for e in denials(rec)]), ("run", [rec.run for rec in seen]):
+        printed = subprocess.run([tt.TELLTALE, "schema", kind], capture_output=True, timeout=20)
+        validator = jsonschema.Draft202012Validator(json.loads(printed.stdout))
+        none(f"schema {kind}: {len(objects)} objects fit", [e.message[:300] for o in objects for e in validator.iter_errors(o)])
+
+
 def must_work():
     for command in (["/bin/echo", "x"], ["/bin/ls", "-la", "/"], ["/bin/cat", "/etc/hostname"], ["/usr/bin/sort", "/etc/passwd"],
                     ["/usr/bin/python3", "-c", "print(1)"], ["/bin/sleep", "0.1"]):
@@ -307,7 +326,7 @@ def must_work():
 
 
 CASES = [counts, lambda: counts(("--no-preload",)), arguments, quiet_and_logged, kills, flood, hostile_timing, stream,
-         launches, first_calls, dead_recorder, nested, as_user, must_work]
+         launches, first_calls, dead_recorder, nested, as_user, must_work, schemas]
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 usable()
 for case in CASES:
