@@ -23,6 +23,7 @@ TABLES = {
     "pair": bench_calls.pair,
     "spawn": bench_calls.spawn,
     "sandbox": bench_calls.sandbox,
+    "denied": bench_calls.denied,
     "work": bench_work.work,
     "memory": bench_costs.memory,
     "recorder": bench_costs.recorder,

@@ -2,6 +2,7 @@
 """Tables of single acts: a pair of calls, a program started, a whole run."""
 
 import glob
+import os
 import shutil
 import subprocess
 import time
@@ -98,3 +99,18 @@ def sandbox(b):
     variants["`telltale run` (OFF)"] = lambda: many(b.under_ring([true]))
     return table("A whole sandboxed run of `true`", "ms", measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds),
                  "From starting the launcher to its end, record included.")
+
+
+def denied(b):
+    """One refused call, from its entry to its error."""
+    program = os.path.join(b.programs, "denied")
+    strict = [b.telltale, "run", "-q", "--profile=STRICT"]
+    variants = {
+        "no filter: `socket` and `close`": lambda: run([program, "200000"], b.env),
+        "refused by the kernel alone (`SECCOMP_RET_ERRNO`)": lambda: run([program, "200000", "errno"], b.env),
+        "refused under `--profile=STRICT --no-preload`": lambda: run(strict + ["--no-preload", "--", program, "50000"], b.env),
+        "refused under `--profile=STRICT`, the library records it, too": lambda: run(strict + ["--", program, "50000"], b.env),
+    }
+    return table("A refused call", "ns", measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds),
+                 "`socket(AF_INET, SOCK_STREAM, 0)`; under a profile the supervisor answers it, and it is told of by name, "
+                 "arguments, process and count.")

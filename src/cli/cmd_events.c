@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/figures.h"
 #include "cli/pick.h"
+#include "cli/report.h"
 #include "cli/style.h"
 #include "event/event.h"
 #include "store/trace.h"
@@ -30,6 +31,7 @@ enum kind {
 	KIND_PROC,
 	KIND_IO,
 	KIND_PROCESS,
+	KIND_DENIED,
 };
 
 struct events {
@@ -46,10 +48,10 @@ struct events {
 static bool parse_kind(const char *word, enum kind *ret)
 {
 	static const char *const names[] = {
-		[KIND_MOST] = "",           [KIND_ALL] = "all",   [KIND_EXEC] = "exec",
-		[KIND_FILE] = "file",       [KIND_NET] = "net",   [KIND_LOAD] = "load",
-		[KIND_PRIV] = "priv",       [KIND_PROC] = "proc", [KIND_IO] = "io",
-		[KIND_PROCESS] = "process",
+		[KIND_MOST] = "",           [KIND_ALL] = "all",       [KIND_EXEC] = "exec",
+		[KIND_FILE] = "file",       [KIND_NET] = "net",       [KIND_LOAD] = "load",
+		[KIND_PRIV] = "priv",       [KIND_PROC] = "proc",     [KIND_IO] = "io",
+		[KIND_PROCESS] = "process", [KIND_DENIED] = "denied",
 	};
 
 	for (size_t i = 1; i < TT_ARRAY_SIZE(names); i++)
@@ -101,6 +103,8 @@ static bool is_wanted(const struct events *e, const json_t *line)
 		return !store_text_is(type, "sample");
 	case KIND_PROCESS:
 		return store_text_is(type, "process");
+	case KIND_DENIED:
+		return store_text_is(type, "denied");
 	case KIND_EXEC:
 	case KIND_FILE:
 	case KIND_NET:
@@ -268,6 +272,25 @@ static void put_notice(struct cli_line *l, const json_t *line)
 	cli_line_text(l, message.data, message.len);
 }
 
+static void put_denied(struct cli_line *l, const json_t *line)
+{
+	struct store_text action = store_get_text(line, "action"),
+			  error = store_get_text(line, "error");
+	int64_t count = store_get_int(line, "count", 1);
+
+	cli_line_color(l, store_text_is(action, "log") ? CLI_WARN : CLI_BAD);
+	cli_line_text(l, action.data ? action.data : "?", action.data ? action.len : 1);
+	cli_line_str(l, " ");
+	cli_line_color(l, CLI_PLAIN);
+	cli_line_denied(l, json_object_get(line, "syscall"), json_object_get(line, "args"));
+	if (error.data) {
+		cli_line_str(l, " ");
+		cli_line_text(l, error.data, error.len);
+	}
+	if (count > 1)
+		cli_line_fmt(l, "%s%lld", cli_uni(" ×", " x"), (long long)count);
+}
+
 static void put_run(struct cli_line *l, const json_t *line)
 {
 	struct store_text phase = store_get_text(line, "phase"),
@@ -312,6 +335,8 @@ static void put_readable(struct events *e, const struct store_item *item)
 		put_gap(&l, line);
 	} else if (store_text_is(type, "run")) {
 		put_run(&l, line);
+	} else if (store_text_is(type, "denied")) {
+		put_denied(&l, line);
 	} else if (store_text_is(type, "notice")) {
 		put_notice(&l, line);
 	} else if (store_text_is(type, "sample")) {

@@ -30,6 +30,7 @@
 struct run_words {
 	struct recorder_options opts;
 	const char *profile;
+	int denials_fd;
 	bool no_preload;
 	bool quiet;
 	int keep_fds[KEEP_FDS_MAX];
@@ -121,6 +122,24 @@ static int take_keep_fd(const char *text, struct run_words *w)
 	return 0;
 }
 
+/* Closed when the command is executed: what is said of it is not for it to read or to write. */
+static int take_denials_fd(const char *text, struct run_words *w)
+{
+	char *end;
+	long fd = strtol(text, &end, 10);
+	int flags;
+
+	if (end == text || *end || fd < 0 || fd > INT_MAX)
+		return -EINVAL;
+	flags = fcntl((int)fd, F_GETFL);
+	if (flags < 0 || (flags & O_ACCMODE) == O_RDONLY)
+		return -EBADF;
+	w->denials_fd = (int)fd;
+	w->opts.denials_fd = &w->denials_fd;
+	/* the standard ones are the command's, too */
+	return fd > 2 && fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
+}
+
 /* 0 to go on, else *ret_status is what to exit with. */
 static int take_option(int c, struct run_words *w)
 {
@@ -170,6 +189,11 @@ static int take_option(int c, struct run_words *w)
 	case 'd':
 		w->opts.degrade = true;
 		return 0;
+	case 'D':
+		return take_denials_fd(optarg, w) == 0
+			       ? 0
+			       : usage("--denials-fd is the number of an open file descriptor, not",
+				       optarg);
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -194,6 +218,7 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"io", required_argument, NULL, 'I'},
 		{"keep-fd", required_argument, NULL, 'k'},
 		{"degrade", no_argument, NULL, 'd'},
+		{"denials-fd", required_argument, NULL, 'D'},
 		{"no-preload", no_argument, NULL, 'N'},
 		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},
@@ -218,6 +243,12 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		*ret_status = RUN_FAILED;
 		return -1;
 	}
+	for (size_t i = 0; w->opts.denials_fd && i < w->opts.keep_fd_count; i++)
+		if (w->keep_fds[i] == w->denials_fd) {
+			*ret_status = usage("the fd of --denials-fd is not for the command:",
+					    "--keep-fd");
+			return -1;
+		}
 	w->opts.argv = argv + optind;
 	return 0;
 }

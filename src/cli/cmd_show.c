@@ -55,6 +55,7 @@ int cli_cmd_show(int argc, char **argv)
 	cli_report_files(&r);
 	cli_report_network(&r);
 	cli_report_acts(&r);
+	cli_report_denied(&r);
 	cli_report_failures(&r);
 	cli_report_known(&r);
 	return cli_end(CLI_OK);

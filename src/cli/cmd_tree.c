@@ -117,12 +117,14 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 	const struct store_span *first = &t->view->spans[row->image],
 				*last = &t->view->spans[row->last];
 	bool unseen = false, lost = false;
+	uint64_t denied = 0;
 	char buf[CLI_FIGURE_MAX];
 	struct cli_line l;
 
 	for (uint32_t i = row->image; i != STORE_NONE; i = t->tree->next_image[i]) {
 		unseen |=
 			!t->view->spans[i].by_library && t->view->spans[i].how != STORE_HOW_LAUNCH;
+		denied += t->view->spans[i].denied;
 		lost |= t->view->spans[i].lost || t->view->spans[i].lost_unknown;
 	}
 	cli_line_begin(&l, cli_width());
@@ -140,6 +142,10 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 		cli_line_color(&l, CLI_WARN);
 		cli_line_str(&l, unseen ? ", not watched" : ", events lost");
 	}
+	if (denied) {
+		cli_line_color(&l, CLI_BAD);
+		cli_line_fmt(&l, ", %s refused", cli_count(buf, denied));
+	}
 	cli_line_color(&l, CLI_DIM);
 	put_earlier(t, &l, row);
 	cli_line_end(&l);
@@ -152,13 +158,13 @@ static json_t *image_json(const struct store_view *v, uint32_t i)
 	static const char *const ends[] = {NULL, "exited", "replaced"};
 
 	/* sO* takes another reference and gives null for NULL */
-	return json_pack("{ss% sI ss* ss* sO* sO* sO* sO* sb sb sI sI sb}", "span_id",
+	return json_pack("{ss% sI ss* ss* sO* sO* sO* sO* sb sb sI sI sI sb}", "span_id",
 			 v->span_names.items[i].data, v->span_names.items[i].len, "pid",
 			 (json_int_t)s->pid, "how", hows[s->how], "end", ends[s->end], "exe",
 			 s->exe, "argv", s->argv, "comm", s->comm, "signal", s->signal,
 			 "by_library", s->by_library, "by_recorder", s->by_recorder, "calls",
-			 (json_int_t)s->calls, "lost", (json_int_t)s->lost, "lost_at_least",
-			 s->lost_unknown);
+			 (json_int_t)s->calls, "denied", (json_int_t)s->denied, "lost",
+			 (json_int_t)s->lost, "lost_at_least", s->lost_unknown);
 }
 
 static json_t *row_json(const struct store_view *v, const struct store_tree *tree,

@@ -63,13 +63,27 @@ static struct store_text first_signal(const struct store_view *v)
 	return (struct store_text){NULL, 0};
 }
 
+/* The call that a process was killed for, else the first that was refused. */
+static struct store_text killing_call(const struct store_view *v)
+{
+	const json_t *blocked = json_object_get(v->doc, "blocked");
+
+	for (size_t i = 0; i < json_array_size(blocked); i++) {
+		const json_t *site = json_array_get(blocked, i);
+
+		if (store_text_is(store_get_text(site, "action"), "kill"))
+			return store_get_text(site, "syscall");
+	}
+	return store_get_text(json_object_get(v->doc, "summary"), "blocked_syscall");
+}
+
 const char *cli_verdict(const struct store_view *v, char buf[128], bool *ret_good)
 {
 	const json_t *summary = json_object_get(v->doc, "summary");
 	const json_t *end = summary ? summary : v->closing;
 	struct store_text reason = store_get_text(end, "exit_reason");
 	struct store_text termination = store_get_text(summary, "termination");
-	struct store_text blocked = store_get_text(summary, "blocked_syscall");
+	struct store_text blocked = killing_call(v);
 	int64_t code = store_get_int(end, "exit_code", -1);
 
 	*ret_good = false;

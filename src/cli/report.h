@@ -31,6 +31,7 @@ void cli_report_programs(const struct cli_report *r);
 void cli_report_files(const struct cli_report *r);
 void cli_report_network(const struct cli_report *r);
 void cli_report_acts(const struct cli_report *r);
+void cli_report_denied(const struct cli_report *r);
 void cli_report_failures(const struct cli_report *r);
 void cli_report_known(const struct cli_report *r);
 
@@ -71,6 +72,12 @@ bool cli_span_is_real(const struct store_span *s);
 
 /* cli_line_path - a path, relative to the run's folder where it lies below it */
 void cli_line_path(struct cli_line *l, const struct cli_report *r, struct store_text path);
+
+/* cli_denied_json - refused calls, for the document of `show` */
+json_t *cli_denied_json(const struct store_view *v);
+
+/* cli_line_denied - a system call and its arguments, as a denied event has them */
+void cli_line_denied(struct cli_line *l, const json_t *call, const json_t *args);
 
 /* cli_line_argv - a command line from a JSON array of strings, quoted as for a shell */
 void cli_line_argv(struct cli_line *l, const json_t *argv);

@@ -204,6 +204,7 @@ json_t *cli_report_json(const struct cli_report *r)
 	put(doc, "files", files_json(v));
 	put(doc, "hosts", hosts_json(v));
 	put(doc, "acts", acts_json(v));
+	put(doc, "denied", cli_denied_json(v));
 	put(doc, "failures", errors_json(v));
 	return doc;
 }

@@ -23,6 +23,7 @@ const struct cli_verb cli_verbs[] = {
 		"      --keep-fd N       leave file descriptor N open for the command; may be repeated\n"
 		"      --session ID      the session this run belongs to\n"
 		"      --output-dir DIR  run_<utc>_<id>.json and trace_<utc>_<id>.jsonl go there\n"
+		"      --denials-fd N    refused calls, as they happen, to this fd: a line of JSON each\n"
 		"      --timeout 5s      end the command after that time (ms s m h)\n"
 		"      --orphans HOW     what outlives the command: wait[:TIME] (default wait:2s, then\n"
 		"                        TERM, 2 s later KILL) or leave (unrecorded)\n"
@@ -37,7 +38,8 @@ const struct cli_verb cli_verbs[] = {
 		HELP_HELP
 		"\n"
 		"Exit status: the command's own, 128+n for a signal, 124 time-out,\n"
-		"125 Telltale failed, 126 the command is not executable, 127 it was not found.\n",
+		"125 Telltale failed, 126 the command is not executable, 127 it was not found,\n"
+		"159 its profile killed it.\n",
 		.takes_command = true,
 	},
 	{
@@ -77,7 +79,8 @@ const struct cli_verb cli_verbs[] = {
 		"\n"
 		"      --last            the last run\n"
 		"  -k, --kind KIND       exec, file, net, proc (done to other processes), priv, load, io,\n"
-		"                        process (their starts and ends) or all, which adds the samples\n"
+		"                        process (their starts and ends), denied (what the profile\n"
+		"                        refused) or all, which adds the samples\n"
 		"      --failed          only failed calls, and processes that failed\n"
 		"  -f, --follow          go on until the run ends\n"
 		"      --json            the lines of the trace as they are\n"

@@ -181,6 +181,7 @@ enum event_source {                      /* component, sensor and standing go to
 		    EVENT_FROM_PRELOAD,  /* telemetry, preload, declared */
 		    EVENT_FROM_PROC,     /* recorder, proc, observed */
 		    EVENT_FROM_RECORDER, /* recorder, no sensor */
+		    EVENT_FROM_SECCOMP,  /* sandbox, seccomp, observed */
 };
 
 enum event_act { EVENT_ACT_START, EVENT_ACT_EXIT, EVENT_ACT_REPLACED };
@@ -278,6 +279,13 @@ struct event {
 	struct event_text reason, message;
 	uint64_t gap_count, gap_from, gap_to;
 	bool gap_count_known, gap_at_least, gap_has_range;
+
+	/* EVENT_DENIED: a system call by its own name, its arguments as text */
+	struct event_text call_name, action, allow;
+	struct event_text words[EVENT_ARGS_MAX];
+	unsigned word_count;
+	uint64_t count;    /* calls that this line stands for */
+	bool args_as_seen; /* a word was read from memory, which may have changed since */
 
 	/* EVENT_SAMPLE */
 	double cpu_percent;

@@ -310,6 +310,16 @@ static void put_str_key(struct line *l, const char *key, const char *value)
 static const char act_names[][9] = {"start", "exit", "replaced"};
 static const char how_names[][7] = {"launch", "fork", "vfork", "spawn", "exec"};
 
+/* The arguments of a system call, which come as text. */
+static void put_words(struct line *l, const struct event *ev)
+{
+	for (unsigned i = 0; i < ev->word_count; i++) {
+		put_lit(l, i ? ", \"" : "\"");
+		(void)put_redacted(l, ev->words[i].data, ev->words[i].len, 1, NULL);
+		PUT(l, "\"");
+	}
+}
+
 static void put_head(struct line *l, const struct event *ev)
 {
 	event_put_time(l, ev);
@@ -318,9 +328,14 @@ static void put_head(struct line *l, const struct event *ev)
 		put_lit(l, event_call_info(ev->call)->name);
 	else if (ev->type == EVENT_PROCESS)
 		put_lit(l, act_names[ev->act]);
+	else if (ev->type == EVENT_DENIED && ev->call_name.data)
+		(void)tt_out_json(&l->o, ev->call_name.data,
+				  event_kept_len(l, ev->call_name.data, ev->call_name.len), 1);
 	PUT(l, "\", \"args\": [");
 	if (ev->type == EVENT_SYSCALL)
 		put_args(l, ev);
+	else if (ev->type == EVENT_DENIED)
+		put_words(l, ev);
 	PUT(l, "], \"result\": ");
 	if (ev->has_result)
 		tt_out_i64(&l->o, ev->result);
@@ -640,8 +655,14 @@ static void put_tail(struct line *l, const struct event *ev)
 		event_put_id_key(l, "reason", &ev->reason);
 		put_text_key(l, "message", &ev->message);
 		break;
-	case EVENT_SYSCALL:
 	case EVENT_DENIED:
+		event_put_id_key(l, "action", &ev->action);
+		event_put_id_key(l, "allow", &ev->allow);
+		event_put_u64_key(l, "count", ev->count);
+		if (ev->args_as_seen)
+			put_lit(l, ", \"args_as_seen\": true");
+		break;
+	case EVENT_SYSCALL:
 		break;
 	}
 	if (l->cut && ev->type != EVENT_SYSCALL)

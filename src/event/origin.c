@@ -63,7 +63,7 @@ static void put_span(struct line *l, const struct event_span *s)
 /* Tables of fixed-size text: no pointers, no relocations. */
 static const char type_names[][8] = {"syscall", "process", "denied", "sample",
 				     "gap",     "run",     "notice"};
-static const char components[][10] = {"telemetry", "recorder", "recorder"};
+static const char components[][10] = {"telemetry", "recorder", "recorder", "sandbox"};
 
 static void put_origin(struct line *l, const struct event *ev)
 {
@@ -98,6 +98,8 @@ static void put_names(struct line *l, const struct event *ev)
 		PUT(l, ", \"sensor\": \"preload\", \"standing\": \"declared\"");
 	else if (ev->source == EVENT_FROM_PROC)
 		PUT(l, ", \"sensor\": \"proc\", \"standing\": \"observed\"");
+	else if (ev->source == EVENT_FROM_SECCOMP)
+		PUT(l, ", \"sensor\": \"seccomp\", \"standing\": \"observed\"");
 }
 
 static bool is_of(const struct event_ready *r, const struct event *ev)

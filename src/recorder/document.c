@@ -122,6 +122,18 @@ static bool is_launched(const struct recorder_run_state *r)
 	return r->failure == SANDBOX_OK;
 }
 
+/*
+ * By the supervisor of the filter, or by the kernel for a call of a foreign ABI. What became of the
+ * command itself counts: a run whose child was killed is over when the command is.
+ */
+static bool is_killed_by_policy(const struct recorder_run_state *r)
+{
+	if (!r->opts->policy->sandboxed || !WIFSIGNALED(r->status))
+		return false;
+	return WTERMSIG(r->status) == SIGSYS ||
+	       (WTERMSIG(r->status) == SIGKILL && r->denials && r->denials->command_killed);
+}
+
 static const char *termination(const struct recorder_run_state *r)
 {
 	if (!is_launched(r))
@@ -130,8 +142,7 @@ static const char *termination(const struct recorder_run_state *r)
 		return "timeout";
 	if (!WIFSIGNALED(r->status))
 		return "exited";
-	return r->opts->policy->sandboxed && WTERMSIG(r->status) == SIGSYS ? "killed_by_policy"
-									   : "signaled";
+	return is_killed_by_policy(r) ? "killed_by_policy" : "signaled";
 }
 
 void recorder_run_exit_reason(const struct recorder_run_state *r, char *buf, size_t cap)
@@ -162,7 +173,14 @@ int recorder_run_exit_status(const struct recorder_run_state *r)
 	}
 	if (r->timed_out)
 		return 124;
+	if (is_killed_by_policy(r))
+		return 128 + SIGSYS;
 	return WIFSIGNALED(r->status) ? 128 + WTERMSIG(r->status) : WEXITSTATUS(r->status);
+}
+
+static uint64_t denied(const struct recorder_run_state *r, enum policy_action action)
+{
+	return r->denials ? r->denials->totals[action] : 0;
 }
 
 static json_t *summary_json(const struct recorder_run_state *r)
@@ -173,8 +191,7 @@ static json_t *summary_json(const struct recorder_run_state *r)
 	uint64_t peak_kb = s->peak_memory_kb > s->max_rss_kb ? s->peak_memory_kb : s->max_rss_kb;
 	uint64_t peak_processes = s->peak_processes ? s->peak_processes : is_launched(r);
 	double avg = runtime_ns ? 100.0 * (double)cpu_ns / (double)runtime_ns : 0;
-	bool sandboxed = r->opts->policy->sandboxed,
-	     exited = is_launched(r) && WIFEXITED(r->status);
+	bool exited = is_launched(r) && WIFEXITED(r->status);
 	char reason[32];
 	json_t *j = json_object();
 
@@ -191,7 +208,10 @@ static json_t *summary_json(const struct recorder_run_state *r)
 	(void)json_object_set_new(j, "page_faults_major", int_json(s->major_faults));
 	(void)json_object_set_new(j, "read_syscalls", int_json(s->io.read_calls));
 	(void)json_object_set_new(j, "write_syscalls", int_json(s->io.write_calls));
-	(void)json_object_set_new(j, "blocked_syscalls", sandboxed ? json_null() : json_integer(0));
+	(void)json_object_set_new(j, "blocked_syscalls",
+				  int_json(denied(r, POLICY_DENY) + denied(r, POLICY_KILL)));
+	(void)json_object_set_new(j, "quiet_syscalls", int_json(denied(r, POLICY_DENY_QUIET)));
+	(void)json_object_set_new(j, "logged_syscalls", int_json(denied(r, POLICY_LOG)));
 	(void)json_object_set_new(j, "total_syscalls", json_null());
 	(void)json_object_set_new(j, "bytes_read", int_json(s->io.bytes_read));
 	(void)json_object_set_new(j, "bytes_written", int_json(s->io.bytes_written));
@@ -204,7 +224,9 @@ static json_t *summary_json(const struct recorder_run_state *r)
 	(void)json_object_set_new(j, "exit_code",
 				  exited ? json_integer(WEXITSTATUS(r->status)) : json_null());
 	(void)json_object_set_new(j, "termination", json_string(termination(r)));
-	(void)json_object_set_new(j, "blocked_syscall", json_null());
+	(void)json_object_set_new(
+		j, "blocked_syscall",
+		r->denials && r->denials->first[0] ? json_string(r->denials->first) : json_null());
 	return j;
 }
 
@@ -243,6 +265,8 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 	if (t->ring)
 		(void)json_array_append_new(sensors, json_string("preload"));
 	(void)json_array_append_new(sensors, json_string("proc"));
+	if (r->denials)
+		(void)json_array_append_new(sensors, json_string("seccomp"));
 	return json_pack("{s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans",
 			 (json_int_t)t->spans, "full", 0, "kernel_only", 0, "declared_only",
 			 (json_int_t)t->spans_preload, "none",
@@ -319,14 +343,8 @@ static json_t *sources_json(const struct recorder_run_state *r)
 				  json_string("unavailable: needs the kernel sensor"));
 	(void)json_object_set_new(
 		j, "blocked_syscalls",
-		json_string(r->opts->policy->sandboxed
-				    ? "unavailable: denied calls are not counted yet"
-				    : "no filter was installed"));
-	(void)json_object_set_new(
-		j, "blocked_syscall",
-		json_string(r->opts->policy->sandboxed
-				    ? "unavailable: denied calls are not counted yet"
-				    : "no filter was installed"));
+		json_string(r->denials ? "the seccomp notifier, which answered each of them"
+				       : "no filter was installed"));
 	if (r->preload_reason)
 		(void)json_object_set_new(j, "preload", string_json(r->preload_reason));
 	return j;
@@ -378,7 +396,12 @@ char *recorder_document_make(const struct recorder_run_state *r)
 		(void)json_object_set_new(j, "error", string_json(r->failure_text));
 	(void)json_object_set_new(j, "timeline", timeline_json(&r->sampler));
 	(void)json_object_set_new(j, "summary", summary_json(r));
-	(void)json_object_set_new(j, "blocked", json_array());
+	(void)json_object_set_new(
+		j, "blocked",
+		recorder_denials_list(r->denials, 1u << POLICY_DENY | 1u << POLICY_KILL));
+	(void)json_object_set_new(j, "quiet",
+				  recorder_denials_list(r->denials, 1u << POLICY_DENY_QUIET));
+	(void)json_object_set_new(j, "logged", recorder_denials_list(r->denials, 1u << POLICY_LOG));
 	(void)json_object_set_new(j, "syscalls", json_null());
 	(void)json_object_set_new(j, "limits", limits_json(r));
 	(void)json_object_set_new(j, "coverage", coverage_json(r));

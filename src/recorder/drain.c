@@ -12,6 +12,7 @@
 #include <sys/mman.h>
 
 #include "base/time.h"
+#include "recorder/denials.h"
 #include "recorder/track_internal.h"
 
 #define ARENA_BYTES (16u << 20)
@@ -536,6 +537,8 @@ size_t recorder_track_drain(struct recorder_track *t)
 	uint64_t began = tt_clock_ns(CLOCK_MONOTONIC);
 	size_t taken = 0;
 
+	if (t->denials)
+		recorder_denials_take(t->denials, t);
 	t->pass++;
 	t->fullest = 0;
 	t->realtime_offset = tt_clock_ns(CLOCK_REALTIME) - tt_clock_ns(CLOCK_MONOTONIC);
@@ -547,6 +550,8 @@ size_t recorder_track_drain(struct recorder_track *t)
 		if (!more || tt_clock_ns(CLOCK_MONOTONIC) - began > DRAIN_NS)
 			break;
 	}
+	if (t->denials)
+		recorder_denials_settle(t->denials, t);
 	if (dead && !more)
 		end_dead(t);
 	recorder_track_end_gone(t, false);

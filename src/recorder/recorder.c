@@ -6,6 +6,7 @@
  *	timer    -> a sample of the tree                      (timerfd)
  *	pidfds   -> a process ended: drain its lanes, end it  (with a ring: looked at when it is)
  *	door     -> a process that lost the ring's fd gets another
+ *	denials  -> lines, counts                         (a queue, looked at when the ring is)
  *	sandbox  -> the command stopped, went on, ended       (socket of its init)
  *	nothing  -> the ring is polled: waking us for each event would cost the command more
  */
@@ -29,6 +30,7 @@
 #define SAMPLE_MS      100
 #define POLL_MIN_MS    1
 #define POLL_MAX_MS    4    /* in which the fastest program there is fills half a lane */
+#define POLL_DENIED_MS 5
 #define KILL_AFTER_MS  5000 /* between TERM and KILL after a time-out */
 #define ORPHAN_KILL_MS 2000 /* between TERM and KILL for what outlived the command */
 #define KILL_WALK_MAX  (1u << 16)
@@ -347,7 +349,7 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 	r->phase = RUN_RUNNING;
 	on_children(r); /* what ended before we listened */
 	while (r->phase != RUN_DONE) {
-		int wait_ms = r->track.ring ? poll_ms : SAMPLE_MS;
+		int wait_ms = r->track.ring ? poll_ms : r->denials ? POLL_DENIED_MS : SAMPLE_MS;
 		struct epoll_event e;
 		/* one at a time: handling one may free what another points to */
 		int n = epoll_wait(r->epoll_fd, &e, 1, wait_ms);
@@ -410,6 +412,8 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 		r->ended_mono_ns = now_ns();
 	}
 	recorder_sampler_close(&r->sampler, &r->track);
+	if (r->denials)
+		recorder_denials_finish(r->denials, &r->track);
 	recorder_track_finish(&r->track);
 	put_run_end(r);
 	ret->exit_status = recorder_run_exit_status(r);
@@ -454,6 +458,8 @@ static void run_free(struct recorder_run_state *r)
 	recorder_door_close(&r->door);
 	tt_closep(&r->child.report_fd);
 	tt_closep(&r->child.io_fd);
+	tt_closep(&r->child.listener_fd);
+	recorder_denials_free(r->denials);
 	free(r->child.lacking);
 	free(r->keep_fds);
 	free(r->environ);
@@ -476,7 +482,7 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 		return tt_fail(err, ENOMEM, "start a run");
 	r->opts = opts;
 	r->epoll_fd = r->track.epoll_fd = r->signal_fd = r->timer_fd = r->ring_fd = r->door.fd =
-		r->child.report_fd = r->child.io_fd = -1;
+		r->child.report_fd = r->child.io_fd = r->child.listener_fd = -1;
 	r->failure = SANDBOX_SETUP_FAILED;
 	recorder_run_identify(r);
 	recorder_run_configure(r);

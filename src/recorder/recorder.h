@@ -34,9 +34,10 @@ struct recorder_options {
 	uint64_t timeout_ms; /* 0: none */
 	enum recorder_orphans orphans;
 	uint64_t orphan_grace_ms;
-	bool wait_when_full; /* a full ring makes the command wait instead of losing events */
-	const uint32_t *io;  /* enum event_io_mode; NULL: as the config says */
-	const int *keep_fds; /* for the command, besides 0-2 */
+	bool wait_when_full;   /* a full ring makes the command wait instead of losing events */
+	const int *denials_fd; /* NULL: none; where denials are told as they happen */
+	const uint32_t *io;    /* enum event_io_mode; NULL: as the config says */
+	const int *keep_fds;   /* for the command, besides 0-2 */
 	size_t keep_fd_count;
 	bool degrade; /* do without those parts of the policy that this machine does not allow */
 };

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/program.h"
+#include "recorder/denials.h"
 #include "recorder/door.h"
 #include "recorder/output.h"
 #include "recorder/recorder.h"
@@ -40,7 +41,8 @@ struct recorder_run_state {
 	size_t exposed_count;
 	char *musl_library; /* one of them, or NULL */
 	struct sandbox_child child;
-	pid_t command_pid; /* of the command's first process, as itself has it */
+	pid_t command_pid;                /* of the command's first process, as itself has it */
+	struct recorder_denials *denials; /* NULL: no filter */
 	int epoll_fd, signal_fd, timer_fd;
 	struct rlimit limits[5]; /* as the caller left them: start.c */
 	int ring_fd;             /* the number the command gets */

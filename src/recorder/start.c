@@ -333,11 +333,31 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	return start_sandbox(r, err);
 }
 
+/* Before the command runs: a run that cannot answer for its refused calls does not begin. */
+static int watch_denials(struct recorder_run_state *r, struct tt_err *err)
+{
+	const int *fd = r->opts->denials_fd;
+	int n;
+
+	if (!r->opts->policy->sandboxed || !r->opts->policy->filter)
+		return 0;
+	n = recorder_denials_new(&r->denials, r->opts->policy, fd ? *fd : -1, err);
+	if (n < 0)
+		return n;
+	r->denials->run_span = (struct event_span){.id = r->span};
+	r->denials->run_parent = r->parent;
+	r->track.denials = r->denials;
+	return 0;
+}
+
 int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 {
 	pid_t command;
 	int n;
 
+	n = watch_denials(r, err);
+	if (n < 0)
+		return n;
 	restore_limits(r);
 	n = sandbox_release(TT_TAKE(r->launch), &r->child, &r->failure, err);
 	raise_limits(r);
@@ -349,6 +369,9 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 		return tt_fail(err, errno, "watch the sandbox");
 	command = command_pid(r);
 	r->command_pid = r->track.own_pid_namespace ? 2 : command;
+	if (r->denials)
+		recorder_denials_begin(r->denials, tt_take_fd(&r->child.listener_fd), r->child.pid,
+				       command);
 	recorder_track_launch(&r->track, command, r->command_pid, &r->span, &r->parent,
 			      r->follows ? NULL : r->opts->argv[0], r->started_ns);
 	start_timer(r);

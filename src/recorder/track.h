@@ -13,6 +13,8 @@
 #include "recorder/tree.h"
 #include "ring/consumer.h"
 
+struct recorder_denials;
+
 /* Losses of one kind, over the whole run. */
 struct recorder_gap {
 	const char *reason; /* static */
@@ -34,6 +36,7 @@ struct recorder_track {
 	struct recorder_tree tree;
 	struct recorder_output *out;
 	struct ring_consumer *ring;        /* NULL: no preload sensor */
+	struct recorder_denials *denials;  /* NULL: no filter */
 	const struct event_config *config; /* NULL: the defaults */
 	struct event_ids ids;
 	int epoll_fd;

@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 #include <limits.h>
-#include <linux/seccomp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -26,6 +25,7 @@ static void tell(const struct sandbox_plan *plan, enum sandbox_step step, int er
 void sandbox_child_fail(const struct sandbox_plan *plan, enum sandbox_step step, int err, int index)
 {
 	tell(plan, step, err, index, false);
+	sandbox_listener_give_up(plan);
 	_exit(125);
 }
 
@@ -73,7 +73,9 @@ static void restore_dispositions(const sigset_t *ignored)
 	}
 }
 
-/* Close every fd above 2 that is not in plan->fds. */
+/*
+ * Close every fd above 2 that is not in plan->fds, at exec: until then init shares the table.
+ */
 static int close_others(const struct sandbox_plan *plan)
 {
 	unsigned int next = 3;
@@ -81,12 +83,12 @@ static int close_others(const struct sandbox_plan *plan)
 	for (size_t i = 0; i < plan->fd_count; i++) {
 		unsigned int fd = (unsigned int)plan->fds[i];
 
-		if (fd > next && close_range(next, fd - 1, 0) < 0)
+		if (fd > next && close_range(next, fd - 1, CLOSE_RANGE_CLOEXEC) < 0)
 			return -errno;
 		if (fd >= next)
 			next = fd + 1;
 	}
-	return close_range(next, UINT_MAX, 0) < 0 ? -errno : 0;
+	return close_range(next, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0 ? -errno : 0;
 }
 
 /*
@@ -201,8 +203,9 @@ void sandbox_exec(const struct sandbox_plan *plan)
 	tell(plan, SANDBOX_STEP_READY, 0, 0, false);
 	restore_dispositions(&plan->ignored);
 	(void)sigprocmask(SIG_SETMASK, spec->mask, NULL);
-	if (filter.len && syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &filter) < 0)
-		sandbox_child_fail(plan, SANDBOX_STEP_FILTER, errno, 0);
+	r = plan->shared ? sandbox_listener_make(plan, &filter) : 0;
+	if (r < 0)
+		sandbox_child_fail(plan, SANDBOX_STEP_FILTER, -r, 0);
 
 	if (!*spec->file)
 		r = ENOENT;

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -40,6 +41,9 @@ void sandbox_abandon(struct sandbox_launch *l)
 	tt_closep(&l->err_fd);
 	tt_closep(&l->report_fd);
 	tt_closep(&l->io_fd);
+	tt_closep(&l->listener_fd);
+	if (l->plan.shared)
+		(void)munmap(l->plan.shared, sizeof(*l->plan.shared));
 	tt_closep(&l->plan.err_fd);
 	tt_closep(&l->plan.report_fd);
 	for (size_t i = 0; i < l->text_count; i++)
@@ -90,11 +94,24 @@ static int make_pair(int *ret_ours, int *ret_childs, struct tt_err *err)
 	return 0;
 }
 
+static int plan_listener(struct sandbox_launch *l, struct tt_err *err)
+{
+	l->plan.shared = mmap(NULL, sizeof(*l->plan.shared), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (l->plan.shared == MAP_FAILED) {
+		l->plan.shared = NULL;
+		return tt_fail(err, errno, "share a page with the child");
+	}
+	return 0;
+}
+
 static int plan_sandbox(struct sandbox_launch *l, struct tt_err *err)
 {
 	int r = make_pair(&l->report_fd, &l->plan.report_fd, err);
 
 	l->plan.parent_report_fd = l->report_fd;
+	if (r == 0 && l->spec.policy->filter)
+		r = plan_listener(l, err);
 	return r < 0 ? r : sandbox_plan_make(l, err);
 }
 
@@ -301,7 +318,7 @@ static int send_filter(const struct sandbox_launch *l, struct tt_err *err)
 		return send(l->err_fd, "", 1, MSG_NOSIGNAL) < 0 && errno != EPIPE
 			       ? tt_fail(err, errno, "speak to the child")
 			       : 0;
-	r = policy_filter_make_alone(l->spec.policy, &filter, &len, err);
+	r = policy_filter_make(l->spec.policy, &filter, &len, err);
 	if (r < 0)
 		return r;
 	n = send(l->err_fd, filter, len * sizeof(*filter), MSG_NOSIGNAL);
@@ -312,20 +329,46 @@ static int send_filter(const struct sandbox_launch *l, struct tt_err *err)
 }
 
 /*
- * Listens until exec has closed the other end. Not woken before that, for READY: the command may
- * run on this CPU.
+ * Waits until exec has closed the other end. Not woken before that, for READY: the command may run
+ * on this CPU.
  */
+static int launch_wait(struct sandbox_launch *l, struct tt_err *err)
+{
+	/* no events: the end of the socket is told anyway */
+	struct pollfd p[2] = {{.fd = l->err_fd}, {.fd = -1, .events = POLLIN}};
+
+	for (;;) {
+		if (l->plan.shared)
+			p[1].fd = l->listener_fd >= 0 ? l->listener_fd : l->report_fd;
+		if (poll(p, 2, -1) < 0) {
+			if (errno == EINTR)
+				continue;
+			return tt_fail(err, errno, "wait for the child");
+		}
+		if (p[0].revents || (p[1].revents && !(p[1].revents & POLLIN)))
+			break;
+		if (l->listener_fd >= 0)
+			sandbox_listener_let_pass(l->listener_fd, l->err_fd);
+		else
+			l->listener_fd = sandbox_listener_take(l->report_fd);
+	}
+	/* init sends it after it has closed the socket; the exec may have been quicker */
+	if (l->plan.shared && l->listener_fd < 0)
+		l->listener_fd = sandbox_listener_take(l->report_fd);
+	return 0;
+}
+
+/* Listens to what the child has said by then. */
 static int launch_listen(struct sandbox_launch *l, enum sandbox_failure *failure,
 			 struct tt_err *err)
 {
-	struct pollfd p = {.fd = l->err_fd};
 	struct sandbox_message m;
 	bool ready = false;
 	ssize_t n;
+	int r = launch_wait(l, err);
 
-	while (poll(&p, 1, -1) < 0)
-		if (errno != EINTR)
-			return tt_fail(err, errno, "wait for the child");
+	if (r < 0)
+		return r;
 	for (;;) {
 		n = recv(l->err_fd, &m, sizeof(m), 0);
 		/* ECONNRESET, once: it ended without reading what we sent; its words come behind */
@@ -333,14 +376,13 @@ static int launch_listen(struct sandbox_launch *l, enum sandbox_failure *failure
 			continue;
 		if (n < 0)
 			return tt_fail(err, errno, "listen to the child");
-		if (n == 0 && ready)
+		if (n == 0 && ready && (!l->plan.shared || l->listener_fd >= 0))
 			return 0;
 		if (n != (ssize_t)sizeof(m))
 			return tt_fail_text(err, ECHILD,
 					    "the child was killed before it could execute");
 		if (m.lacking) {
-			int r = sandbox_tell_lacking(l, &m, err);
-
+			r = sandbox_tell_lacking(l, &m, err);
 			if (r < 0)
 				return r;
 		} else if (m.step != SANDBOX_STEP_READY) {
@@ -360,7 +402,8 @@ int sandbox_start(const struct sandbox_spec *spec, struct sandbox_launch **ret, 
 		return tt_fail(err, ENOMEM, "launch '%s'", spec->file);
 	l->spec = *spec;
 	l->plan.spec = &l->spec;
-	l->err_fd = l->report_fd = l->io_fd = l->plan.err_fd = l->plan.report_fd = -1;
+	l->err_fd = l->report_fd = l->io_fd = l->listener_fd = l->plan.err_fd = l->plan.report_fd =
+		-1;
 	r = launch_plan(l, err);
 	if (r == 0 && spec->policy->sandboxed)
 		r = launch_begin(l, err);
@@ -388,6 +431,7 @@ int sandbox_release(struct sandbox_launch *launch, struct sandbox_child *ret,
 	l->pid = 0; /* the caller's from here on */
 	ret->report_fd = tt_take_fd(&l->report_fd);
 	ret->io_fd = tt_take_fd(&l->io_fd);
+	ret->listener_fd = tt_take_fd(&l->listener_fd);
 	ret->own_pid_namespace = (l->plan.namespaces & POLICY_NS_PID) != 0;
 	ret->lacking = TT_TAKE(l->lacking);
 	*failure = SANDBOX_OK;

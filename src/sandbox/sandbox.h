@@ -88,6 +88,11 @@ struct sandbox_child {
 	 * caller gets round to it. -1 if there is none.
 	 */
 	int io_fd;
+	/*
+	 * The listener of the syscall filter, CLOEXEC, never below 3: whoever holds it answers the
+	 * calls that the filter does not allow. Closed, they fail with ENOSYS. -1: no filter.
+	 */
+	int listener_fd;
 };
 
 /*
@@ -99,7 +104,8 @@ struct sandbox_child {
 enum sandbox_report_kind {
 	SANDBOX_STOPPED = 1, /* value: the signal */
 	SANDBOX_CONTINUED = 2,
-	SANDBOX_ENDED = 3, /* value: the command's wait(2) status; init exits with n or 128+n */
+	SANDBOX_LISTENER = 4, /* comes with the listener, before the others; not for the caller */
+	SANDBOX_ENDED = 3,    /* value: the command's wait(2) status; init exits with n or 128+n */
 };
 struct sandbox_report {
 	uint32_t kind;
@@ -133,7 +139,7 @@ int sandbox_start(const struct sandbox_spec *spec, struct sandbox_launch **ret,
 /*
  * sandbox_release - let the command run; returns once exec has succeeded or something failed
  * @launch: freed, also on failure
- * @ret: set on success; the caller reaps @ret->pid and closes both fds
+ * @ret: set on success; the caller reaps @ret->pid and closes its fds
  * @failure: always set; a start that failed counts as SANDBOX_SETUP_FAILED
  * Returns 0 or -errno with the step and the reason in @err; then no process is left behind. A
  * file without "#!" that the kernel refuses with ENOEXEC is not handed to a shell: 126. So is a

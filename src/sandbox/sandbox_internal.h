@@ -4,6 +4,7 @@
 #define TT_SANDBOX_SANDBOX_INTERNAL_H
 
 #include <linux/filter.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "sandbox/sandbox.h"
@@ -73,6 +74,18 @@ struct sandbox_mount {
 	int fd;                /* as above */
 };
 
+/* A page that the command and init share: listener.c. */
+enum {
+	SANDBOX_LISTENER_NONE,
+	SANDBOX_LISTENER_LOADING,
+	SANDBOX_LISTENER_MADE,
+	SANDBOX_LISTENER_GIVEN_UP,
+};
+struct sandbox_shared {
+	_Atomic int state;
+	_Atomic int fd;
+};
+
 #define SANDBOX_DEV_BINDS 9 /* six nodes and at most three terminals */
 
 /* What the init keeps for itself, so that the command cannot look into it: see caps.c. */
@@ -108,6 +121,7 @@ struct sandbox_plan {
 	int err_fd;    /* child to parent: struct sandbox_message, one per send(2); CLOEXEC */
 	int report_fd; /* init's end of the report socket; -1 if not sandboxed */
 	int parent_err_fd, parent_report_fd; /* closed by the child */
+	struct sandbox_shared *shared;       /* NULL: no filter */
 };
 
 /* The parent's part of a launch; all zero or -1 at first. */
@@ -121,6 +135,7 @@ struct sandbox_launch {
 	int err_fd; /* the parent's ends */
 	int report_fd;
 	int io_fd;
+	int listener_fd;
 	char *lacking; /* see struct sandbox_child */
 };
 
@@ -151,6 +166,15 @@ int sandbox_tell_failure(const struct sandbox_launch *l, const struct sandbox_me
 int sandbox_tell_lacking(struct sandbox_launch *l, const struct sandbox_message *m,
 			 struct tt_err *err) TT_MUST_CHECK;
 
+/* listener.c, the caller: the listener that init sends, CLOEXEC, above 2; -1: there is none */
+int sandbox_listener_take(int report_fd);
+
+/*
+ * listener.c, the caller: let one call pass that the launch itself makes
+ * @err_fd: the caller's end of the error socket, which the exec of the command closes
+ */
+void sandbox_listener_let_pass(int listener, int err_fd);
+
 /* All below run in the child: async-signal-safe, no heap. Where a step fails they do not return. */
 
 /* exec.c: name the step that failed and end this process. */
@@ -172,6 +196,16 @@ void sandbox_exec(const struct sandbox_plan *plan) TT_NORETURN;
 
 /* namespaces.c: make those of the plan that did not come with clone(2), and furnish them. */
 void sandbox_namespaces_enter(struct sandbox_plan *plan);
+
+/* listener.c, the command: load the filter. 0 or -errno; then calls may be refused. */
+int sandbox_listener_make(const struct sandbox_plan *plan,
+			  const struct sock_fprog *filter) TT_MUST_CHECK;
+
+/* listener.c, the command: there will be no listener */
+void sandbox_listener_give_up(const struct sandbox_plan *plan);
+
+/* listener.c, init: take the listener of @command, leave its table of fds, send it to the caller */
+void sandbox_listener_pass_on(const struct sandbox_plan *plan, pid_t command);
 
 /* view.c: rearrange this mount namespace. Needs CAP_SYS_ADMIN. */
 void sandbox_view_enter(struct sandbox_plan *plan);

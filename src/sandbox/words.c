@@ -57,6 +57,12 @@ static const char *hint(const struct sandbox_launch *l, const struct sandbox_mes
 			       "run as root, or choose another profile)";
 		return "";
 	case SANDBOX_STEP_PRIVATE:
+	case SANDBOX_STEP_FILTER:
+		return m->err == EBUSY
+			       ? " (an outer sandbox answers the refused calls of all that runs in "
+				 "it, and the kernel allows one such: give this run or the outer one "
+				 "a profile without a filter)"
+			       : "";
 	case SANDBOX_STEP_READ_ONLY:
 		if (m->err == EINVAL)
 			return " ('/' is no mount point: in a chroot, bind-mount it on itself)";

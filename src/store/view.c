@@ -28,6 +28,7 @@ void store_view_free(struct store_view *v)
 		json_decref(v->gaps[i].sensor);
 		json_decref(v->gaps[i].reason);
 	}
+	store_view_drop_denied(v);
 	json_decref(v->doc);
 	json_decref(v->opening);
 	json_decref(v->closing);
@@ -37,12 +38,14 @@ void store_view_free(struct store_view *v)
 	free(v->hosts);
 	free(v->errors);
 	free(v->acts);
+	free(v->denied);
 	free(v->gaps);
 	store_names_done(&v->span_names);
 	store_names_done(&v->file_names);
 	store_names_done(&v->host_names);
 	store_names_done(&v->error_names);
 	store_names_done(&v->act_names);
+	store_names_done(&v->denied_names);
 	free(v);
 }
 
@@ -288,7 +291,9 @@ static void add_line(struct store_view *v, const struct store_item *item)
 		if (store_text_is(store_get_text(line, "sensor"), "preload"))
 			s->by_library = true;
 	}
-	if (store_text_is(type, "process") && s) {
+	if (store_text_is(type, "denied")) {
+		store_view_add_denied(v, s, line);
+	} else if (store_text_is(type, "process") && s) {
 		add_process(v, s, line, item->ts_ns);
 	} else if (store_text_is(type, "syscall")) {
 		v->calls++;
@@ -349,6 +354,7 @@ int store_view_load(struct store_view **ret, const struct store_run *run, struct
 	store_names_init(&v->host_names, STORE_MAX_HOSTS);
 	store_names_init(&v->error_names, STORE_MAX_ERRORS);
 	store_names_init(&v->act_names, STORE_MAX_ACTS);
+	store_names_init(&v->denied_names, STORE_MAX_DENIED);
 	if (run->has_json) {
 		r = store_run_load(run, &v->doc, &problem);
 		if (r < 0) {

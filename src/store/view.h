@@ -22,6 +22,7 @@
 #define STORE_MAX_HOSTS  50000
 #define STORE_MAX_ERRORS 50000
 #define STORE_MAX_ACTS   10000
+#define STORE_MAX_DENIED 10000
 #define STORE_MAX_GAPS   1000
 
 enum store_how {
@@ -52,6 +53,7 @@ struct store_span {
 	bool by_library;  /* the library was loaded: it sent events of this span */
 	bool by_recorder; /* the recorder saw its start or end from outside */
 	uint64_t calls;
+	uint64_t denied;   /* violations */
 	uint64_t lost;     /* events known to be lost */
 	bool lost_unknown; /* and some more, nobody knows how many */
 };
@@ -108,6 +110,21 @@ struct store_act {
 	uint64_t count;
 };
 
+enum store_denied_action {
+	STORE_DENIED_KILL,
+	STORE_DENIED_DENY,
+	STORE_DENIED_QUIET,
+	STORE_DENIED_LOG, /* it took place */
+	STORE_DENIED_ACTIONS,
+};
+
+/* System calls that the profile did not simply allow: same call, arguments, program and answer. */
+struct store_denied {
+	enum store_denied_action action;
+	json_t *call, *args, *error, *comm, *allow; /* NULL: not said */
+	uint64_t count;
+};
+
 struct store_gap {
 	json_t *sensor, *reason; /* NULL: not said */
 	uint64_t events;         /* known to be lost */
@@ -130,13 +147,16 @@ struct store_view {
 	uint64_t listens;    /* sockets on which somebody waited for connections */
 	uint64_t io_urings;  /* what went through them is not known */
 
-	/* span, file, host, error and act i have the name i of their set */
-	struct store_names span_names, file_names, host_names, error_names, act_names;
+	uint64_t denied_calls[STORE_DENIED_ACTIONS];
+
+	/* span, file, host, error, act and denied i have the name i of their set */
+	struct store_names span_names, file_names, host_names, error_names, act_names, denied_names;
 	struct store_span *spans;
 	struct store_file *files;
 	struct store_host *hosts;
 	struct store_error *errors;
 	struct store_act *acts;
+	struct store_denied *denied;
 	struct store_gap *gaps;
 	size_t gap_count;
 	uint64_t

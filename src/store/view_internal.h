@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between view.c and view_calls.c. */
+/* Between view.c, view_calls.c and view_denied.c. */
 #ifndef TT_STORE_VIEW_INTERNAL_H
 #define TT_STORE_VIEW_INTERNAL_H
 
@@ -8,6 +8,12 @@
 
 /* store_view_add_call - one `syscall` event: files, hosts, failures */
 void store_view_add_call(struct store_view *v, const json_t *line);
+
+/* store_view_add_denied - one `denied` event; @s: of this span, may be NULL */
+void store_view_add_denied(struct store_view *v, struct store_span *s, const json_t *line);
+
+/* store_view_drop_denied - give back what the view's denied calls refer to */
+void store_view_drop_denied(struct store_view *v);
 
 /*
  * store_view_name - the number of a name in one of the view's sets, its array grown along with it

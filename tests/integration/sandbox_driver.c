@@ -24,6 +24,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "kernel/notifier.h"
 #include "policy/policy.h"
 #include "sandbox/sandbox.h"
 #include "sandbox_rules.h"
@@ -109,13 +110,18 @@ static int attend(const struct options *o, const struct sandbox_child *c, int sf
 	return status;
 }
 
-static int launch(const struct sandbox_spec *spec, struct sandbox_child *c)
+static int launch(const struct sandbox_spec *spec, struct sandbox_child *c,
+		  struct kernel_notifier **ret)
 {
+	struct kernel_notifier_options opts = {.policy = spec->policy};
 	enum sandbox_failure failure = SANDBOX_SETUP_FAILED;
 	struct sandbox_launch *l;
 	struct tt_err err;
 
+	*ret = NULL;
 	if (sandbox_start(spec, &l, &err) == 0 && sandbox_release(l, c, &failure, &err) == 0) {
+		if (c->listener_fd >= 0 && kernel_notifier_new(ret, &opts, &err) == 0)
+			kernel_notifier_serve(*ret, c->listener_fd, c->pid);
 		if (c->lacking)
 			fprintf(stderr, "%s", c->lacking);
 		free(c->lacking);
@@ -159,17 +165,19 @@ static int parse(int argc, char **argv, struct options *o)
 
 static int loops(const struct options *o, const struct sandbox_spec *spec, int sfd)
 {
+	struct kernel_notifier *n;
 	struct timespec a, b;
 	struct sandbox_child c;
 	double ms;
 
 	(void)clock_gettime(CLOCK_MONOTONIC, &a);
 	for (long i = 0; i < o->loops; i++) {
-		int r = launch(spec, &c);
+		int r = launch(spec, &c, &n);
 
 		if (r)
 			return r;
 		(void)attend(o, &c, sfd);
+		kernel_notifier_free(n);
 	}
 	(void)clock_gettime(CLOCK_MONOTONIC, &b);
 	ms = (double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6;
@@ -181,6 +189,7 @@ int main(int argc, char **argv)
 {
 	struct options o = {.profile = "STRICT", .tell_fd = -1};
 	struct sandbox_spec spec = {0};
+	struct kernel_notifier *n;
 	TT_CLEANUP(policy_freep) struct policy *policy = NULL;
 	struct sandbox_child c;
 	sigset_t all, mask, ignored;
@@ -220,9 +229,10 @@ int main(int argc, char **argv)
 	spec.expose_count = o.expose_count;
 	if (o.loops)
 		return loops(&o, &spec, sfd); /* the list of @env is freed by our end */
-	r = launch(&spec, &c);
+	r = launch(&spec, &c, &n);
 	if (r)
 		return r;
 	status = attend(&o, &c, sfd);
+	kernel_notifier_free(n);
 	return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }

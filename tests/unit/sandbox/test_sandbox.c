@@ -76,6 +76,8 @@ static struct outcome launch(const struct sandbox_spec *spec)
 		return o;
 	CHECK(c.io_fd > 2);
 	(void)close(c.io_fd);
+	if (c.listener_fd >= 0)
+		(void)close(c.listener_fd);
 	while (waitpid(c.pid, &o.status, 0) < 0 && errno == EINTR)
 		;
 	if (c.report_fd >= 0) {
@@ -294,6 +296,8 @@ static void nothing_runs_before_release(void)
 					CHECK_INT(read(pair[0], text, sizeof(text)), 4);
 					CHECK(waitpid(c.pid, &status, 0) == c.pid && status == 0);
 					(void)close(c.io_fd);
+					if (c.listener_fd >= 0)
+						(void)close(c.listener_fd);
 					if (c.report_fd >= 0)
 						(void)close(c.report_fd);
 				} else {

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A few threads' names and numbers, kept by thread: see caller.h. */
+#include "kernel/caller.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/out.h"
+
+#define CALLERS 64
+
+struct kernel_callers {
+	bool chains;
+	struct kernel_caller slots[CALLERS];
+};
+
+struct status {
+	char comm[16];
+	int32_t pid, ppid, ns_pid;
+};
+
+struct kernel_callers *kernel_callers_new(bool chains)
+{
+	struct kernel_callers *c = calloc(1, sizeof(*c));
+
+	for (size_t i = 0; c && i < CALLERS; i++)
+		c->slots[i].comm_fd = -1;
+	if (c)
+		c->chains = chains;
+	return c;
+}
+
+void kernel_callers_free(struct kernel_callers *c)
+{
+	for (size_t i = 0; c && i < CALLERS; i++)
+		tt_closep(&c->slots[i].comm_fd);
+	free(c);
+}
+
+static int open_proc(pid_t pid, const char *file)
+{
+	char path[64];
+	struct tt_out o;
+
+	tt_out_init(&o, path, sizeof(path) - 1);
+	tt_out_str(&o, "/proc/");
+	tt_out_i64(&o, pid);
+	tt_out_str(&o, file);
+	path[o.len] = '\0';
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+/* The last number of a line "Name:\t1\t2", or 0. */
+static int32_t last_number(const char *text, const char *name)
+{
+	const char *at = strstr(text, name), *end;
+	int32_t v = 0;
+
+	if (!at)
+		return 0;
+	end = strchrnul(at + 1, '\n');
+	while (end > at && end[-1] >= '0' && end[-1] <= '9')
+		end--;
+	while (*end >= '0' && *end <= '9' && v < INT32_MAX / 10)
+		v = v * 10 + (*end++ - '0');
+	return v;
+}
+
+/* comm as "Name:" has it: newline and backslash escaped, which nobody minds here. */
+static bool read_status(pid_t tid, struct status *ret)
+{
+	TT_CLEANUP(tt_closep) int fd = open_proc(tid, "/status");
+	const char *end;
+	char text[4096];
+	ssize_t n;
+	size_t len;
+
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 8 || memcmp(text, "Name:\t", 6) != 0)
+		return false;
+	text[n] = '\0';
+	end = strchrnul(text + 6, '\n');
+	len = (size_t)(end - text - 6);
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret->comm, text + 6, len < sizeof(ret->comm) - 1 ? len : sizeof(ret->comm) - 1);
+	ret->pid = last_number(end, "\nTgid:");
+	ret->ppid = last_number(end, "\nPPid:");
+	ret->ns_pid = last_number(end, "\nNStgid:");
+	return ret->pid > 0;
+}
+
+static bool read_comm(int fd, char comm[16])
+{
+	char text[16 + 1];
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+
+	if (n <= 0)
+		return false;
+	if (text[n - 1] == '\n')
+		n--;
+	memset(comm, 0, 16);
+	memcpy(comm, text, n < 15 ? (size_t)n : 15);
+	return true;
+}
+
+static void read_chain(struct kernel_caller *c, pid_t top)
+{
+	pid_t pid = c->ppid;
+	struct status st;
+
+	for (c->chain_len = 0; c->chain_len < KERNEL_CHAIN_MAX && pid > 1 && pid != top;) {
+		struct kernel_link *l = &c->chain[c->chain_len];
+
+		if (pid == getpid() || !read_status(pid, &st))
+			return;
+		l->pid = pid;
+		memcpy(l->comm, st.comm, sizeof(l->comm));
+		c->chain_len++;
+		pid = st.ppid;
+	}
+}
+
+static bool fill(const struct kernel_callers *cs, struct kernel_caller *c, pid_t tid, pid_t top)
+{
+	struct status st, leader;
+
+	tt_closep(&c->comm_fd);
+	c->comm_fd = open_proc(tid, "/comm");
+	if (c->comm_fd < 0 || !read_status(tid, &st))
+		return false;
+	if (st.pid != tid && read_status(st.pid, &leader))
+		memcpy(st.comm, leader.comm, sizeof(st.comm));
+	c->tid = tid;
+	c->pid = st.pid;
+	c->ppid = st.ppid;
+	c->ns_pid = st.ns_pid;
+	memcpy(c->comm, st.comm, sizeof(c->comm));
+	c->chain_len = 0;
+	if (cs->chains)
+		read_chain(c, top);
+	return true;
+}
+
+const struct kernel_caller *kernel_caller_find(struct kernel_callers *cs, pid_t tid, pid_t top)
+{
+	struct kernel_caller *c = &cs->slots[(unsigned)tid % CALLERS];
+	char comm[16];
+
+	if (c->comm_fd >= 0 && c->tid == tid && read_comm(c->comm_fd, comm)) {
+		if (c->pid == tid)
+			memcpy(c->comm, comm, sizeof(comm));
+		return c;
+	}
+	if (!fill(cs, c, tid, top)) {
+		tt_closep(&c->comm_fd);
+		c->comm_fd = -1;
+		return NULL;
+	}
+	return c;
+}
