@@ -49,6 +49,7 @@ int recorder_stat_read(pid_t pid, struct recorder_stat *ret)
 		PPID,
 		MINFLT = 10,
 		MAJFLT = 12,
+		CMAJFLT,
 		UTIME = 14,
 		STIME,
 		CUTIME,
@@ -88,6 +89,7 @@ int recorder_stat_read(pid_t pid, struct recorder_stat *ret)
 	ret->ppid = (pid_t)v[PPID];
 	ret->minor_faults = v[MINFLT];
 	ret->major_faults = v[MAJFLT];
+	ret->children_major_faults = v[CMAJFLT];
 	ret->cpu_ns = ticks_ns(v[UTIME] + v[STIME]);
 	ret->children_cpu_ns = ticks_ns(v[CUTIME] + v[CSTIME]);
 	ret->start_ns = ticks_ns(v[START]);

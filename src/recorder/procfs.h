@@ -22,6 +22,7 @@ struct recorder_stat {
 	uint64_t start_ns;        /* CLOCK_BOOTTIME, to a clock tick */
 	uint64_t rss_kb;
 	uint64_t minor_faults, major_faults;
+	uint64_t children_major_faults; /* as children_cpu_ns */
 	int exit_status; /* as wait(2) has it; of a zombie, else 0 */
 };
 

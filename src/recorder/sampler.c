@@ -11,9 +11,11 @@
 #include "base/time.h"
 
 #define WALK_MAX (1u << 17) /* processes looked at in one sample */
+/* By that much the group's CPU time may exceed the sum without anybody missing: the launch is in it. */
+#define LAUNCH_CPU_NS (10 * TT_NS_PER_MS)
 
 struct totals {
-	uint64_t cpu_ns, memory_kb;
+	uint64_t cpu_ns, memory_kb, major_faults;
 	struct recorder_io io;
 	uint32_t processes;
 };
@@ -47,6 +49,7 @@ static void look_at(struct recorder_track *track, pid_t pid, struct totals *sum)
 		return;
 	sum->cpu_ns += st.cpu_ns + st.children_cpu_ns;
 	sum->memory_kb += st.rss_kb;
+	sum->major_faults += st.major_faults + st.children_major_faults;
 	if (st.state != 'Z')
 		sum->processes++;
 	if (recorder_io_read(pid, &io) == 0)
@@ -105,6 +108,22 @@ static void halve(struct recorder_sampler *s)
 	s->period_ms *= 2;
 }
 
+/* The group knows of everybody, and to the nanosecond; what it does not know stays as it is. */
+static void look_at_group(struct recorder_sampler *s, struct totals *sum)
+{
+	struct cgroup_figures *f = &s->group_figures;
+
+	sum->cpu_ns += s->user_ns + s->system_ns;
+	sum->major_faults += s->major_faults;
+	if (!s->group)
+		return;
+	cgroup_figures(s->group, f);
+	if (f->cpu_source)
+		sum->cpu_ns = f->user_ns + f->system_ns;
+	if (f->memory_bytes != CGROUP_NONE)
+		sum->memory_kb = f->memory_bytes / 1024;
+}
+
 static void add_sample(struct recorder_sampler *s, struct recorder_track *track, struct totals *sum)
 {
 	uint64_t now = tt_clock_ns(CLOCK_MONOTONIC), span = now - s->last_ns;
@@ -116,7 +135,7 @@ static void add_sample(struct recorder_sampler *s, struct recorder_track *track,
 		.ids = &track->ids,
 	};
 
-	sum->cpu_ns += s->user_ns + s->system_ns;
+	look_at_group(s, sum);
 	add_io(&sum->io, &s->io);
 	if (s->count == RECORDER_SAMPLES_MAX)
 		halve(s);
@@ -155,6 +174,19 @@ void recorder_sampler_take(struct recorder_sampler *s, struct recorder_track *tr
 
 	walk(s, track, &sum);
 	add_sample(s, track, &sum);
+}
+
+void recorder_sampler_running(struct recorder_sampler *s, struct recorder_track *track, bool walk_it,
+			      struct recorder_running *ret)
+{
+	struct totals sum = {0};
+
+	if (walk_it || !s->group || !s->group_figures.cpu_source)
+		walk(s, track, &sum);
+	ret->memory_kb = sum.memory_kb;
+	look_at_group(s, &sum);
+	ret->cpu_ns = sum.cpu_ns;
+	ret->major_faults = sum.major_faults;
 }
 
 static uint64_t timeval_ns(const struct timeval *tv)
@@ -204,7 +236,16 @@ void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, i
 
 void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *track)
 {
+	struct cgroup_figures *f = &s->group_figures;
 	struct totals sum = {0};
 
 	add_sample(s, track, &sum);
+	/* processes that nobody reaped, or that did not let us know whether they let theirs vanish */
+	if (!f->cpu_source ||
+	    f->user_ns + f->system_ns <=
+		    s->user_ns + s->system_ns + (track->children_ignored ? 0 : LAUNCH_CPU_NS))
+		return;
+	s->group_knows_more = true;
+	s->user_ns = f->user_ns;
+	s->system_ns = f->system_ns;
 }

@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "cgroup/cgroup.h"
 #include "recorder/procfs.h"
 #include "recorder/track.h"
 
@@ -39,6 +40,16 @@ struct recorder_sampler {
 	uint64_t io_unread; /* children whose I/O figures could not be had */
 	pid_t *work;        /* the walk's list, kept between samples */
 	size_t work_cap;
+
+	const struct cgroup *group;  /* NULL: none */
+	struct cgroup_figures group_figures; /* of the last look at it */
+	/* more CPU time was used than by those that were reaped: user_ns and system_ns are its */
+	bool group_knows_more;
+};
+
+/* Where the run stands. */
+struct recorder_running {
+	uint64_t cpu_ns, memory_kb, major_faults;
 };
 
 /*
@@ -53,6 +64,13 @@ void recorder_sampler_done(struct recorder_sampler *s);
  * to trace and timeline
  */
 void recorder_sampler_take(struct recorder_sampler *s, struct recorder_track *track);
+
+/*
+ * recorder_sampler_running - CPU time so far; with @walk, or where no group tells, also memory and
+ * faults
+ */
+void recorder_sampler_running(struct recorder_sampler *s, struct recorder_track *track, bool walk,
+			      struct recorder_running *ret);
 
 /*
  * recorder_sampler_reap - account for a child that is about to be reaped

@@ -122,6 +122,7 @@ struct sandbox_launch {
 	int report_fd;
 	int io_fd;
 	char *lacking; /* see struct sandbox_child */
+	bool cgroup_missed;
 };
 
 /* plan.c: all that a sandboxed child needs but the sockets. Nothing is done yet. */

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Where a group can be made. In v1: below our own, in each hierarchy. In v2 a group that holds
+ * processes cannot lend controllers to groups below it, so the place may have to be further up: as
+ * far as no limit is left behind on the way, for the run must not get out of what binds us.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cgroup/cgroup_internal.h"
+
+#define CLIMB_MAX 32 /* groups on the way up */
+#define PROC_MAX  (1u << 20)
+
+TT_DEFINE_FREEP(char *, free)
+
+static char *read_proc(const char *root, const char *file)
+{
+	char path[PATH_MAX + 32], *text = malloc(PROC_MAX);
+
+	(void)snprintf(path, sizeof(path), "%s%s", root, file);
+	if (text && cgroup_text_read(AT_FDCWD, path, text, PROC_MAX) < 0) {
+		free(text);
+		text = NULL;
+	}
+	return text;
+}
+
+size_t cgroup_find(const char *root, struct cgroup_place *ret, size_t cap)
+{
+	TT_CLEANUP(freep) char *mounts = read_proc(root, "/proc/self/mountinfo");
+	TT_CLEANUP(freep) char *self = read_proc(root, "/proc/self/cgroup");
+	size_t n, len = strlen(root);
+
+	if (!mounts || !self)
+		return 0;
+	n = cgroup_parse_places(mounts, self, ret, cap);
+	for (size_t i = 0; len && i < n; i++) {
+		char path[sizeof(ret[i].own)];
+
+		if (len + strlen(ret[i].own) >= sizeof(path))
+			return i;
+		(void)snprintf(path, sizeof(path), "%s%s", root, ret[i].own);
+		memcpy(ret[i].own, path, sizeof(path));
+		if (len + strlen(ret[i].mount) >= sizeof(ret[i].mount))
+			return i;
+		(void)snprintf(path, sizeof(path), "%s%s", root, ret[i].mount);
+		memcpy(ret[i].mount, path, sizeof(ret[i].mount));
+	}
+	return n;
+}
+
+static int folder_read(const char *dir, const char *file, char *buf, size_t cap)
+{
+	char path[2 * PATH_MAX + 64];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
+	return cgroup_text_read(AT_FDCWD, path, buf, cap);
+}
+
+static bool may_write(const char *dir, const char *file)
+{
+	char path[2 * PATH_MAX + 64];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
+	return access(path, W_OK) == 0;
+}
+
+/* Whether a group binds its processes to less than the one above it. */
+static bool is_limited(const char *dir)
+{
+	static const char *const files[] = {"memory.max", "memory.high", "memory.swap.max",
+					    "pids.max", "cpu.max", "io.max"};
+	char text[512];
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(files); i++)
+		if (folder_read(dir, files[i], text, sizeof(text)) > 0 &&
+		    strncmp(text, "max", 3) != 0)
+			return true;
+	return false;
+}
+
+/* Switch on what groups below @dir may have. */
+static void enable(const char *dir, uint32_t wanted)
+{
+	static const struct {
+		uint32_t controller;
+		const char *word;
+	} words[] = {{CGROUP_MEMORY, "+memory"},
+		     {CGROUP_CPU, "+cpu"},
+		     {CGROUP_PIDS, "+pids"},
+		     {CGROUP_IO, "+io"}};
+	char path[2 * PATH_MAX + 64];
+
+	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", dir);
+	for (size_t i = 0; i < TT_ARRAY_SIZE(words); i++)
+		if (words[i].controller & wanted)
+			/* refused where processes are in the group: then it is not had */
+			(void)cgroup_text_write(AT_FDCWD, path, words[i].word);
+}
+
+static uint32_t lent_by(const char *dir)
+{
+	char text[512];
+
+	return folder_read(dir, "cgroup.subtree_control", text, sizeof(text)) >= 0
+		       ? cgroup_parse_controllers(text)
+		       : 0;
+}
+
+uint32_t cgroup_choose_parent(const struct cgroup_place *place, uint32_t wanted, char *parent)
+{
+	char dir[sizeof(place->own)], text[512];
+	size_t mount_len = strlen(place->mount);
+	uint32_t best = 0;
+
+	(void)snprintf(parent, sizeof(place->own), "%s", place->own);
+	(void)snprintf(dir, sizeof(dir), "%s", place->own);
+	for (unsigned i = 0; i < CLIMB_MAX; i++) {
+		/* the group that both the old and the new place are below must be ours to write */
+		bool ours = access(dir, W_OK) == 0 && may_write(dir, "cgroup.procs");
+		bool is_root = strlen(dir) == mount_len;
+		uint32_t got = ours ? lent_by(dir) & wanted : 0;
+
+		/* the root group alone may hold processes and lend controllers, too */
+		if (ours && is_root && got != wanted &&
+		    folder_read(dir, "cgroup.controllers", text, sizeof(text)) >= 0) {
+			enable(dir, cgroup_parse_controllers(text) & wanted & ~got);
+			got = lent_by(dir) & wanted;
+		}
+		if (__builtin_popcount(got) > __builtin_popcount(best)) {
+			best = got;
+			(void)snprintf(parent, sizeof(place->own), "%s", dir);
+		}
+		if (best == wanted || is_root || is_limited(dir))
+			break;
+		*strrchr(dir, '/') = '\0';
+		if (strlen(dir) < mount_len)
+			break;
+	}
+	return best;
+}
