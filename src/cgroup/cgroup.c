@@ -70,6 +70,8 @@ static void folder_close(struct cgroup_folder *f)
 	tt_closep(&f->tasks_fd);
 	tt_closep(&f->own_tasks_fd);
 	f->fd = f->tasks_fd = f->own_tasks_fd = -1;
+	free(f->parent);
+	f->parent = NULL;
 }
 
 /* Whether @fd is still the folder @name: between its making and its holding it may have been swept. */
@@ -94,29 +96,30 @@ static int hold_folder(int parent, const char *name)
 static int folder_make(struct cgroup *g, const struct cgroup_place *place, const char *parent)
 {
 	TT_CLEANUP(tt_closep) int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct cgroup_folder f = {.v2 = place->v2,
+	struct cgroup_folder f = {.parent = strdup(parent),
+				  .v2 = place->v2,
 				  .controllers = place->controllers,
 				  .fd = -1,
 				  .tasks_fd = -1,
 				  .own_tasks_fd = -1};
 	int r;
 
-	if (dir < 0 || mkdirat(dir, g->name, 0755) < 0)
-		return -errno;
+	if (!f.parent || dir < 0 || mkdirat(dir, g->name, 0755) < 0) {
+		r = -errno;
+		folder_close(&f);
+		return r;
+	}
 	f.fd = hold_folder(dir, g->name);
-	if (f.fd < 0)
-		return -EAGAIN;
-	if (!f.v2) {
+	if (f.fd >= 0 && !f.v2) {
 		f.tasks_fd = openat(f.fd, "tasks", O_WRONLY | O_CLOEXEC);
 		f.own_tasks_fd = openat(dir, "tasks", O_WRONLY | O_CLOEXEC);
-		if (f.tasks_fd < 0 || f.own_tasks_fd < 0) {
-			r = -errno;
-			(void)unlinkat(dir, g->name, AT_REMOVEDIR);
-			folder_close(&f);
-			return r;
-		}
 	}
-	(void)snprintf(f.parent, sizeof(f.parent), "%s", parent);
+	if (f.fd < 0 || (!f.v2 && (f.tasks_fd < 0 || f.own_tasks_fd < 0))) {
+		r = -errno;
+		(void)unlinkat(dir, g->name, AT_REMOVEDIR);
+		folder_close(&f);
+		return r;
+	}
 	g->folders[g->count++] = f;
 	return 0;
 }
@@ -307,6 +310,11 @@ int cgroup_fork_fd(const struct cgroup *g)
 	const struct cgroup_folder *f = cgroup_folder_unified(g);
 
 	return f ? f->fd : -1;
+}
+
+bool cgroup_has_memory(const struct cgroup *g)
+{
+	return cgroup_folder_with(g, CGROUP_MEMORY) != NULL;
 }
 
 bool cgroup_is_limited(const struct cgroup *g)

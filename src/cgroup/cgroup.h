@@ -83,6 +83,9 @@ int cgroup_leave(struct cgroup *g);
 /* cgroup_fork_fd - the folder to be born in, or -1. Owned by @g. */
 int cgroup_fork_fd(const struct cgroup *g);
 
+/* cgroup_has_memory - whether the group tells of memory, and of who was ended for want of it */
+bool cgroup_has_memory(const struct cgroup *g);
+
 /* cgroup_is_limited - whether some limit holds through the folder of cgroup_fork_fd() */
 bool cgroup_is_limited(const struct cgroup *g);
 

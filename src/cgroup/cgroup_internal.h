@@ -10,7 +10,7 @@
 struct cgroup_folder {
 	bool v2;
 	uint32_t controllers; /* that it has */
-	char parent[2 * PATH_MAX];
+	char *parent; /* the folder it was made in */
 	int fd;       /* the folder, held with flock(2) */
 	int tasks_fd; /* v1: its "tasks", and that of the group we are in */
 	int own_tasks_fd;
@@ -46,7 +46,7 @@ size_t cgroup_find(const char *root, struct cgroup_place *ret, size_t cap);
 
 /*
  * find.c: v2: the group to make a folder in, so that it has as many of @wanted as can be
- * @parent: room for PATH_MAX * 2. Returns the controllers that it will have.
+ * @parent: room for PATH_MAX. Returns the controllers that it will have.
  */
 uint32_t cgroup_choose_parent(const struct cgroup_place *place, uint32_t wanted, char *parent);
 

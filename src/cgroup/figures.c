@@ -46,11 +46,13 @@ static void read_cpuacct(const struct cgroup_folder *f, struct cgroup_figures *r
 static void read_cpu(const struct cgroup *g, struct cgroup_figures *ret)
 {
 	const struct cgroup_folder *f = cgroup_folder_unified(g);
-	uint64_t user = key_in(f, "cpu.stat", "user_usec"),
-		 system = key_in(f, "cpu.stat", "system_usec");
+	char text[CGROUP_TEXT_MAX];
+	uint64_t user, system;
 
 	ret->user_ns = ret->system_ns = CGROUP_NONE;
-	if (user == CGROUP_NONE || system == CGROUP_NONE) {
+	if (!f || cgroup_text_read(f->fd, "cpu.stat", text, sizeof(text)) < 0 ||
+	    cgroup_parse_key(text, "user_usec", &user) < 0 ||
+	    cgroup_parse_key(text, "system_usec", &system) < 0) {
 		read_cpuacct(cgroup_folder_with(g, CGROUP_CPUACCT), ret);
 		return;
 	}

@@ -14,49 +14,65 @@
 #include "cgroup/cgroup_internal.h"
 
 #define CLIMB_MAX 32 /* groups on the way up */
+#define PROC_MIN  (1u << 14)
 #define PROC_MAX  (1u << 20)
 
 TT_DEFINE_FREEP(char *, free)
 
+/* The whole of it: a machine may have thousands of mounts. */
 static char *read_proc(const char *root, const char *file)
 {
-	char path[PATH_MAX + 32], *text = malloc(PROC_MAX);
+	char path[PATH_MAX + 32], *text = NULL, *grown;
+	size_t cap = PROC_MIN;
+	int n = -1;
 
 	(void)snprintf(path, sizeof(path), "%s%s", root, file);
-	if (text && cgroup_text_read(AT_FDCWD, path, text, PROC_MAX) < 0) {
-		free(text);
-		text = NULL;
+	for (; cap <= PROC_MAX; cap *= 8) {
+		grown = realloc(text, cap);
+		if (!grown)
+			break;
+		text = grown;
+		n = cgroup_text_read(AT_FDCWD, path, text, cap);
+		if (n < (int)cap - 1)
+			break;
 	}
-	return text;
+	if (n >= 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Every path begins with @root. */
+static bool prefix(struct cgroup_place *p, const char *root, size_t len)
+{
+	size_t n = strlen(p->own);
+
+	if (len + n >= sizeof(p->own))
+		return false;
+	memmove(p->own + len, p->own, n + 1);
+	memcpy(p->own, root, len);
+	p->mount_len += len;
+	return true;
 }
 
 size_t cgroup_find(const char *root, struct cgroup_place *ret, size_t cap)
 {
 	TT_CLEANUP(freep) char *mounts = read_proc(root, "/proc/self/mountinfo");
 	TT_CLEANUP(freep) char *self = read_proc(root, "/proc/self/cgroup");
-	size_t n, len = strlen(root);
+	size_t n;
 
 	if (!mounts || !self)
 		return 0;
 	n = cgroup_parse_places(mounts, self, ret, cap);
-	for (size_t i = 0; len && i < n; i++) {
-		char path[sizeof(ret[i].own)];
-
-		if (len + strlen(ret[i].own) >= sizeof(path))
+	for (size_t i = 0; i < n; i++)
+		if (!prefix(&ret[i], root, strlen(root)))
 			return i;
-		(void)snprintf(path, sizeof(path), "%s%s", root, ret[i].own);
-		memcpy(ret[i].own, path, sizeof(path));
-		if (len + strlen(ret[i].mount) >= sizeof(ret[i].mount))
-			return i;
-		(void)snprintf(path, sizeof(path), "%s%s", root, ret[i].mount);
-		memcpy(ret[i].mount, path, sizeof(ret[i].mount));
-	}
 	return n;
 }
 
 static int folder_read(const char *dir, const char *file, char *buf, size_t cap)
 {
-	char path[2 * PATH_MAX + 64];
+	char path[PATH_MAX + 64];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
 	return cgroup_text_read(AT_FDCWD, path, buf, cap);
@@ -64,7 +80,7 @@ static int folder_read(const char *dir, const char *file, char *buf, size_t cap)
 
 static bool may_write(const char *dir, const char *file)
 {
-	char path[2 * PATH_MAX + 64];
+	char path[PATH_MAX + 64];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
 	return access(path, W_OK) == 0;
@@ -94,7 +110,7 @@ static void enable(const char *dir, uint32_t wanted)
 		     {CGROUP_CPU, "+cpu"},
 		     {CGROUP_PIDS, "+pids"},
 		     {CGROUP_IO, "+io"}};
-	char path[2 * PATH_MAX + 64];
+	char path[PATH_MAX + 64];
 
 	(void)snprintf(path, sizeof(path), "%s/cgroup.subtree_control", dir);
 	for (size_t i = 0; i < TT_ARRAY_SIZE(words); i++)
@@ -115,7 +131,6 @@ static uint32_t lent_by(const char *dir)
 uint32_t cgroup_choose_parent(const struct cgroup_place *place, uint32_t wanted, char *parent)
 {
 	char dir[sizeof(place->own)], text[512];
-	size_t mount_len = strlen(place->mount);
 	uint32_t best = 0;
 
 	(void)snprintf(parent, sizeof(place->own), "%s", place->own);
@@ -123,7 +138,7 @@ uint32_t cgroup_choose_parent(const struct cgroup_place *place, uint32_t wanted,
 	for (unsigned i = 0; i < CLIMB_MAX; i++) {
 		/* the group that both the old and the new place are below must be ours to write */
 		bool ours = access(dir, W_OK) == 0 && may_write(dir, "cgroup.procs");
-		bool is_root = strlen(dir) == mount_len;
+		bool is_root = strlen(dir) == place->mount_len;
 		uint32_t got = ours ? lent_by(dir) & wanted : 0;
 
 		/* the root group alone may hold processes and lend controllers, too */
@@ -139,7 +154,7 @@ uint32_t cgroup_choose_parent(const struct cgroup_place *place, uint32_t wanted,
 		if (best == wanted || is_root || is_limited(dir))
 			break;
 		*strrchr(dir, '/') = '\0';
-		if (strlen(dir) < mount_len)
+		if (strlen(dir) < place->mount_len)
 			break;
 	}
 	return best;

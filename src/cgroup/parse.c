@@ -78,14 +78,16 @@ int cgroup_parse_number(const char *text, uint64_t *ret)
 int cgroup_parse_key(const char *text, const char *key, uint64_t *ret)
 {
 	size_t n = strlen(key);
+	uint64_t v;
 	char *end;
 
 	for (const char *at = text; at && *at; at = strchr(at, '\n'), at += at != NULL) {
 		if (strncmp(at, key, n) != 0 || at[n] != ' ')
 			continue;
 		/* without its end the number may be cut */
-		if (number(at + n + 1, &end, ret) < 0 || *end != '\n')
+		if (number(at + n + 1, &end, &v) < 0 || *end != '\n')
 			return -EBADMSG;
+		*ret = v;
 		return 0;
 	}
 	return -ENOENT;
@@ -151,7 +153,7 @@ static const char *own_path(const char *self, bool v2, uint32_t controllers, siz
 /* The group's folder: the mount shows the hierarchy from @root on. */
 static bool join(struct cgroup_place *p, const char *root, const char *path, size_t len)
 {
-	size_t root_len = strcmp(root, "/") == 0 ? 0 : strlen(root), n = strlen(p->mount);
+	size_t root_len = strcmp(root, "/") == 0 ? 0 : strlen(root), n = p->mount_len;
 
 	/* "/../x": outside of what a cgroup namespace shows */
 	if (len >= 3 && memcmp(path, "/..", 3) == 0)
@@ -165,7 +167,6 @@ static bool join(struct cgroup_place *p, const char *root, const char *path, siz
 		len = 0; /* "/" */
 	if (n + len >= sizeof(p->own))
 		return false;
-	memcpy(p->own, p->mount, n);
 	memcpy(p->own + n, path, len);
 	p->own[n + len] = '\0';
 	return true;
@@ -206,9 +207,11 @@ static bool parse_mount(const char *line, const char *self, struct cgroup_place 
 	if (!p->v2 && !p->controllers)
 		return false;
 	own = own_path(self, p->v2, p->controllers, &len);
-	return own && unescape(mount, mount_len, p->mount, sizeof(p->mount)) &&
-	       unescape(root, root_len, root_path, sizeof(root_path)) &&
-	       join(p, root_path, own, len);
+	if (!own || !unescape(mount, mount_len, p->own, sizeof(p->own)) ||
+	    !unescape(root, root_len, root_path, sizeof(root_path)))
+		return false;
+	p->mount_len = strlen(p->own);
+	return join(p, root_path, own, len);
 }
 
 static bool is_known(const struct cgroup_place *p, const struct cgroup_place *known, size_t n)

@@ -25,9 +25,9 @@ enum cgroup_controller {
 /* A hierarchy that is mounted here, and where this process is in it. */
 struct cgroup_place {
 	bool v2;
-	uint32_t controllers;   /* v1: what is mounted here; v2: 0, asked of the folders later */
-	char mount[PATH_MAX];   /* where the hierarchy is mounted */
-	char own[2 * PATH_MAX]; /* the folder of the group this process is in */
+	uint32_t controllers; /* v1: what is mounted here; v2: 0, asked of the folders later */
+	char own[PATH_MAX];   /* the folder of the group this process is in */
+	size_t mount_len;     /* so much of it is where the hierarchy is mounted */
 };
 
 #define CGROUP_PLACES_MAX 16

@@ -156,9 +156,10 @@ int recorder_limits_open(struct recorder_limits *l, const struct policy_limits *
 
 	take(l, asked);
 	l->launch = policy;
-	l->machine_oom = count_machine_oom();
 	if (group_wanted)
 		make_group(l, policy, run_id);
+	if (!l->group || !cgroup_has_memory(l->group))
+		l->machine_oom = count_machine_oom();
 	r = take_over(l, policy);
 	if (r < 0)
 		return tt_fail(err, -r, "set limits");
