@@ -151,8 +151,7 @@ static void make_unified(struct cgroup *g, struct cgroup_place *place, uint32_t 
 		g->reason = "no right to make a group below the one we are in";
 }
 
-struct cgroup *cgroup_make(const char *root, const char *name,
-			   const uint64_t limits[CGROUP_LIMITS])
+struct cgroup *cgroup_make(const char *root, const char *name, const uint64_t limits[CGROUP_LIMITS])
 {
 	struct cgroup *g = calloc(1, sizeof(*g));
 	struct cgroup_place *places = calloc(CGROUP_PLACES_MAX, sizeof(*places));

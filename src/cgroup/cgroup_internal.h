@@ -10,9 +10,9 @@
 struct cgroup_folder {
 	bool v2;
 	uint32_t controllers; /* that it has */
-	char *parent; /* the folder it was made in */
-	int fd;       /* the folder, held with flock(2) */
-	int tasks_fd; /* v1: its "tasks", and that of the group we are in */
+	char *parent;         /* the folder it was made in */
+	int fd;               /* the folder, held with flock(2) */
+	int tasks_fd;         /* v1: its "tasks", and that of the group we are in */
 	int own_tasks_fd;
 	bool inside; /* this process is in it */
 };

@@ -36,9 +36,9 @@ static void read_cpuacct(const struct cgroup_folder *f, struct cgroup_figures *r
 
 	if (total == CGROUP_NONE || user == CGROUP_NONE || system == CGROUP_NONE)
 		return;
-	ret->user_ns = user + system ? (uint64_t)((double)total * (double)user /
-						  (double)(user + system))
-				     : total;
+	ret->user_ns = user + system
+			       ? (uint64_t)((double)total * (double)user / (double)(user + system))
+			       : total;
 	ret->system_ns = total - ret->user_ns;
 	ret->cpu_source = "cpuacct.usage";
 }

@@ -90,7 +90,7 @@ static bool may_write(const char *dir, const char *file)
 static bool is_limited(const char *dir)
 {
 	static const char *const files[] = {"memory.max", "memory.high", "memory.swap.max",
-					    "pids.max", "cpu.max", "io.max"};
+					    "pids.max",   "cpu.max",     "io.max"};
 	char text[512];
 
 	for (size_t i = 0; i < TT_ARRAY_SIZE(files); i++)

@@ -11,8 +11,8 @@ static const struct {
 	const char *name;
 	uint32_t controller;
 } names[] = {
-	{"memory", CGROUP_MEMORY}, {"cpu", CGROUP_CPU},	 {"cpuacct", CGROUP_CPUACCT},
-	{"pids", CGROUP_PIDS},	   {"blkio", CGROUP_IO}, {"io", CGROUP_IO},
+	{"memory", CGROUP_MEMORY}, {"cpu", CGROUP_CPU},  {"cpuacct", CGROUP_CPUACCT},
+	{"pids", CGROUP_PIDS},     {"blkio", CGROUP_IO}, {"io", CGROUP_IO},
 };
 
 static uint32_t by_name(const char *name, size_t len)

@@ -40,7 +40,8 @@ struct recorder_limits {
 	bool watched;         /* some are */
 	bool killed;          /* at a limit, by us */
 	uint64_t machine_oom; /* processes that the kernel ended for want of memory, so far */
-	const struct policy *launch; /* the profile, or the copy below that holds what no group can */
+	const struct policy
+		*launch; /* the profile, or the copy below that holds what no group can */
 	struct policy copy;
 	struct policy_rlimit *rlimits;
 };

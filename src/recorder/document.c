@@ -270,15 +270,15 @@ static void put_group_sources(const struct recorder_run_state *r, json_t *j)
 	static const char *const cpu[] = {"user_ms", "system_ms", "avg_cpu"};
 
 	for (size_t i = 0; r->sampler.group_knows_more && i < TT_ARRAY_SIZE(cpu); i++)
-		(void)json_object_set_new(
-			j, cpu[i],
-			group_source(f->cpu_source, ": processes vanished unreaped, which wait4 "
-						    "does not see"));
+		(void)json_object_set_new(j, cpu[i],
+					  group_source(f->cpu_source,
+						       ": processes vanished unreaped, which wait4 "
+						       "does not see"));
 	if (r->sampler.group && f->cpu_source)
-		(void)json_object_set_new(
-			j, "peak_cpu",
-			group_source(f->cpu_source, ", sampled; of a run shorter than a sample "
-						    "the average"));
+		(void)json_object_set_new(j, "peak_cpu",
+					  group_source(f->cpu_source,
+						       ", sampled; of a run shorter than a sample "
+						       "the average"));
 	if (f->memory_source)
 		(void)json_object_set_new(j, "peak_memory_kb",
 					  group_source(f->memory_source, ", page cache included"));
@@ -311,7 +311,8 @@ static json_t *sources_json(const struct recorder_run_state *r)
 	json_t *j = json_object();
 
 	if (r->sampler.group_knows_more && !r->track.children_ignored)
-		vanished = "; lower_bound: the control group knows of more CPU time than was reaped";
+		vanished =
+			"; lower_bound: the control group knows of more CPU time than was reaped";
 	else if (!r->track.children_ignored)
 		vanished = "";
 	if (!r->sampler.io_unread)

@@ -23,7 +23,7 @@ struct recorder_stat {
 	uint64_t rss_kb;
 	uint64_t minor_faults, major_faults;
 	uint64_t children_major_faults; /* as children_cpu_ns */
-	int exit_status; /* as wait(2) has it; of a zombie, else 0 */
+	int exit_status;                /* as wait(2) has it; of a zombie, else 0 */
 };
 
 /* What a process and the children it reaped read and wrote; a zombie still tells. */

@@ -87,7 +87,8 @@ static void command_ended(struct recorder_run_state *r)
 	r->ended_ns = tt_clock_ns(CLOCK_REALTIME);
 	r->ended_mono_ns = now_ns();
 	r->phase = RUN_ORPHANS;
-	r->kill_at_ns = 0;
+	/* past a limit of the whole run nothing of it may go on */
+	r->kill_at_ns = r->bounds.killed ? now_ns() : 0;
 	if (r->opts->orphans == RECORDER_ORPHANS_WAIT)
 		r->term_at_ns = now_ns() + r->opts->orphan_grace_ms * TT_NS_PER_MS;
 }
@@ -515,8 +516,7 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 	recorder_run_identify(r);
 	recorder_run_configure(r);
 	r->started_ns = tt_clock_ns(CLOCK_REALTIME);
-	recorder_sampler_init(&r->sampler,
-			      opts->sample_ms ? opts->sample_ms : RECORDER_SAMPLE_MS);
+	recorder_sampler_init(&r->sampler, opts->sample_ms ? opts->sample_ms : RECORDER_SAMPLE_MS);
 	r->started_mono_ns = r->sampler.started_ns;
 	n = recorder_track_init(&r->track);
 	if (n < 0)

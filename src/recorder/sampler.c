@@ -176,8 +176,8 @@ void recorder_sampler_take(struct recorder_sampler *s, struct recorder_track *tr
 	add_sample(s, track, &sum);
 }
 
-void recorder_sampler_running(struct recorder_sampler *s, struct recorder_track *track, bool walk_it,
-			      struct recorder_running *ret)
+void recorder_sampler_running(struct recorder_sampler *s, struct recorder_track *track,
+			      bool walk_it, struct recorder_running *ret)
 {
 	struct totals sum = {0};
 

@@ -41,7 +41,7 @@ struct recorder_sampler {
 	pid_t *work;        /* the walk's list, kept between samples */
 	size_t work_cap;
 
-	const struct cgroup *group;  /* NULL: none */
+	const struct cgroup *group;          /* NULL: none */
 	struct cgroup_figures group_figures; /* of the last look at it */
 	/* more CPU time was used than by those that were reaped: user_ns and system_ns are its */
 	bool group_knows_more;

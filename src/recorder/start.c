@@ -247,8 +247,7 @@ static pid_t command_pid(const struct recorder_run_state *r)
 
 void recorder_run_start_timer(struct recorder_run_state *r)
 {
-	uint32_t ms = r->sampler.period_ms,
-		 first_ms = ms < FIRST_SAMPLE_MS ? ms : FIRST_SAMPLE_MS;
+	uint32_t ms = r->sampler.period_ms, first_ms = ms < FIRST_SAMPLE_MS ? ms : FIRST_SAMPLE_MS;
 	struct itimerspec it = {
 		.it_interval = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * (long)TT_NS_PER_MS},
 		.it_value = {.tv_nsec = first_ms * (long)TT_NS_PER_MS}};

@@ -30,7 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    places[i].mount_len > strlen(places[i].own))
 			abort();
 	(void)cgroup_parse_controllers(first);
-	if (cgroup_parse_number(first, &v) == 0 && v != UINT64_MAX && !memchr("0123456789", *first, 10))
+	if (cgroup_parse_number(first, &v) == 0 && v != UINT64_MAX &&
+	    !memchr("0123456789", *first, 10))
 		abort();
 	(void)(cgroup_parse_key(first, "user_usec", &v) == 0 &&
 	       cgroup_parse_key(first, "", &v) == 0);

@@ -123,12 +123,12 @@ static void no_limits(uint64_t limits[CGROUP_LIMITS])
 		limits[i] = CGROUP_NONE;
 }
 
-#define V2_FILES                                                                              \
-	"memory.max=max\n", "memory.swap.max=max\n", "cpu.max=max 100000\n", "pids.max=max\n", \
-		"io.max=", "memory.current=8192\n", "memory.peak=409600\n",                   \
-		"memory.events=low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\n",                    \
-		"cpu.stat=usage_usec 30\nuser_usec 20\nsystem_usec 10\n",                     \
-		"pids.events=max 2\n", "cgroup.kill="
+#define V2_FILES                                                                                 \
+	"memory.max=max\n", "memory.swap.max=max\n", "cpu.max=max 100000\n", "pids.max=max\n",   \
+		"io.max=", "memory.current=8192\n", "memory.peak=409600\n",                      \
+		"memory.events=low 0\nhigh 0\nmax 3\noom 1\noom_kill 1\n",                       \
+		"cpu.stat=usage_usec 30\nuser_usec 20\nsystem_usec 10\n", "pids.events=max 2\n", \
+		"cgroup.kill="
 
 static void fill_with(const char *const *files, size_t n)
 {
@@ -349,8 +349,8 @@ static void leftovers(void)
 
 static void contents_that_lie(void)
 {
-	static const char *const files[] = {"memory.peak=many\n", "memory.current=",
-					    "cpu.stat=user_usec 1\nsystem_usec ",
+	static const char *const files[] = {"memory.peak=many\n",
+					    "memory.current=", "cpu.stat=user_usec 1\nsystem_usec ",
 					    "memory.events=oom_kill x\n"};
 	uint64_t limits[CGROUP_LIMITS];
 	struct cgroup_figures f;
