@@ -74,7 +74,7 @@ static void folder_close(struct cgroup_folder *f)
 	f->parent = NULL;
 }
 
-/* Whether @fd is still the folder @name: between its making and its holding it may have been swept. */
+/* Whether @fd is still the folder @name: before it was held somebody may have swept it away. */
 static bool is_there(int parent, const char *name, int fd)
 {
 	struct stat a, b;

@@ -62,7 +62,9 @@ struct cgroup;
 struct cgroup *cgroup_make(const char *root, const char *name,
 			   const uint64_t limits[CGROUP_LIMITS]);
 
-/* cgroup_free - remove what was made, unless processes are left in it. NULL is fine. Keeps errno. */
+/*
+ * cgroup_free - remove what was made, unless processes are left in it. NULL is fine. Keeps errno.
+ */
 void cgroup_free(struct cgroup *g);
 
 /* cgroup_reason - why there is no group, or not a better one; NULL if nothing is missing */

@@ -56,7 +56,7 @@ const struct cgroup_folder *cgroup_limit_folder(const struct cgroup *g, enum cgr
 /* limits.c: write the limits into the folders, note which hold */
 void cgroup_limits_write(struct cgroup *g);
 
-/* limits.c: v1: lift those limits that would hit this process while it is inside, and set them again */
+/* limits.c: v1: lift the limits that would hit this process while it is inside; set them again */
 int cgroup_limits_lift(const struct cgroup *g) TT_MUST_CHECK;
 int cgroup_limits_restore(const struct cgroup *g) TT_MUST_CHECK;
 

@@ -172,7 +172,7 @@ static bool join(struct cgroup_place *p, const char *root, const char *path, siz
 	return true;
 }
 
-/* 36 35 0:31 /root /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory */
+/* 36 35 0:31 /below /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory */
 static bool parse_mount(const char *line, const char *self, struct cgroup_place *p)
 {
 	const char *root = NULL, *mount = NULL, *type = NULL, *options = NULL, *f, *own;

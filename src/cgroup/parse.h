@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The texts of cgroupfs and of /proc about it: cgroups(7), cgroup-v2.rst. Pure: no file is opened, so
- * every layout can be tested anywhere. Text is what a file held, ended by NUL, and may be cut
+ * The texts of cgroupfs and of /proc about it: cgroups(7), cgroup-v2.rst. Pure: no file is opened,
+ * so every layout can be tested anywhere. Text is what a file held, ended by NUL, and may be cut
  * anywhere; thread- and signal-safe. Internal to the folder.
  */
 #ifndef TT_CGROUP_PARSE_H
@@ -39,7 +39,7 @@ struct cgroup_place {
 size_t cgroup_parse_places(const char *mountinfo, const char *self, struct cgroup_place *ret,
 			   size_t cap);
 
-/* cgroup_parse_controllers - words like "cpuset cpu io memory pids"; unknown ones are passed over */
+/* cgroup_parse_controllers - words like "cpuset cpu io memory"; unknown ones are passed over */
 uint32_t cgroup_parse_controllers(const char *text);
 
 /* cgroup_parse_number - a file that is one number; "max" is UINT64_MAX. 0 or -EBADMSG. */

@@ -110,8 +110,8 @@ static const struct {
 	{"wall", offsetof(struct policy_limits, wall_ms), cli_duration_parse},
 	{"cpu-time", offsetof(struct policy_limits, cpu_ms), cli_duration_parse},
 	{"cpu_time", offsetof(struct policy_limits, cpu_ms), cli_duration_parse},
-	{"major-faults", offsetof(struct policy_limits, major_faults), parse_positive},
-	{"major_faults", offsetof(struct policy_limits, major_faults), parse_positive},
+	{"major-faults", offsetof(struct policy_limits, major_faults), parse_count},
+	{"major_faults", offsetof(struct policy_limits, major_faults), parse_count},
 };
 
 int cli_limit_parse(const char *text, struct policy_limits *ret)
@@ -132,10 +132,4 @@ int cli_limit_parse(const char *text, struct policy_limits *ret)
 		return limits[i].parse(text + n + 1, to);
 	}
 	return -ENOENT;
-}
-
-void cli_limits_none(struct policy_limits *ret)
-{
-	for (size_t i = 0; i < TT_ARRAY_SIZE(limits); i++)
-		*(uint64_t *)((char *)ret + limits[i].field) = POLICY_NO_LIMIT;
 }

@@ -18,7 +18,4 @@ int cli_duration_parse(const char *text, uint64_t *ret_ms) TT_MUST_CHECK;
  */
 int cli_limit_parse(const char *text, struct policy_limits *ret) TT_MUST_CHECK;
 
-/* cli_limits_none - no limits at all */
-void cli_limits_none(struct policy_limits *ret);
-
 #endif

@@ -18,6 +18,9 @@
 #define LOOK_NEAR_MS 10  /* between two looks, when a limit is near */
 #define LOOK_FAR_MS  100 /* ... and when it is not */
 
+#define FAULTS_PER_MS 20         /* a disk serves no more */
+#define BYTES_PER_MS  (4u << 20) /* nor is memory touched any faster */
+
 static const struct {
 	const char *name, *key;
 } words[RECORDER_LIMITS] = {
@@ -134,10 +137,11 @@ static int take_over(struct recorder_limits *l, const struct policy *policy)
 	if (is_asked(l, RECORDER_LIMIT_CPU_TIME))
 		e[RECORDER_LIMIT_CPU_TIME].how = "the recorder, every 10 ms when it is near";
 	if (is_asked(l, RECORDER_LIMIT_MAJOR_FAULTS))
-		e[RECORDER_LIMIT_MAJOR_FAULTS].how = "the recorder, every 10 ms";
+		e[RECORDER_LIMIT_MAJOR_FAULTS].how = "the recorder, every 10 ms when it is near";
 	if (is_asked(l, RECORDER_LIMIT_MEMORY) && !e[RECORDER_LIMIT_MEMORY].how) {
 		e[RECORDER_LIMIT_MEMORY].how =
-			"the recorder: the sum of RSS, every 10 ms; more may be used in between";
+			"the recorder: the sum of RSS, every 10 ms when it is near; more may be used in "
+			"between";
 		l->watched = true;
 	}
 	if (is_asked(l, RECORDER_LIMIT_CPU_TIME) || is_asked(l, RECORDER_LIMIT_MAJOR_FAULTS))
@@ -204,26 +208,37 @@ static bool watches_memory(const struct recorder_limits *l)
 	       !(l->group && cgroup_limit_source(l->group, CGROUP_LIMIT_MEMORY));
 }
 
-/* When CPU time can run out at the soonest: all CPUs could be busy. */
-static uint64_t next_look_ms(const struct recorder_limits *l, uint64_t cpu_ns)
+/* How many ms it takes at least until @used reaches the limit, if so much is used in each. */
+static uint64_t left_ms(const struct recorder_limits *l, enum recorder_limit which, uint64_t used,
+			uint64_t per_ms)
+{
+	uint64_t limit = l->each[which].value;
+
+	return !is_asked(l, which) ? LOOK_FAR_MS : used >= limit ? 0 : (limit - used) / per_ms;
+}
+
+/* The next look is before anything can be used up, with all CPUs busy and all memory touched. */
+static uint64_t next_look_ms(const struct recorder_limits *l, const struct recorder_running *run)
 {
 	static long cpus;
-	uint64_t left_ms;
+	uint64_t ms = LOOK_FAR_MS, each[3];
 
-	if (is_asked(l, RECORDER_LIMIT_MAJOR_FAULTS) || watches_memory(l))
-		return LOOK_NEAR_MS;
 	if (!cpus)
 		cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	left_ms = l->each[RECORDER_LIMIT_CPU_TIME].value - cpu_ns / TT_NS_PER_MS;
-	left_ms /= cpus > 0 ? (uint64_t)cpus : 1;
-	return left_ms < LOOK_NEAR_MS  ? LOOK_NEAR_MS
-	       : left_ms > LOOK_FAR_MS ? LOOK_FAR_MS
-				       : left_ms;
+	each[0] = left_ms(l, RECORDER_LIMIT_CPU_TIME, run->cpu_ns / TT_NS_PER_MS,
+			  cpus > 0 ? (uint64_t)cpus : 1);
+	each[1] = left_ms(l, RECORDER_LIMIT_MAJOR_FAULTS, run->major_faults, FAULTS_PER_MS);
+	each[2] = watches_memory(l)
+			  ? left_ms(l, RECORDER_LIMIT_MEMORY, run->memory_kb * 1024, BYTES_PER_MS)
+			  : LOOK_FAR_MS;
+	for (size_t i = 0; i < TT_ARRAY_SIZE(each); i++)
+		ms = each[i] < ms ? each[i] : ms;
+	return ms < LOOK_NEAR_MS ? LOOK_NEAR_MS : ms;
 }
 
 static bool is_over(struct recorder_limits *l, enum recorder_limit which, uint64_t v)
 {
-	if (!is_asked(l, which) || v < l->each[which].value)
+	if (!is_asked(l, which) || v <= l->each[which].value)
 		return false;
 	l->each[which].hit = true;
 	return true;
@@ -247,7 +262,7 @@ bool recorder_limits_check(struct recorder_limits *l, struct recorder_sampler *s
 		over = is_over(l, RECORDER_LIMIT_MEMORY, run.memory_kb * 1024) || over;
 	l->killed = over;
 	if (!over)
-		l->due_ns = now + next_look_ms(l, run.cpu_ns) * TT_NS_PER_MS;
+		l->due_ns = now + next_look_ms(l, &run) * TT_NS_PER_MS;
 	return over;
 }
 

@@ -11,7 +11,7 @@
 #include "base/time.h"
 
 #define WALK_MAX (1u << 17) /* processes looked at in one sample */
-/* By that much the group's CPU time may exceed the sum without anybody missing: the launch is in it. */
+/* So much more may the group's CPU time be without anybody missing: the launch is in it. */
 #define LAUNCH_CPU_NS (10 * TT_NS_PER_MS)
 
 struct totals {
@@ -240,7 +240,7 @@ void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *t
 	struct totals sum = {0};
 
 	add_sample(s, track, &sum);
-	/* processes that nobody reaped, or that did not let us know whether they let theirs vanish */
+	/* nobody reaped some process, and maybe no library told us so */
 	if (!f->cpu_source ||
 	    f->user_ns + f->system_ns <=
 		    s->user_ns + s->system_ns + (track->children_ignored ? 0 : LAUNCH_CPU_NS))

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Any bytes as files of cgroupfs, and as mountinfo and /proc/self/cgroup, split at the first NUL. */
+/* Any bytes as files of cgroupfs, as mountinfo and, behind a NUL, as /proc/self/cgroup. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Groups in trees that are made up: v1, v2 and hybrid machines, delegated and closed ones. mkdirat(2)
+ * Groups in trees that are made up: v1, v2 and hybrid machines, delegated and closed ones. mkdirat
  * is wrapped: like cgroupfs it fills a new folder with files.
  */
 #include "cgroup/cgroup.h"
@@ -320,7 +320,7 @@ static void nothing_here(void)
 	clear();
 }
 
-/* What a recorder left that was killed goes; what another one holds, and what is not ours, stays. */
+/* What a killed recorder left goes; what another one holds, and what is not ours, stays. */
 static void leftovers(void)
 {
 	uint64_t limits[CGROUP_LIMITS];
