@@ -167,7 +167,7 @@ struct cgroup *cgroup_make(const char *root, const char *name, const uint64_t li
 	(void)snprintf(g->root, sizeof(g->root), "%s", root);
 	(void)snprintf(g->name, sizeof(g->name), "%s", name);
 	memcpy(g->limits, limits, sizeof(g->limits));
-	n = cgroup_find(root, places, CGROUP_PLACES_MAX);
+	n = cgroup_find(root, wanted | CGROUP_CPUACCT, places, CGROUP_PLACES_MAX);
 	if (n == 0)
 		g->reason = "no cgroup file system is mounted that shows our group";
 	for (size_t i = 0; i < n; i++)
@@ -232,13 +232,15 @@ static void folder_remove(const struct cgroup *g, struct cgroup_folder *f)
 {
 	TT_CLEANUP(tt_closep) int dir = open(f->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct timespec ms = {.tv_nsec = 1000000};
+	struct stat st;
 
 	for (unsigned i = 0; dir >= 0 && i < REMOVE_TRIES; i++) {
 		if (remove_folder(dir, g->name, f->fd, SWEEP_DEPTH) != -EBUSY)
 			break;
 		(void)nanosleep(&ms, NULL);
 	}
-	if (dir >= 0)
+	/* two links: no group is below this one */
+	if (dir >= 0 && (fstat(dir, &st) < 0 || st.st_nlink != 2))
 		sweep(dir, g->name, SWEEP_DEPTH);
 	folder_close(f);
 }

@@ -41,8 +41,11 @@ const struct cgroup_folder *cgroup_folder_with(const struct cgroup *g, uint32_t 
 /* cgroup_folder_unified - that of v2, NULL if there is none */
 const struct cgroup_folder *cgroup_folder_unified(const struct cgroup *g);
 
-/* find.c: where to make folders. Returns how many; never more than @cap. */
-size_t cgroup_find(const char *root, struct cgroup_place *ret, size_t cap);
+/*
+ * find.c: where to make folders: in v2, and in those of v1 that have some of @wanted, maybe others
+ * Returns how many; never more than @cap.
+ */
+size_t cgroup_find(const char *root, uint32_t wanted, struct cgroup_place *ret, size_t cap);
 
 /*
  * find.c: v2: the group to make a folder in, so that it has as many of @wanted as can be

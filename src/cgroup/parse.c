@@ -44,6 +44,11 @@ uint32_t cgroup_parse_controllers(const char *text)
 	return by_list(text, strlen(text), " \n");
 }
 
+uint32_t cgroup_parse_list(const char *list, size_t len)
+{
+	return by_list(list, len, ",:");
+}
+
 static int number(const char *text, char **ret_end, uint64_t *ret)
 {
 	uint64_t v;

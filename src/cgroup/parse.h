@@ -42,6 +42,9 @@ size_t cgroup_parse_places(const char *mountinfo, const char *self, struct cgrou
 /* cgroup_parse_controllers - words like "cpuset cpu io memory"; unknown ones are passed over */
 uint32_t cgroup_parse_controllers(const char *text);
 
+/* cgroup_parse_list - the same of a list like "cpu,cpuacct" that is @len long */
+uint32_t cgroup_parse_list(const char *list, size_t len);
+
 /* cgroup_parse_number - a file that is one number; "max" is UINT64_MAX. 0 or -EBADMSG. */
 int cgroup_parse_number(const char *text, uint64_t *ret) TT_MUST_CHECK;
 

@@ -140,7 +140,7 @@ static int take_over(struct recorder_limits *l, const struct policy *policy)
 		e[RECORDER_LIMIT_MAJOR_FAULTS].how = "the recorder, every 10 ms when it is near";
 	if (is_asked(l, RECORDER_LIMIT_MEMORY) && !e[RECORDER_LIMIT_MEMORY].how) {
 		e[RECORDER_LIMIT_MEMORY].how =
-			"the recorder: the sum of RSS, every 10 ms when it is near; more may be used in "
+			"the recorder: the sum of PSS, every 10 ms when it is near; more may be used in "
 			"between";
 		l->watched = true;
 	}
@@ -258,8 +258,11 @@ bool recorder_limits_check(struct recorder_limits *l, struct recorder_sampler *s
 		s, track, is_asked(l, RECORDER_LIMIT_MAJOR_FAULTS) || watches_memory(l), &run);
 	over = is_over(l, RECORDER_LIMIT_CPU_TIME, run.cpu_ns / TT_NS_PER_MS);
 	over = is_over(l, RECORDER_LIMIT_MAJOR_FAULTS, run.major_faults) || over;
-	if (watches_memory(l))
-		over = is_over(l, RECORDER_LIMIT_MEMORY, run.memory_kb * 1024) || over;
+	/* a sum of RSS that is within the limit needs no second look */
+	if (watches_memory(l) && run.memory_kb > l->each[RECORDER_LIMIT_MEMORY].value / 1024)
+		over = is_over(l, RECORDER_LIMIT_MEMORY,
+			       recorder_sampler_shared_kb(s, track) * 1024) ||
+		       over;
 	l->killed = over;
 	if (!over)
 		l->due_ns = now + next_look_ms(l, &run) * TT_NS_PER_MS;

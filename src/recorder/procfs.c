@@ -138,6 +138,23 @@ int recorder_io_read_fd(int fd, struct recorder_io *ret)
 	return 0;
 }
 
+int recorder_pss_read(pid_t pid, uint64_t *ret_kb)
+{
+	static const char key[] = "\nPss:";
+	char path[48], text[2048], *at;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
+	r = read_text(path, text, sizeof(text));
+	if (r < 0)
+		return r;
+	at = strstr(text, key);
+	if (!at)
+		return -EBADMSG;
+	*ret_kb = strtoull(at + sizeof(key) - 1, NULL, 10);
+	return 0;
+}
+
 static size_t children_of_thread(pid_t pid, pid_t tid, pid_t *pids, size_t cap, bool *ret_more)
 {
 	char path[64], text[8192], *p, *end;

@@ -37,6 +37,12 @@ int recorder_io_read(pid_t pid, struct recorder_io *ret) TT_MUST_CHECK;
 int recorder_io_read_fd(int fd, struct recorder_io *ret) TT_MUST_CHECK;
 
 /*
+ * recorder_pss_read - its memory, each page divided by how many processes share it; kB
+ * Slow: the kernel looks at every page.
+ */
+int recorder_pss_read(pid_t pid, uint64_t *ret_kb) TT_MUST_CHECK;
+
+/*
  * recorder_children_read - the children of all threads of a process
  * Returns how many were put into @pids, at most @cap; what does not fit is left out and sets
  * *ret_more.

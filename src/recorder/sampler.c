@@ -18,6 +18,7 @@ struct totals {
 	uint64_t cpu_ns, memory_kb, major_faults;
 	struct recorder_io io;
 	uint32_t processes;
+	bool shared; /* memory that several share counts once */
 };
 
 void recorder_sampler_init(struct recorder_sampler *s, uint32_t period_ms)
@@ -44,9 +45,12 @@ static void look_at(struct recorder_track *track, pid_t pid, struct totals *sum)
 {
 	struct recorder_stat st;
 	struct recorder_io io;
+	uint64_t kb;
 
 	if (recorder_stat_read(pid, &st) < 0)
 		return;
+	if (sum->shared && recorder_pss_read(pid, &kb) == 0)
+		st.rss_kb = kb;
 	sum->cpu_ns += st.cpu_ns + st.children_cpu_ns;
 	sum->memory_kb += st.rss_kb;
 	sum->major_faults += st.major_faults + st.children_major_faults;
@@ -187,6 +191,14 @@ void recorder_sampler_running(struct recorder_sampler *s, struct recorder_track 
 	look_at_group(s, &sum);
 	ret->cpu_ns = sum.cpu_ns;
 	ret->major_faults = sum.major_faults;
+}
+
+uint64_t recorder_sampler_shared_kb(struct recorder_sampler *s, struct recorder_track *track)
+{
+	struct totals sum = {.shared = true};
+
+	walk(s, track, &sum);
+	return sum.memory_kb;
 }
 
 static uint64_t timeval_ns(const struct timeval *tv)

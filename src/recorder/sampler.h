@@ -73,6 +73,12 @@ void recorder_sampler_running(struct recorder_sampler *s, struct recorder_track 
 			      struct recorder_running *ret);
 
 /*
+ * recorder_sampler_shared_kb - memory of the tree now, what processes share counted once (as far as
+ * /proc tells us): slow
+ */
+uint64_t recorder_sampler_shared_kb(struct recorder_sampler *s, struct recorder_track *track);
+
+/*
  * recorder_sampler_reap - account for a child that is about to be reaped
  * @pid: a zombie (waitid WNOWAIT). Reads its I/O figures, reaps it.
  * @io_fd: its /proc/PID/io if that is open already, else -1: of a zombie only root may still open

@@ -80,7 +80,9 @@ def memory(have):
         same("... and one that gets over it", ends(doc), ("EXITED(0)", ["memory"]))
     done, doc = run(PROBE, "memory", "200", "1", limits=["memory=50M"], options=["--no-cgroup"])
     same("without a group the recorder sees to it", (done.returncode, ends(doc)), (137, ("OOM_KILLED", ["memory"])))
-    check("... and says so", asked(doc, "memory")["enforced"].startswith("the recorder"), asked(doc, "memory"))
+    done, doc = run(PROBE, "share", "30", "6", limits=["memory=50M"], options=["--no-cgroup"])
+    same("... what processes share counts once", (done.returncode, ends(doc)), (0, ("EXITED(0)", [])))
+    check("... and it is said who", asked(doc, "memory")["enforced"].startswith("the recorder"), asked(doc, "memory"))
 
 
 def pids(have):

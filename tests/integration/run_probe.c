@@ -162,6 +162,21 @@ static int do_touch(char **argv)
 	return 0;
 }
 
+/* share MB N: N children that share what their parent has touched, for a while */
+static int do_share(char **argv)
+{
+	int bad = do_touch(argv);
+
+	for (long i = 0; i < atol(argv[1]); i++)
+		if (fork() == 0) {
+			sleep_ms(300);
+			_exit(0);
+		}
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	return bad;
+}
+
 /* work MB MS: both in one process */
 static int do_work(char **argv)
 {
@@ -361,7 +376,7 @@ int main(int argc, char **argv)
 		{"accept", 1, do_accept},   {"daemon", 3, do_daemon}, {"vanish", 1, do_vanish},
 		{"signals", 1, do_signals}, {"sleep", 1, do_sleep},   {"touch", 1, do_touch},
 		{"work", 2, do_work},       {"forks", 1, do_forks},   {"lost", 2, do_lost},
-		{"faults", 2, do_faults},
+		{"faults", 2, do_faults},   {"share", 2, do_share},
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
