@@ -94,8 +94,9 @@ static char *usual_mounts(const char *self, uint32_t wanted)
 			free(text);
 			return NULL;
 		}
-		at += (size_t)snprintf(text + at, USUAL_MAX - at, "0 0 0:0 / %s rw - %s x rw,%.*s\n",
-				       path, v2 ? "cgroup2" : "cgroup", len, list + 1);
+		at += (size_t)snprintf(text + at, USUAL_MAX - at,
+				       "0 0 0:0 / %s rw - %s x rw,%.*s\n", path,
+				       v2 ? "cgroup2" : "cgroup", len, list + 1);
 	}
 	return text;
 }

@@ -218,7 +218,7 @@ static void on_empty_sandbox(struct recorder_run_state *r, const struct rusage *
 {
 	if (r->phase != RUN_RUNNING || r->child.io_fd < 0)
 		return;
-	recorder_sampler_add(&r->sampler, usage, r->child.io_fd);
+	recorder_sampler_add(&r->sampler, usage, r->child.io_fd, r->child.pid);
 	command_ended(r);
 	r->reap_last = true;
 	r->phase = RUN_DONE;

@@ -238,9 +238,13 @@ int recorder_sampler_reap(struct recorder_sampler *s, pid_t pid, int io_fd, int 
 	return 0;
 }
 
-void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, int io_fd)
+void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, int io_fd, pid_t pid)
 {
 	struct recorder_io io;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) == 0)
+		s->init_ns = tt_clock_ns(clock);
 
 	count_io(s, recorder_io_read_fd(io_fd, &io), &io);
 	add_usage(s, ru);
@@ -254,10 +258,10 @@ void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *t
 	add_sample(s, track, &sum);
 	/* nobody reaped some process, and maybe no library told us so */
 	if (!f->cpu_source ||
-	    f->user_ns + f->system_ns <=
-		    s->user_ns + s->system_ns + (track->children_ignored ? 0 : LAUNCH_CPU_NS))
+	    f->user_ns + f->system_ns <= s->user_ns + s->system_ns + s->init_ns +
+						 (track->children_ignored ? 0 : LAUNCH_CPU_NS))
 		return;
 	s->group_knows_more = true;
 	s->user_ns = f->user_ns;
-	s->system_ns = f->system_ns;
+	s->system_ns = f->system_ns > s->init_ns ? f->system_ns - s->init_ns : 0;
 }

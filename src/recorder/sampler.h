@@ -45,6 +45,7 @@ struct recorder_sampler {
 	struct cgroup_figures group_figures; /* of the last look at it */
 	/* more CPU time was used than by those that were reaped: user_ns and system_ns are its */
 	bool group_knows_more;
+	uint64_t init_ns; /* CPU time of the sandbox's init, which is in the group, too */
 };
 
 /* Where the run stands. */
@@ -89,9 +90,10 @@ int recorder_sampler_reap(struct recorder_sampler *s, pid_t pid, int io_fd, int 
 
 /*
  * recorder_sampler_add - as recorder_sampler_reap(), for processes that somebody else reaped: @ru
- * is theirs
+ * is theirs. @pid, still there, is the one who did; what it used itself is none of the run's.
  */
-void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, int io_fd);
+void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, int io_fd,
+			  pid_t pid);
 
 /* recorder_sampler_close - the last sample: all is reaped, the totals are exact */
 void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *track);
