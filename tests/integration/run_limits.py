@@ -167,6 +167,41 @@ def as_user(words):
     same("... and on CPU time", (done.returncode, ends(doc)), (137, ("POLICY_ADAPTATION_KILL", ["cpu_time"])))
 
 
+def delegated(words):
+    """Groups that were given to an ordinary user: a run of his has its own below them."""
+    made, uid = [], pwd.getpwnam("nobody").pw_uid
+    name = f"test-delegated-{os.getpid()}"
+    for line in tt.read("/proc/self/cgroup").decode().splitlines():
+        _, which, path = line.split(":", 2)
+        mounts = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] if not which else [f"/sys/fs/cgroup/{which}"]
+        for mount in mounts if which in ("", "memory", "pids") else []:
+            folder = os.path.join(mount + path, name)
+            try:
+                os.mkdir(folder)
+            except OSError:
+                continue
+            if not os.path.exists(os.path.join(folder, "cgroup.procs")):
+                os.rmdir(folder)
+                continue
+            made.append(folder)
+            for file in ("", "cgroup.procs", "tasks", "cgroup.subtree_control", "cgroup.threads"):
+                if os.path.exists(os.path.join(folder, file)):
+                    os.chown(os.path.join(folder, file), uid, -1)
+    if not words or not any("/memory/" in x for x in made) or not any("/pids/" in x for x in made):
+        tt.skip("delegated groups", "none can be made here")
+    else:
+        inside = ["sh", "-c", "for d in $0; do echo $$ >$d/cgroup.procs || exit 99; done; exec \"$@\"", " ".join(made)]
+        done, doc = run(PROBE, "memory", "200", "1", limits=["memory=50M", "pids=9"], words=[*inside, *words])
+        same("delegated groups: an ordinary user's limit on memory", (done.returncode, ends(doc)),
+             (137, ("OOM_KILLED", ["memory"])))
+        same("... by the kernel", [x["enforced"] for x in doc["limits"]["asked"]], ["memory.limit_in_bytes", "pids.max"])
+        check("... and exact figures", doc["sources"]["peak_memory_kb"].startswith("memory.max_usage_in_bytes"), doc["sources"])
+        none("... and nothing left", [x for d in made for x in os.listdir(d) if x.startswith("telltale-")])
+    for folder in made:
+        tt.wait_for(lambda: not tt.read(os.path.join(folder, "cgroup.procs")), 5)
+        os.rmdir(folder)
+
+
 def words_that_are_none():
     for word in ("memory", "memory=", "memory=-1", "memory=1X", "memory=99999999T", "cpu=0", "pids=0", "pids=1.5",
                  "wall=0", "cpu-time=x", "colour=red", "=5", ""):
@@ -205,6 +240,8 @@ watched(["--no-cgroup"], "by /proc")
 wall()
 without([])
 as_user(user_words())
+if os.geteuid() == 0:
+    delegated(user_words())
 words_that_are_none()
 killed_recorder()
 none("no group is left", groups() - before)
