@@ -22,7 +22,7 @@
 TT_DEFINE_FREEP(char *, free)
 
 #define FIRST_SAMPLE_MS 20
-#define RING_FD_MIN 240 /* out of the way of programs that count fds from below */
+#define RING_FD_MIN     240 /* out of the way of programs that count fds from below */
 
 extern char **environ;
 

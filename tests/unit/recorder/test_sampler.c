@@ -40,7 +40,7 @@ static void tear_down(void)
 	free(track);
 }
 
-/* Ticks without end: never more samples than there is room for, never a stop, from first to last. */
+/* Ticks without end: never more samples than there is room for, never a stop. */
 static void resolution_halves(void)
 {
 	uint32_t period = 10, last = 0;
