@@ -2,6 +2,7 @@
 /* What every verb does at its start and end, and how it complains. */
 #include "cli/cli.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
@@ -13,6 +14,8 @@
 #include <unistd.h>
 
 #include "cli/style.h"
+
+#define OPTIONS_MAX 40 /* of one verb */
 
 const char cli_version[] = TT_VERSION;
 
@@ -81,9 +84,9 @@ int cli_usage(const char *verb, const char *fmt, ...)
 
 int cli_next_option(int argc, char **argv, const struct option *options, int *ret_status)
 {
-	struct option all[16] = {{"help", no_argument, NULL, 'h'}};
+	struct option all[OPTIONS_MAX] = {{"help", no_argument, NULL, 'h'}};
 	const struct cli_verb *verb = cli_verb_find(argv[0]);
-	char shorts[40];
+	char shorts[2 * OPTIONS_MAX + 4];
 	size_t n = 1, s;
 	int c;
 
@@ -97,6 +100,7 @@ int cli_next_option(int argc, char **argv, const struct option *options, int *re
 				shorts[s++] = ':';
 		}
 	}
+	assert(!options->name);
 	shorts[s] = '\0';
 	opterr = 0;
 	c = getopt_long(argc, argv, shorts, all, NULL);

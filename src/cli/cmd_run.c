@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "cli/amount.h"
 #include "cli/cli.h"
 #include "cli/library.h"
 #include "event/config.h"
@@ -26,41 +27,18 @@
 #define ORPHAN_GRACE_MS 2000
 #define SESSION_MAX     127
 #define KEEP_FDS_MAX    64
+#define LIMIT_WORDS_MAX 32
 
 struct run_words {
 	struct recorder_options opts;
 	const char *profile;
 	int denials_fd;
+	const char *limits[LIMIT_WORDS_MAX]; /* as typed, in order */
+	size_t limit_count;
 	bool no_preload;
 	bool quiet;
 	int keep_fds[KEEP_FDS_MAX];
 };
-
-/* "5s", "250ms", "1.5m", "2h"; a bare number is seconds. 0 or -EINVAL. */
-static int parse_duration(const char *text, uint64_t *ret_ms)
-{
-	static const struct {
-		const char *unit;
-		double ms;
-	} units[] = {{"", 1000}, {"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-	char *end;
-	double v;
-
-	if (!isdigit((unsigned char)text[0]) && text[0] != '.')
-		return -EINVAL;
-	v = strtod(text, &end);
-	for (size_t i = 0; i < TT_ARRAY_SIZE(units); i++) {
-		if (strcmp(end, units[i].unit) != 0)
-			continue;
-		v *= units[i].ms;
-		/* a year is long enough, and no overflow is in sight */
-		if (!(v >= 1 && v <= 366.0 * 24 * 3600000))
-			return -EINVAL;
-		*ret_ms = (uint64_t)v;
-		return 0;
-	}
-	return -EINVAL;
-}
 
 static bool is_session(const char *text)
 {
@@ -90,7 +68,7 @@ static int take_orphans(const char *text, struct recorder_options *opts)
 	opts->orphans = RECORDER_ORPHANS_WAIT;
 	if (strcmp(text, "wait") == 0)
 		return 0;
-	return strncmp(text, "wait:", 5) == 0 ? parse_duration(text + 5, &opts->orphan_grace_ms)
+	return strncmp(text, "wait:", 5) == 0 ? cli_duration_parse(text + 5, &opts->orphan_grace_ms)
 					      : -EINVAL;
 }
 
@@ -140,6 +118,40 @@ static int take_denials_fd(const char *text, struct run_words *w)
 	return fd > 2 && fcntl((int)fd, F_SETFD, FD_CLOEXEC) < 0 ? -errno : 0;
 }
 
+/* Checked here, and applied when the profile is known. */
+static int take_limit(const char *text, struct run_words *w)
+{
+	struct policy_limits trial;
+	int r = cli_limit_parse(text, &trial);
+
+	if (r == -ENOENT)
+		return usage("--limit is memory, swap, cpu, pids, read, write, wall, cpu-time or "
+			     "major-faults with =VALUE, not",
+			     text);
+	if (r < 0 || w->limit_count == LIMIT_WORDS_MAX)
+		return usage("a limit is a size (512M), a number, per cent, a time or none, not",
+			     text);
+	w->limits[w->limit_count++] = text;
+	return 0;
+}
+
+static int take_sample(const char *text, struct recorder_options *opts)
+{
+	uint64_t ms = 0;
+
+	if (cli_duration_parse(text, &ms) < 0 || ms < RECORDER_SAMPLE_MS_MIN || ms > 3600000)
+		return usage("--sample is a time from 10ms to 1h, not", text);
+	opts->sample_ms = (uint32_t)ms;
+	return 0;
+}
+
+static void set_limits(struct run_words *w)
+{
+	w->opts.limits = w->opts.policy->limits;
+	for (size_t i = 0; i < w->limit_count; i++)
+		(void)!cli_limit_parse(w->limits[i], &w->opts.limits); /* checked before */
+}
+
 /* 0 to go on, else *ret_status is what to exit with. */
 static int take_option(int c, struct run_words *w)
 {
@@ -157,7 +169,7 @@ static int take_option(int c, struct run_words *w)
 		w->opts.output_dir = optarg;
 		return 0;
 	case 't':
-		return parse_duration(optarg, &w->opts.timeout_ms) == 0
+		return cli_duration_parse(optarg, &w->opts.timeout_ms) == 0
 			       ? 0
 			       : usage("a time-out is a number with ms, s, m or h, not", optarg);
 	case 'O':
@@ -194,6 +206,13 @@ static int take_option(int c, struct run_words *w)
 			       ? 0
 			       : usage("--denials-fd is the number of an open file descriptor, not",
 				       optarg);
+	case 'L':
+		return take_limit(optarg, w);
+	case 'T':
+		return take_sample(optarg, &w->opts);
+	case 'G':
+		w->opts.no_cgroup = true;
+		return 0;
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -219,6 +238,9 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"keep-fd", required_argument, NULL, 'k'},
 		{"degrade", no_argument, NULL, 'd'},
 		{"denials-fd", required_argument, NULL, 'D'},
+		{"limit", required_argument, NULL, 'L'},
+		{"sample", required_argument, NULL, 'T'},
+		{"no-cgroup", no_argument, NULL, 'G'},
 		{"no-preload", no_argument, NULL, 'N'},
 		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},
@@ -307,6 +329,7 @@ int cli_cmd_run(int argc, char **argv)
 		return RUN_FAILED;
 	}
 	w.opts.policy = policy;
+	set_limits(&w);
 	if (!w.no_preload &&
 	    cli_library_find(&library, w.opts.audit ? CLI_LIBRARY_AUDIT : CLI_LIBRARY_PRELOAD,
 			     &err) < 0) {

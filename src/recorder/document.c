@@ -147,9 +147,13 @@ static const char *termination(const struct recorder_run_state *r)
 
 void recorder_run_exit_reason(const struct recorder_run_state *r, char *buf, size_t cap)
 {
-	const char *how = termination(r);
+	const char *how = termination(r), *limit = NULL;
 
-	if (strcmp(how, "exited") == 0)
+	if (is_launched(r) && !r->timed_out)
+		limit = recorder_limits_reason(&r->bounds, &r->sampler.group_figures, r->status);
+	if (limit)
+		(void)snprintf(buf, cap, "%s", limit);
+	else if (strcmp(how, "exited") == 0)
 		(void)snprintf(buf, cap, "EXITED(%d)", WEXITSTATUS(r->status));
 	else
 		(void)snprintf(buf, cap, "%s",
@@ -188,7 +192,10 @@ static json_t *summary_json(const struct recorder_run_state *r)
 	const struct recorder_sampler *s = &r->sampler;
 	uint64_t runtime_ns = r->ended_mono_ns - r->started_mono_ns,
 		 cpu_ns = s->user_ns + s->system_ns;
-	uint64_t peak_kb = s->peak_memory_kb > s->max_rss_kb ? s->peak_memory_kb : s->max_rss_kb;
+	uint64_t peak_kb = s->group_figures.memory_source
+				   ? s->group_figures.peak_memory_bytes / 1024
+			   : s->peak_memory_kb > s->max_rss_kb ? s->peak_memory_kb
+							       : s->max_rss_kb;
 	uint64_t peak_processes = s->peak_processes ? s->peak_processes : is_launched(r);
 	double avg = runtime_ns ? 100.0 * (double)cpu_ns / (double)runtime_ns : 0;
 	bool exited = is_launched(r) && WIFEXITED(r->status);
@@ -275,6 +282,32 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 			 (json_int_t)lost, "lost_exact", known, "gaps", gaps, "sensors", sensors);
 }
 
+/* The group's file, as text. */
+static json_t *group_source(const char *file, const char *what)
+{
+	return json_sprintf("%s of the run's control group%s", file, what);
+}
+
+static void put_group_sources(const struct recorder_run_state *r, json_t *j)
+{
+	const struct cgroup_figures *f = &r->sampler.group_figures;
+	static const char *const cpu[] = {"user_ms", "system_ms", "avg_cpu"};
+
+	for (size_t i = 0; r->sampler.group_knows_more && i < TT_ARRAY_SIZE(cpu); i++)
+		(void)json_object_set_new(j, cpu[i],
+					  group_source(f->cpu_source,
+						       ": processes vanished unreaped, which wait4 "
+						       "does not see"));
+	if (r->sampler.group && f->cpu_source)
+		(void)json_object_set_new(j, "peak_cpu",
+					  group_source(f->cpu_source,
+						       ", sampled; of a run shorter than a sample "
+						       "the average"));
+	if (f->memory_source)
+		(void)json_object_set_new(j, "peak_memory_kb",
+					  group_source(f->memory_source, ", page cache included"));
+}
+
 /* Where each figure came from, and how far it can be trusted. */
 static json_t *sources_json(const struct recorder_run_state *r)
 {
@@ -301,7 +334,10 @@ static json_t *sources_json(const struct recorder_run_state *r)
 	char text[320];
 	json_t *j = json_object();
 
-	if (!r->track.children_ignored)
+	if (r->sampler.group_knows_more && !r->track.children_ignored)
+		vanished =
+			"; lower_bound: the control group knows of more CPU time than was reaped";
+	else if (!r->track.children_ignored)
 		vanished = "";
 	if (!r->sampler.io_unread)
 		unread = "";
@@ -326,6 +362,7 @@ static json_t *sources_json(const struct recorder_run_state *r)
 		j, "peak_memory_kb",
 		json_string("the largest sampled sum of RSS of the tree, or peak_rss_kb if that is "
 			    "more; lower_bound: a peak between two samples is not seen"));
+	put_group_sources(r, j);
 	(void)json_object_set_new(
 		j, "peak_processes",
 		json_string("/proc, sampled; lower_bound: processes between two samples are not "
@@ -360,12 +397,34 @@ static json_t *lines_json(const char *text)
 	return list;
 }
 
+static json_t *asked_limit_json(const struct recorder_run_state *r, enum recorder_limit which)
+{
+	const struct recorder_limit_state *e = &r->bounds.each[which];
+	json_t *j = json_pack("{s:s, s:o, s:o, s:b}", "name", recorder_limit_name(which),
+			      recorder_limit_key(which), int_json(e->value), "enforced",
+			      e->how ? json_string(e->how) : json_null(), "hit", e->hit);
+
+	if (which == RECORDER_LIMIT_PIDS && r->bounds.group &&
+	    r->sampler.group_figures.pids_refused != CGROUP_NONE)
+		(void)json_object_set_new(j, "refused",
+					  int_json(r->sampler.group_figures.pids_refused));
+	return j;
+}
+
 static json_t *limits_json(const struct recorder_run_state *r)
 {
-	json_t *hit = json_array(), *j = json_object();
+	json_t *hit = json_array(), *asked = json_array(), *j = json_object();
 
-	if (r->timed_out)
+	/* a run that was not launched asked for them all the same */
+	for (unsigned i = 0; i < RECORDER_LIMITS; i++)
+		if (r->bounds.opened && r->bounds.each[i].value != POLICY_NO_LIMIT)
+			(void)json_array_append_new(asked, asked_limit_json(r, i));
+	if (r->timed_out && !r->bounds.each[RECORDER_LIMIT_WALL].hit)
 		(void)json_array_append_new(hit, json_string("timeout"));
+	for (unsigned i = 0; i < RECORDER_LIMITS; i++)
+		if (r->bounds.each[i].hit)
+			(void)json_array_append_new(hit, json_string(recorder_limit_name(i)));
+	(void)json_object_set_new(j, "asked", asked);
 	(void)json_object_set_new(j, "hit", hit);
 	(void)json_object_set_new(
 		j, "timeout_ms", r->opts->timeout_ms ? int_json(r->opts->timeout_ms) : json_null());

@@ -49,6 +49,7 @@ int recorder_stat_read(pid_t pid, struct recorder_stat *ret)
 		PPID,
 		MINFLT = 10,
 		MAJFLT = 12,
+		CMAJFLT,
 		UTIME = 14,
 		STIME,
 		CUTIME,
@@ -88,6 +89,7 @@ int recorder_stat_read(pid_t pid, struct recorder_stat *ret)
 	ret->ppid = (pid_t)v[PPID];
 	ret->minor_faults = v[MINFLT];
 	ret->major_faults = v[MAJFLT];
+	ret->children_major_faults = v[CMAJFLT];
 	ret->cpu_ns = ticks_ns(v[UTIME] + v[STIME]);
 	ret->children_cpu_ns = ticks_ns(v[CUTIME] + v[CSTIME]);
 	ret->start_ns = ticks_ns(v[START]);
@@ -133,6 +135,23 @@ int recorder_io_read_fd(int fd, struct recorder_io *ret)
 		return n < 0 ? -errno : -ESRCH;
 	text[n] = '\0';
 	parse_io(text, ret);
+	return 0;
+}
+
+int recorder_pss_read(pid_t pid, uint64_t *ret_kb)
+{
+	static const char key[] = "\nPss:";
+	char path[48], text[2048], *at;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "/proc/%d/smaps_rollup", pid);
+	r = read_text(path, text, sizeof(text));
+	if (r < 0)
+		return r;
+	at = strstr(text, key);
+	if (!at)
+		return -EBADMSG;
+	*ret_kb = strtoull(at + sizeof(key) - 1, NULL, 10);
 	return 0;
 }
 

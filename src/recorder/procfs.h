@@ -22,7 +22,8 @@ struct recorder_stat {
 	uint64_t start_ns;        /* CLOCK_BOOTTIME, to a clock tick */
 	uint64_t rss_kb;
 	uint64_t minor_faults, major_faults;
-	int exit_status; /* as wait(2) has it; of a zombie, else 0 */
+	uint64_t children_major_faults; /* as children_cpu_ns */
+	int exit_status;                /* as wait(2) has it; of a zombie, else 0 */
 };
 
 /* What a process and the children it reaped read and wrote; a zombie still tells. */
@@ -34,6 +35,12 @@ struct recorder_io {
 int recorder_stat_read(pid_t pid, struct recorder_stat *ret) TT_MUST_CHECK;
 int recorder_io_read(pid_t pid, struct recorder_io *ret) TT_MUST_CHECK;
 int recorder_io_read_fd(int fd, struct recorder_io *ret) TT_MUST_CHECK;
+
+/*
+ * recorder_pss_read - its memory, each page divided by how many processes share it; kB
+ * Slow: the kernel looks at every page.
+ */
+int recorder_pss_read(pid_t pid, uint64_t *ret_kb) TT_MUST_CHECK;
 
 /*
  * recorder_children_read - the children of all threads of a process

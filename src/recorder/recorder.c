@@ -27,7 +27,7 @@
 #include "base/time.h"
 #include "recorder/run_internal.h"
 
-#define SAMPLE_MS      100
+#define LOOK_MS        100 /* without a ring: at the deadlines */
 #define POLL_MIN_MS    1
 #define POLL_MAX_MS    4    /* in which the fastest program there is fills half a lane */
 #define POLL_DENIED_MS 5
@@ -89,7 +89,8 @@ static void command_ended(struct recorder_run_state *r)
 	r->ended_ns = tt_clock_ns(CLOCK_REALTIME);
 	r->ended_mono_ns = now_ns();
 	r->phase = RUN_ORPHANS;
-	r->kill_at_ns = 0;
+	/* past a limit of the whole run nothing of it may go on */
+	r->kill_at_ns = r->bounds.killed ? now_ns() : 0;
 	if (r->opts->orphans == RECORDER_ORPHANS_WAIT)
 		r->term_at_ns = now_ns() + r->opts->orphan_grace_ms * TT_NS_PER_MS;
 }
@@ -219,7 +220,7 @@ static void on_empty_sandbox(struct recorder_run_state *r, const struct rusage *
 {
 	if (r->phase != RUN_RUNNING || r->child.io_fd < 0)
 		return;
-	recorder_sampler_add(&r->sampler, usage, r->child.io_fd);
+	recorder_sampler_add(&r->sampler, usage, r->child.io_fd, r->child.pid);
 	command_ended(r);
 	r->reap_last = true;
 	r->phase = RUN_DONE;
@@ -251,6 +252,7 @@ static void on_reports(struct recorder_run_state *r)
 
 static void on_timer(struct recorder_run_state *r)
 {
+	uint32_t period_ms = r->sampler.period_ms;
 	uint64_t ticks;
 
 	if (read(r->timer_fd, &ticks, sizeof(ticks)) == (ssize_t)sizeof(ticks) &&
@@ -258,23 +260,51 @@ static void on_timer(struct recorder_run_state *r)
 	     !r->sampler.count)) {
 		recorder_sampler_take(&r->sampler, &r->track);
 		recorder_output_tick(r->out);
+		if (r->sampler.period_ms != period_ms)
+			recorder_run_start_timer(r);
 	}
+}
+
+/* --timeout or the limit on time, whichever comes first; 0: none. */
+static uint64_t timeout_ms(const struct recorder_run_state *r)
+{
+	uint64_t wall = r->bounds.each[RECORDER_LIMIT_WALL].value;
+
+	if (!r->bounds.opened || wall == POLICY_NO_LIMIT)
+		return r->opts->timeout_ms;
+	return r->opts->timeout_ms && r->opts->timeout_ms < wall ? r->opts->timeout_ms : wall;
+}
+
+/* A limit was passed: all at once, and again until nothing is left. */
+static void on_limits(struct recorder_run_state *r)
+{
+	if (r->phase == RUN_DONE || !recorder_limits_check(&r->bounds, &r->sampler, &r->track))
+		return;
+	if (r->bounds.group)
+		(void)cgroup_kill(r->bounds.group);
+	r->kill_at_ns = now_ns();
 }
 
 static void on_deadlines(struct recorder_run_state *r)
 {
 	uint64_t now = now_ns();
 
-	if (r->opts->timeout_ms && r->phase == RUN_RUNNING && !r->timed_out &&
-	    now - r->started_mono_ns >= r->opts->timeout_ms * TT_NS_PER_MS) {
+	uint64_t allowed_ms = timeout_ms(r);
+
+	if (allowed_ms && r->phase == RUN_RUNNING && !r->timed_out &&
+	    now - r->started_mono_ns >= allowed_ms * TT_NS_PER_MS) {
 		r->timed_out = true;
+		r->bounds.each[RECORDER_LIMIT_WALL].hit =
+			allowed_ms == r->bounds.each[RECORDER_LIMIT_WALL].value;
 		r->kill_at_ns = now + KILL_AFTER_MS * TT_NS_PER_MS;
 		(void)kill(r->child.pid, SIGTERM);
 		(void)kill(r->child.pid, SIGCONT); /* a stopped one would never see it */
 	}
 	if (r->kill_at_ns && now >= r->kill_at_ns) {
 		signal_tree(r, SIGKILL);
-		r->kill_at_ns = now + SAMPLE_MS * TT_NS_PER_MS; /* until nothing is left */
+		if (r->bounds.group)
+			(void)cgroup_kill(r->bounds.group);
+		r->kill_at_ns = now + LOOK_MS * TT_NS_PER_MS; /* until nothing is left */
 		/*
 		 * another user's process, or one that no signal reaches: it is not waited for for
 		 * ever
@@ -349,10 +379,11 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 	r->phase = RUN_RUNNING;
 	on_children(r); /* what ended before we listened */
 	while (r->phase != RUN_DONE) {
-		int wait_ms = r->track.ring ? poll_ms : r->denials ? POLL_DENIED_MS : SAMPLE_MS;
+		int wait_ms = r->track.ring ? poll_ms : r->denials ? POLL_DENIED_MS : LOOK_MS;
 		struct epoll_event e;
 		/* one at a time: handling one may free what another points to */
-		int n = epoll_wait(r->epoll_fd, &e, 1, wait_ms);
+		int n = epoll_wait(r->epoll_fd, &e, 1,
+				   recorder_limits_wait_ms(&r->bounds, wait_ms));
 
 		if (n < 0 && errno != EINTR)
 			return tt_fail(err, errno, "wait for events");
@@ -361,6 +392,7 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 		on_deaths(r);
 		(void)recorder_track_drain(&r->track);
 		poll_ms = next_poll_ms(poll_ms, r->track.fullest);
+		on_limits(r);
 		on_deadlines(r);
 		if (r->phase == RUN_ORPHANS && r->opts->orphans == RECORDER_ORPHANS_LEAVE)
 			break;
@@ -414,6 +446,7 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	recorder_sampler_close(&r->sampler, &r->track);
 	if (r->denials)
 		recorder_denials_finish(r->denials, &r->track);
+	recorder_limits_finish(&r->bounds, &r->sampler.group_figures);
 	recorder_track_finish(&r->track);
 	put_run_end(r);
 	ret->exit_status = recorder_run_exit_status(r);
@@ -425,6 +458,7 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	n = write_document(r, err);
 	if (r->reap_last)
 		(void)waitpid(r->child.pid, NULL, 0);
+	recorder_limits_close(&r->bounds);
 	if (n == 0 && torn)
 		n = tt_fail(err, num, "write trace '%s': %llu lines lost",
 			    recorder_output_trace_path(r->out), (unsigned long long)torn);
@@ -445,6 +479,7 @@ static int open_output(struct recorder_run_state *r, struct tt_err *err)
 static void run_free(struct recorder_run_state *r)
 {
 	sandbox_abandon(r->launch);
+	recorder_limits_close(&r->bounds);
 	recorder_track_done(&r->track);
 	recorder_sampler_done(&r->sampler);
 	(void)ring_consumer_free(r->track.ring);
@@ -487,7 +522,7 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 	recorder_run_identify(r);
 	recorder_run_configure(r);
 	r->started_ns = tt_clock_ns(CLOCK_REALTIME);
-	recorder_sampler_init(&r->sampler, SAMPLE_MS);
+	recorder_sampler_init(&r->sampler, opts->sample_ms ? opts->sample_ms : RECORDER_SAMPLE_MS);
 	r->started_mono_ns = r->sampler.started_ns;
 	n = recorder_track_init(&r->track);
 	if (n < 0)

@@ -22,6 +22,9 @@ enum recorder_orphans {
 	RECORDER_ORPHANS_LEAVE, /* stop recording and leave them be */
 };
 
+#define RECORDER_SAMPLE_MS     100
+#define RECORDER_SAMPLE_MS_MIN 10
+
 struct recorder_options {
 	const struct policy *policy;
 	char *const *argv;      /* the command; argv[0] is searched in PATH */
@@ -40,6 +43,9 @@ struct recorder_options {
 	const int *keep_fds;   /* for the command, besides 0-2 */
 	size_t keep_fd_count;
 	bool degrade; /* do without those parts of the policy that this machine does not allow */
+	struct policy_limits limits; /* of the profile and of the options */
+	bool no_cgroup;              /* make no control group */
+	uint32_t sample_ms;          /* between two samples, RECORDER_SAMPLE_MS_MIN at least */
 };
 
 struct recorder_outcome {

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "base/program.h"
+#include "recorder/bounds.h"
 #include "recorder/denials.h"
 #include "recorder/door.h"
 #include "recorder/output.h"
@@ -30,6 +31,7 @@ struct recorder_run_state {
 	struct recorder_output *out;
 	struct recorder_track track;
 	struct recorder_sampler sampler;
+	struct recorder_limits bounds;
 	struct sandbox_launch *launch; /* between prepare and start */
 	char **environ;                /* what the profile lets through of ours; the strings are */
 	void *env_buf;                 /* the command's environment, until it runs; may be NULL */

@@ -29,6 +29,9 @@ void recorder_run_put_start(struct recorder_run_state *r);
 /* recorder_run_start - the command runs; see recorder.c for what follows */
 int recorder_run_start(struct recorder_run_state *r, struct tt_err *err);
 
+/* recorder_run_start_timer - a tick for each sample, the first one soon */
+void recorder_run_start_timer(struct recorder_run_state *r);
+
 /* recorder_run_loop - record until command and orphans are gone */
 int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err);
 

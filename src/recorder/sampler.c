@@ -11,11 +11,14 @@
 #include "base/time.h"
 
 #define WALK_MAX (1u << 17) /* processes looked at in one sample */
+/* So much more may the group's CPU time be without anybody missing: the launch is in it. */
+#define LAUNCH_CPU_NS (10 * TT_NS_PER_MS)
 
 struct totals {
-	uint64_t cpu_ns, memory_kb;
+	uint64_t cpu_ns, memory_kb, major_faults;
 	struct recorder_io io;
 	uint32_t processes;
+	bool shared; /* memory that several share counts once */
 };
 
 void recorder_sampler_init(struct recorder_sampler *s, uint32_t period_ms)
@@ -42,11 +45,15 @@ static void look_at(struct recorder_track *track, pid_t pid, struct totals *sum)
 {
 	struct recorder_stat st;
 	struct recorder_io io;
+	uint64_t kb;
 
 	if (recorder_stat_read(pid, &st) < 0)
 		return;
+	if (sum->shared && recorder_pss_read(pid, &kb) == 0)
+		st.rss_kb = kb;
 	sum->cpu_ns += st.cpu_ns + st.children_cpu_ns;
 	sum->memory_kb += st.rss_kb;
+	sum->major_faults += st.major_faults + st.children_major_faults;
 	if (st.state != 'Z')
 		sum->processes++;
 	if (recorder_io_read(pid, &io) == 0)
@@ -105,6 +112,22 @@ static void halve(struct recorder_sampler *s)
 	s->period_ms *= 2;
 }
 
+/* The group knows of everybody, and to the nanosecond; what it does not know stays as it is. */
+static void look_at_group(struct recorder_sampler *s, struct totals *sum)
+{
+	struct cgroup_figures *f = &s->group_figures;
+
+	sum->cpu_ns += s->user_ns + s->system_ns;
+	sum->major_faults += s->major_faults;
+	if (!s->group)
+		return;
+	cgroup_figures(s->group, f);
+	if (f->cpu_source)
+		sum->cpu_ns = f->user_ns + f->system_ns;
+	if (f->memory_bytes != CGROUP_NONE)
+		sum->memory_kb = f->memory_bytes / 1024;
+}
+
 static void add_sample(struct recorder_sampler *s, struct recorder_track *track, struct totals *sum)
 {
 	uint64_t now = tt_clock_ns(CLOCK_MONOTONIC), span = now - s->last_ns;
@@ -116,7 +139,7 @@ static void add_sample(struct recorder_sampler *s, struct recorder_track *track,
 		.ids = &track->ids,
 	};
 
-	sum->cpu_ns += s->user_ns + s->system_ns;
+	look_at_group(s, sum);
 	add_io(&sum->io, &s->io);
 	if (s->count == RECORDER_SAMPLES_MAX)
 		halve(s);
@@ -157,6 +180,27 @@ void recorder_sampler_take(struct recorder_sampler *s, struct recorder_track *tr
 	add_sample(s, track, &sum);
 }
 
+void recorder_sampler_running(struct recorder_sampler *s, struct recorder_track *track,
+			      bool walk_it, struct recorder_running *ret)
+{
+	struct totals sum = {0};
+
+	if (walk_it || !s->group || !s->group_figures.cpu_source)
+		walk(s, track, &sum);
+	ret->memory_kb = sum.memory_kb;
+	look_at_group(s, &sum);
+	ret->cpu_ns = sum.cpu_ns;
+	ret->major_faults = sum.major_faults;
+}
+
+uint64_t recorder_sampler_shared_kb(struct recorder_sampler *s, struct recorder_track *track)
+{
+	struct totals sum = {.shared = true};
+
+	walk(s, track, &sum);
+	return sum.memory_kb;
+}
+
 static uint64_t timeval_ns(const struct timeval *tv)
 {
 	return (uint64_t)tv->tv_sec * TT_NS_PER_SEC + (uint64_t)tv->tv_usec * TT_NS_PER_US;
@@ -194,9 +238,13 @@ int recorder_sampler_reap(struct recorder_sampler *s, pid_t pid, int io_fd, int 
 	return 0;
 }
 
-void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, int io_fd)
+void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, int io_fd, pid_t pid)
 {
 	struct recorder_io io;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) == 0)
+		s->init_ns = tt_clock_ns(clock);
 
 	count_io(s, recorder_io_read_fd(io_fd, &io), &io);
 	add_usage(s, ru);
@@ -204,7 +252,16 @@ void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, i
 
 void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *track)
 {
+	struct cgroup_figures *f = &s->group_figures;
 	struct totals sum = {0};
 
 	add_sample(s, track, &sum);
+	/* nobody reaped some process, and maybe no library told us so */
+	if (!f->cpu_source ||
+	    f->user_ns + f->system_ns <= s->user_ns + s->system_ns + s->init_ns +
+						 (track->children_ignored ? 0 : LAUNCH_CPU_NS))
+		return;
+	s->group_knows_more = true;
+	s->user_ns = f->user_ns;
+	s->system_ns = f->system_ns > s->init_ns ? f->system_ns - s->init_ns : 0;
 }

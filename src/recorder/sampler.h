@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "cgroup/cgroup.h"
 #include "recorder/procfs.h"
 #include "recorder/track.h"
 
@@ -39,6 +40,17 @@ struct recorder_sampler {
 	uint64_t io_unread; /* children whose I/O figures could not be had */
 	pid_t *work;        /* the walk's list, kept between samples */
 	size_t work_cap;
+
+	const struct cgroup *group;          /* NULL: none */
+	struct cgroup_figures group_figures; /* of the last look at it */
+	/* more CPU time was used than by those that were reaped: user_ns and system_ns are its */
+	bool group_knows_more;
+	uint64_t init_ns; /* CPU time of the sandbox's init, which is in the group, too */
+};
+
+/* Where the run stands. */
+struct recorder_running {
+	uint64_t cpu_ns, memory_kb, major_faults;
 };
 
 /*
@@ -55,6 +67,19 @@ void recorder_sampler_done(struct recorder_sampler *s);
 void recorder_sampler_take(struct recorder_sampler *s, struct recorder_track *track);
 
 /*
+ * recorder_sampler_running - CPU time so far; with @walk, or where no group tells, also memory and
+ * faults
+ */
+void recorder_sampler_running(struct recorder_sampler *s, struct recorder_track *track, bool walk,
+			      struct recorder_running *ret);
+
+/*
+ * recorder_sampler_shared_kb - memory of the tree now, what processes share counted once (as far as
+ * /proc tells us): slow
+ */
+uint64_t recorder_sampler_shared_kb(struct recorder_sampler *s, struct recorder_track *track);
+
+/*
  * recorder_sampler_reap - account for a child that is about to be reaped
  * @pid: a zombie (waitid WNOWAIT). Reads its I/O figures, reaps it.
  * @io_fd: its /proc/PID/io if that is open already, else -1: of a zombie only root may still open
@@ -65,9 +90,10 @@ int recorder_sampler_reap(struct recorder_sampler *s, pid_t pid, int io_fd, int 
 
 /*
  * recorder_sampler_add - as recorder_sampler_reap(), for processes that somebody else reaped: @ru
- * is theirs
+ * is theirs. @pid, still there, is the one who did; what it used itself is none of the run's.
  */
-void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, int io_fd);
+void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, int io_fd,
+			  pid_t pid);
 
 /* recorder_sampler_close - the last sample: all is reaped, the totals are exact */
 void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *track);

@@ -21,7 +21,8 @@
 
 TT_DEFINE_FREEP(char *, free)
 
-#define RING_FD_MIN 240 /* out of the way of programs that count fds from below */
+#define FIRST_SAMPLE_MS 20
+#define RING_FD_MIN     240 /* out of the way of programs that count fds from below */
 
 extern char **environ;
 
@@ -192,10 +193,21 @@ static int keep_fds(struct recorder_run_state *r, struct tt_err *err)
 	return 0;
 }
 
+static int enter_group(void *arg)
+{
+	return cgroup_enter(arg);
+}
+
+static int leave_group(void *arg)
+{
+	return cgroup_leave(arg);
+}
+
 static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 {
+	struct cgroup *group = r->bounds.group;
 	struct sandbox_spec spec = {
-		.policy = r->opts->policy,
+		.policy = r->bounds.launch,
 		.file = r->opts->argv[0],
 		.argv = r->opts->argv,
 		.envp = make_env(r),
@@ -204,6 +216,11 @@ static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 		.expose = r->exposed,
 		.expose_count = r->exposed_count,
 		.degrade = r->opts->degrade,
+		.fork_enter = group ? enter_group : NULL,
+		.fork_leave = group ? leave_group : NULL,
+		.fork_arg = group,
+		.cgroup_fd = group && cgroup_fork_fd(group) >= 0 ? cgroup_fork_fd(group) : 0,
+		.cgroup_must = group && cgroup_is_limited(group),
 	};
 	int n = keep_fds(r, err);
 
@@ -228,10 +245,12 @@ static pid_t command_pid(const struct recorder_run_state *r)
 	return recorder_children_read(r->child.pid, &pid, 1, &more) == 1 ? pid : 0;
 }
 
-static void start_timer(struct recorder_run_state *r)
+void recorder_run_start_timer(struct recorder_run_state *r)
 {
-	struct itimerspec it = {.it_interval = {.tv_nsec = 100 * (long)TT_NS_PER_MS},
-				.it_value = {.tv_nsec = 20 * (long)TT_NS_PER_MS}};
+	uint32_t ms = r->sampler.period_ms, first_ms = ms < FIRST_SAMPLE_MS ? ms : FIRST_SAMPLE_MS;
+	struct itimerspec it = {
+		.it_interval = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * (long)TT_NS_PER_MS},
+		.it_value = {.tv_nsec = first_ms * (long)TT_NS_PER_MS}};
 
 	(void)timerfd_settime(r->timer_fd, 0, &it, NULL);
 }
@@ -330,6 +349,11 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	} else {
 		r->preload_reason = "switched off, or libtelltale.so was not found";
 	}
+	n = recorder_limits_open(&r->bounds, &r->opts->limits, r->opts->policy, r->run_id,
+				 !r->opts->no_cgroup, r->opts->degrade, err);
+	if (n < 0)
+		return n;
+	r->sampler.group = r->bounds.group;
 	return start_sandbox(r, err);
 }
 
@@ -363,6 +387,8 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 	raise_limits(r);
 	if (n < 0)
 		return n;
+	if (r->child.cgroup_missed)
+		cgroup_born_outside(r->bounds.group);
 	r->track.own_pid_namespace = r->child.own_pid_namespace;
 	r->track.init = r->opts->policy->sandboxed ? r->child.pid : 0;
 	if (r->child.report_fd >= 0 && watch_fd(r, &r->child.report_fd) < 0)
@@ -374,6 +400,6 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 				       command);
 	recorder_track_launch(&r->track, command, r->command_pid, &r->span, &r->parent,
 			      r->follows ? NULL : r->opts->argv[0], r->started_ns);
-	start_timer(r);
+	recorder_run_start_timer(r);
 	return 0;
 }

@@ -11,6 +11,7 @@
 #include "sandbox/sandbox.h"
 
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
@@ -135,18 +136,38 @@ static int launch_plan(struct sandbox_launch *l, struct tt_err *err)
 	return 0;
 }
 
-/* What clone(2) has to make; the other namespaces are init's own work: they take long. */
-static long clone_init(struct sandbox_plan *plan)
+/*
+ * Not glibc's: it has no fork with flags, and what is called in the child minds nothing that
+ * glibc's would have set right.
+ */
+static long fork_child(struct sandbox_launch *l, unsigned long flags)
 {
-	unsigned long flags = SIGCHLD;
+	struct clone_args args = {.flags = flags | CLONE_INTO_CGROUP,
+				  .exit_signal = SIGCHLD,
+				  .cgroup = (uint64_t)l->spec.cgroup_fd};
+	long pid = -1;
+
+	if (l->spec.cgroup_fd)
+		pid = syscall(SYS_clone3, &args, sizeof(args));
+	if (pid < 0 && !l->spec.cgroup_must) {
+		l->cgroup_missed = l->spec.cgroup_fd != 0;
+		pid = syscall(SYS_clone, flags | SIGCHLD, NULL, NULL, NULL, NULL);
+	}
+	return pid;
+}
+
+/* What clone(2) has to make; the other namespaces are init's own work: they take long. */
+static long clone_init(struct sandbox_launch *l)
+{
+	struct sandbox_plan *plan = &l->plan;
+	unsigned long flags = 0;
 	long pid;
 
 	if (plan->namespaces & POLICY_NS_PID)
 		flags |= CLONE_NEWPID;
 	if (plan->namespaces & POLICY_NS_USER)
 		flags |= CLONE_NEWUSER;
-	/* Not glibc's: it has no fork with flags. The child calls nothing that minds. */
-	pid = syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+	pid = fork_child(l, flags);
 	if (pid == 0)
 		sandbox_init(plan);
 	return pid;
@@ -214,12 +235,12 @@ static int fork_init(struct sandbox_launch *l, struct tt_err *err)
 	long pid;
 	int num, r;
 
-	pid = clone_init(&l->plan);
+	pid = clone_init(l);
 	num = errno;
 	if (pid < 0 && l->spec.degrade && (with & POLICY_NS_PID) && (with & POLICY_NS_USER)) {
 		/* a limit on PID namespaces alone? */
 		l->plan.namespaces &= ~(uint32_t)POLICY_NS_PID;
-		pid = clone_init(&l->plan);
+		pid = clone_init(l);
 		l->plan.namespaces = with;
 		if (pid > 0 && give_up(l, POLICY_NS_PID, num, err) < 0)
 			return -ENOMEM;
@@ -229,7 +250,7 @@ static int fork_init(struct sandbox_launch *l, struct tt_err *err)
 					  : give_up(l, POLICY_NS_PID, num, err);
 		if (r < 0)
 			return r;
-		pid = clone_init(&l->plan);
+		pid = clone_init(l);
 	}
 	if (pid < 0) {
 		m.err = errno;
@@ -261,21 +282,28 @@ static void become_command(const struct sandbox_plan *plan)
 static int launch_fork(struct sandbox_launch *l, struct tt_err *err)
 {
 	sigset_t all, old;
+	int r = 0, left;
 	pid_t pid;
-	int r = 0;
 
 	(void)sigfillset(&all);
 	(void)sigprocmask(SIG_SETMASK, &all, &old);
-	if (l->spec.policy->sandboxed) {
+	if (l->spec.fork_enter)
+		r = l->spec.fork_enter(l->spec.fork_arg);
+	if (r < 0) {
+		r = tt_fail(err, -r, "enter the control group");
+	} else if (l->spec.policy->sandboxed) {
 		r = fork_init(l, err);
 	} else {
-		pid = _Fork(); /* no atfork handlers: they would touch memory */
+		pid = (pid_t)fork_child(l, 0);
 		if (pid == 0)
 			become_command(&l->plan);
 		if (pid < 0)
 			r = tt_fail(err, errno, "fork");
 		l->pid = pid;
 	}
+	left = l->spec.fork_leave ? l->spec.fork_leave(l->spec.fork_arg) : 0;
+	if (r == 0 && left < 0)
+		r = tt_fail(err, -left, "set the limits of the control group");
 	(void)sigprocmask(SIG_SETMASK, &old, NULL);
 	return r;
 }
@@ -434,6 +462,7 @@ int sandbox_release(struct sandbox_launch *launch, struct sandbox_child *ret,
 	ret->listener_fd = tt_take_fd(&l->listener_fd);
 	ret->own_pid_namespace = (l->plan.namespaces & POLICY_NS_PID) != 0;
 	ret->lacking = TT_TAKE(l->lacking);
+	ret->cgroup_missed = l->cgroup_missed;
 	*failure = SANDBOX_OK;
 	return 0;
 }

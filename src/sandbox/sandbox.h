@@ -64,6 +64,15 @@ struct sandbox_spec {
 	const char *const *expose;
 	size_t expose_count;
 	bool degrade; /* go without what cannot be had here, but for ids, capabilities and filter */
+	/*
+	 * Right before and right after the fork, in the caller: for the sake of the groups that the
+	 * child is to be born in. 0, or -errno and the launch fails. May be NULL.
+	 */
+	int (*fork_enter)(void *arg);
+	int (*fork_leave)(void *arg);
+	void *fork_arg;
+	int cgroup_fd;    /* a folder of cgroup v2 that the child is born in; 0: none */
+	bool cgroup_must; /* ... or the launch fails; else sandbox_child says so */
 };
 
 /* A launch between start and release. */
@@ -93,6 +102,7 @@ struct sandbox_child {
 	 * calls that the filter does not allow. Closed, they fail with ENOSYS. -1: no filter.
 	 */
 	int listener_fd;
+	bool cgroup_missed; /* it could not be born in cgroup_fd */
 };
 
 /*

@@ -137,6 +137,7 @@ struct sandbox_launch {
 	int io_fd;
 	int listener_fd;
 	char *lacking; /* see struct sandbox_child */
+	bool cgroup_missed;
 };
 
 /* plan.c: all that a sandboxed child needs but the sockets. Nothing is done yet. */

@@ -114,7 +114,7 @@ def vanishing():
         rec = tt.record("recorder", [PROBE, "vanish", how])
         same(f"children that vanish unreaped ({how}): status", rec.status, 0)
         check("... the figures say so", all("lower_bound" in rec.run["sources"][f] for f in
-                                            ("user_ms", "read_syscalls", "write_syscalls")), rec.run["sources"])
+                                            ("page_faults_minor", "read_syscalls", "write_syscalls")), rec.run["sources"])
     rec = tt.record("recorder", [PROBE, "vanish", "none"])
     check("children that are waited for: the figures are exact", rec.status == 0 and
           "lower_bound" not in rec.run["sources"]["read_syscalls"] and rec.run["summary"]["read_syscalls"] >= 400,

@@ -149,6 +149,88 @@ static int do_memory(char **argv)
 	return 0;
 }
 
+/* touch MB: write to each page, and end */
+static int do_touch(char **argv)
+{
+	size_t size = (size_t)atol(argv[0]) << 20;
+	char *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (p == MAP_FAILED)
+		return 96;
+	for (size_t i = 0; i < size; i += 4096)
+		p[i] = 1;
+	return 0;
+}
+
+/* share MB N: N children that share what their parent has touched, for a while */
+static int do_share(char **argv)
+{
+	int bad = do_touch(argv);
+
+	for (long i = 0; i < atol(argv[1]); i++)
+		if (fork() == 0) {
+			sleep_ms(300);
+			_exit(0);
+		}
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+	return bad;
+}
+
+/* work MB MS: both in one process */
+static int do_work(char **argv)
+{
+	return do_touch(argv) || do_burn(argv + 1);
+}
+
+/* forks N: one after the other, each waited for */
+static int do_forks(char **argv)
+{
+	for (long i = 0; i < atol(argv[0]); i++) {
+		pid_t pid = fork();
+
+		if (pid == 0)
+			_exit(0);
+		if (pid < 0 || waitpid(pid, NULL, 0) != pid)
+			return 87;
+	}
+	return 0;
+}
+
+/* lost MB MS: the work is done by a child that nobody reaps */
+static int do_lost(char **argv)
+{
+	(void)signal(SIGCHLD, SIG_IGN);
+	if (fork() == 0)
+		_exit(do_work(argv));
+	/* returns when the last child is gone, with ECHILD */
+	return waitpid(-1, NULL, 0) < 0 ? 0 : 86;
+}
+
+/* faults N FILE: N major ones, of a file that is put out of the page cache first */
+static int do_faults(char **argv)
+{
+	size_t page = (size_t)sysconf(_SC_PAGESIZE), n = (size_t)atol(argv[0]);
+	int fd = open(argv[1], O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	volatile char sum = 0;
+	char *p;
+
+	if (fd < 0 || ftruncate(fd, (off_t)(n * page)) < 0)
+		return 85;
+	for (size_t i = 0; i < n; i++)
+		if (pwrite(fd, "x", 1, (off_t)(i * page)) != 1)
+			return 84;
+	if (fsync(fd) < 0)
+		return 83;
+	p = mmap(NULL, n * page, PROT_READ, MAP_SHARED, fd, 0);
+	if (p == MAP_FAILED || madvise(p, n * page, MADV_RANDOM) < 0)
+		return 82;
+	(void)posix_fadvise(fd, 0, (off_t)(n * page), POSIX_FADV_DONTNEED);
+	for (size_t i = 0; i < n; i++)
+		sum = (char)(sum + p[i * page]);
+	return 0;
+}
+
 /* opens N FILE: quietly */
 static int do_opens(char **argv)
 {
@@ -292,7 +374,9 @@ int main(int argc, char **argv)
 		{"state", 1, do_state},     {"calls", 2, do_calls},   {"burn", 1, do_burn},
 		{"memory", 2, do_memory},   {"opens", 2, do_opens},   {"threads", 3, do_threads},
 		{"accept", 1, do_accept},   {"daemon", 3, do_daemon}, {"vanish", 1, do_vanish},
-		{"signals", 1, do_signals}, {"sleep", 1, do_sleep},
+		{"signals", 1, do_signals}, {"sleep", 1, do_sleep},   {"touch", 1, do_touch},
+		{"work", 2, do_work},       {"forks", 1, do_forks},   {"lost", 2, do_lost},
+		{"faults", 2, do_faults},   {"share", 2, do_share},
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
