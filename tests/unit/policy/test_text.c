@@ -29,7 +29,7 @@ static void words_and_quotes(void)
 		 "environment set \"A=b c\" B=\"d e\"f \\\n  C= # end\n"
 		 "\t namespaces \\\r\n mount \\\n\tuts\n"
 		 "hostname box#1\n"
-		 "root read-only");
+		 "network host");
 	CHECK_STR(p->summary, "a \"b\" \\ \tA");
 	CHECK_INT(p->env.set_count, 3);
 	CHECK_STR(p->env.set[0], "A=b c");
