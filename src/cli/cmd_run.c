@@ -93,6 +93,21 @@ static int take_orphans(const char *text, struct recorder_options *opts)
 					      : -EINVAL;
 }
 
+static int take_count(const char *text, struct recorder_options *opts)
+{
+	static const char names[][8] = {"auto", "off", "ptrace"};
+	static const enum policy_count ways[] = {POLICY_COUNT_AUTO, POLICY_COUNT_OFF,
+						 POLICY_COUNT_PTRACE};
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) != 0)
+			continue;
+		opts->count = &ways[i];
+		return 0;
+	}
+	return -EINVAL;
+}
+
 static int take_io(const char *text, struct recorder_options *opts)
 {
 	static const char names[][8] = {"counts", "events", "off"};
@@ -170,6 +185,10 @@ static int take_option(int c, struct run_words *w)
 	case 'd':
 		w->opts.degrade = true;
 		return 0;
+	case 'C':
+		return take_count(optarg, &w->opts) == 0
+			       ? 0
+			       : usage("--count is auto, ptrace or off, not", optarg);
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -194,6 +213,7 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"io", required_argument, NULL, 'I'},
 		{"keep-fd", required_argument, NULL, 'k'},
 		{"degrade", no_argument, NULL, 'd'},
+		{"count", required_argument, NULL, 'C'},
 		{"no-preload", no_argument, NULL, 'N'},
 		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},
@@ -230,6 +250,13 @@ static void say_where(const struct recorder_outcome *out)
 	(void)fprintf(stderr, "telltale: recorded; see 'telltale show %.13s'", out->run_id);
 	if (out->lost)
 		(void)fprintf(stderr, " (%llu events lost)", (unsigned long long)out->lost);
+	if (out->counted)
+		(void)fprintf(stderr,
+			      "; counting %llu system calls took about %llu ms (%llu.%llu us each)",
+			      (unsigned long long)out->counted,
+			      (unsigned long long)(out->counted * out->count_ns / TT_NS_PER_MS),
+			      (unsigned long long)(out->count_ns / 1000),
+			      (unsigned long long)(out->count_ns % 1000 / 100));
 	(void)fputc('\n', stderr);
 }
 

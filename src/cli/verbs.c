@@ -32,6 +32,8 @@ const struct cli_verb cli_verbs[] = {
 		"      --sensor=HOW      how the library gets into programs: preload (default), or audit\n"
 		"                        (LD_AUDIT: also sees what evades symbol interposition)\n"
 		"      --io HOW          bytes through fds: counts (default), events (each call) or off\n"
+		"      --count HOW       count every system call: auto (default: where the profile says\n"
+		"                        so), ptrace (exact, slow) or off\n"
 		"      --no-preload      run without the library: processes and figures only\n"
 		"  -q, --quiet           no closing line on a terminal\n"
 		HELP_HELP

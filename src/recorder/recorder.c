@@ -400,6 +400,15 @@ static int write_document(struct recorder_run_state *r, struct tt_err *err)
 	return n;
 }
 
+static void take_counts(struct recorder_run_state *r, struct recorder_outcome *ret)
+{
+	if (!r->count || r->failure != SANDBOX_OK)
+		return;
+	r->counts = sandbox_count_finish(r->count);
+	ret->counted = recorder_count_total(r->counts);
+	ret->count_ns = r->counts->cost_ns;
+}
+
 static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, struct tt_err *err)
 {
 	uint64_t torn;
@@ -412,6 +421,7 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	recorder_sampler_close(&r->sampler, &r->track);
 	recorder_track_finish(&r->track);
 	put_run_end(r);
+	take_counts(r, ret);
 	ret->exit_status = recorder_run_exit_status(r);
 	ret->lacking = r->child.lacking ? strdup(r->child.lacking) : NULL;
 	for (unsigned i = 0; i < RECORDER_GAP_SAMPLED; i++)
@@ -441,6 +451,7 @@ static int open_output(struct recorder_run_state *r, struct tt_err *err)
 static void run_free(struct recorder_run_state *r)
 {
 	sandbox_abandon(r->launch);
+	sandbox_count_free(r->count);
 	recorder_track_done(&r->track);
 	recorder_sampler_done(&r->sampler);
 	(void)ring_consumer_free(r->track.ring);

@@ -39,6 +39,7 @@ struct recorder_options {
 	const int *keep_fds; /* for the command, besides 0-2 */
 	size_t keep_fd_count;
 	bool degrade; /* do without those parts of the policy that this machine does not allow */
+	const enum policy_count *count; /* of system calls; NULL: as the policy says */
 };
 
 struct recorder_outcome {
@@ -47,6 +48,8 @@ struct recorder_outcome {
 	char folder[4096]; /* where the record is */
 	uint64_t lost;     /* events known to be lost */
 	char *lacking; /* NULL, or a line for each part that was left out; the caller frees it */
+	uint64_t counted;  /* system calls, with ptrace; 0: they were not counted */
+	uint64_t count_ns; /* what counting one took, about */
 };
 
 /*

@@ -40,6 +40,7 @@
 #include <sys/types.h>
 
 #include "policy/policy.h"
+#include "sandbox/count.h"
 #include "util/err.h"
 
 struct sandbox_spec {
@@ -64,6 +65,7 @@ struct sandbox_spec {
 	const char *const *expose;
 	size_t expose_count;
 	bool degrade; /* go without what cannot be had here, but for ids, capabilities and filter */
+	struct sandbox_count *count; /* traces the command from its exec on; NULL: nobody does */
 };
 
 /* A launch between start and release. */
