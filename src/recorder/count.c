@@ -62,10 +62,10 @@ static json_t *shapes_json(const struct sandbox_counts *c)
 				args, json_pack("{s:i, s:o, s:o}", "arg", (int)s->args[a].arg,
 						"mask", count_json(s->args[a].mask), "value",
 						count_json(s->args[a].value)));
-		(void)json_array_append_new(
-			list, json_pack("{s:s, s:o, s:o}", "syscall",
-					call_text(s->nr, buf, sizeof(buf)), "where", args, "count",
-					count_json(s->count)));
+		(void)json_array_append_new(list,
+					    json_pack("{s:s, s:o, s:o}", "syscall",
+						      call_text(s->nr, buf, sizeof(buf)), "where",
+						      args, "count", count_json(s->count)));
 	}
 	return list;
 }
@@ -81,9 +81,10 @@ static void source_text(const struct sandbox_counts *c, char *buf, size_t cap)
 		(unsigned long long)(c->cost_ns / 1000),
 		(unsigned long long)(c->cost_ns % 1000 / 100),
 		(unsigned long long)(c->cost_ns * total / TT_NS_PER_MS),
-		c->calls[SYS_ptrace] ? "; the command called ptrace itself, which fails while it is "
-				       "counted"
-				     : "",
+		c->calls[SYS_ptrace]
+			? "; the command called ptrace itself, which fails while it is "
+			  "counted"
+			: "",
 		c->untraced ? "; lower_bound: a child was made with CLONE_UNTRACED" : "",
 		c->cut ? "; lower_bound: the counter ended before the command and all below it did"
 		       : "");

@@ -16,9 +16,9 @@
 #define INT 0xffffffffULL /* the kernel takes an int: the upper half of the register is noise */
 
 /* What tells one clone(2) from another: threads, processes, and namespaces. */
-#define CLONE_KINDS                                                                    \
-	((uint64_t)CLONE_THREAD | CLONE_UNTRACED | CLONE_NEWNS | CLONE_NEWCGROUP |     \
-	 CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
+#define CLONE_KINDS                                                                               \
+	((uint64_t)CLONE_THREAD | CLONE_UNTRACED | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | \
+	 CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET)
 
 struct watch {
 	int nr;
@@ -89,8 +89,8 @@ static struct sandbox_count_shape *place(struct sandbox_count_shared *s,
 		if (is_same(&c->shapes[s->index[at] - 1], key))
 			return &c->shapes[s->index[at] - 1];
 	/* the last places are kept for those without arguments, one for each watch */
-	if (c->shape_count >= SANDBOX_COUNT_SHAPES -
-				      (key->arg_count ? sizeof(watches) / sizeof(watches[0]) : 0))
+	if (c->shape_count >=
+	    SANDBOX_COUNT_SHAPES - (key->arg_count ? sizeof(watches) / sizeof(watches[0]) : 0))
 		return NULL;
 	c->shapes[c->shape_count] = *key;
 	s->kinds[key->nr]++;
@@ -105,9 +105,9 @@ static void add(struct sandbox_count_shared *s, const struct watch *w, const uin
 	if (!s->many[w->nr]) {
 		key.arg_count = w->count;
 		for (uint8_t i = 0; i < w->count; i++)
-			key.args[i] = (struct sandbox_count_arg){
-				w->args[i].arg, w->args[i].mask,
-				args[w->args[i].arg] & w->args[i].mask};
+			key.args[i] =
+				(struct sandbox_count_arg){w->args[i].arg, w->args[i].mask,
+							   args[w->args[i].arg] & w->args[i].mask};
 		shape = place(s, &key);
 		s->many[w->nr] = !shape || s->kinds[w->nr] > SANDBOX_COUNT_MANY;
 	}

@@ -8,9 +8,9 @@
 /* Memory that both see; only the counter writes. */
 struct sandbox_count_shared {
 	struct sandbox_counts counts;
-	bool done;                           /* nothing is left to be traced */
-	bool many[SANDBOX_COUNT_CALLS];      /* its shapes are not told apart any more */
-	uint16_t kinds[SANDBOX_COUNT_CALLS]; /* how many shapes it has */
+	bool done;                                /* nothing is left to be traced */
+	bool many[SANDBOX_COUNT_CALLS];           /* its shapes are not told apart any more */
+	uint16_t kinds[SANDBOX_COUNT_CALLS];      /* how many shapes it has */
 	uint16_t index[2 * SANDBOX_COUNT_SHAPES]; /* hash table: 1 + number of the shape, 0: free */
 };
 

@@ -12,9 +12,12 @@
  * dies.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/audit.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -38,9 +41,13 @@
 	(PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | \
 	 PTRACE_O_TRACEEXEC)
 
+#define FOLLOW_EVERY 64 /* stops between two looks at where the traced run */
+
 struct tracer {
 	struct sandbox_count_shared *shared;
 	bool counting; /* the command has executed */
+	unsigned stops;
+	int cpu; /* that we keep to; -1: none yet */
 };
 
 static void count_call(struct tracer *t, pid_t pid, const struct __ptrace_syscall_info *si)
@@ -62,8 +69,7 @@ static void on_call(struct tracer *t, pid_t pid)
 {
 	struct __ptrace_syscall_info si;
 
-	if (t->counting &&
-	    ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(si), &si) > 0 &&
+	if (t->counting && ptrace(PTRACE_GET_SYSCALL_INFO, pid, sizeof(si), &si) > 0 &&
 	    si.op == PTRACE_SYSCALL_INFO_ENTRY)
 		count_call(t, pid, &si);
 }
@@ -73,11 +79,52 @@ static bool is_stop_signal(int sig)
 	return sig == SIGSTOP || sig == SIGTSTP || sig == SIGTTIN || sig == SIGTTOU;
 }
 
+/* The CPU that @pid last ran on, -1 if nobody knows: field 39 of proc_pid_stat(5). */
+static int cpu_of(pid_t pid)
+{
+	TT_CLEANUP(tt_closep) int fd = -1;
+	char text[1024];
+	const char *p;
+	ssize_t n;
+
+	(void)snprintf(text, sizeof(text), "/proc/%d/stat", (int)pid);
+	fd = open(text, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n <= 0)
+		return -1;
+	text[n] = '\0';
+	p = strrchr(text, ')'); /* field 2 may hold anything */
+	for (int field = 3; p && field <= 39; field++)
+		p = strchr(p + 1, ' ');
+	return p ? atoi(p + 1) : -1;
+}
+
+/*
+ * Who is woken on another CPU wakes late: a call costs several times as much there. So we go where
+ * the traced are; they themselves are left where they want to be.
+ */
+static void stay_near(struct tracer *t, pid_t pid)
+{
+	cpu_set_t set;
+	int cpu;
+
+	if (t->stops++ % FOLLOW_EVERY)
+		return;
+	cpu = cpu_of(pid);
+	if (cpu < 0 || cpu == t->cpu || cpu >= CPU_SETSIZE)
+		return;
+	t->cpu = cpu;
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	(void)sched_setaffinity(0, sizeof(set), &set);
+}
+
 /* One stop: look, and let it go on. Who was killed meanwhile does not, and that is all right. */
 static void on_stop(struct tracer *t, pid_t pid, int status)
 {
 	int sig = WSTOPSIG(status), event = status >> 16;
 
+	stay_near(t, pid);
 	if (sig == (SIGTRAP | 0x80)) {
 		on_call(t, pid);
 		sig = 0;
@@ -148,7 +195,7 @@ static void trial_calls(int fd)
  */
 static int measure(struct sandbox_count_shared *shared)
 {
-	struct tracer t = {.shared = shared, .counting = true};
+	struct tracer t = {.shared = shared, .counting = true, .cpu = -1};
 	uint64_t ns = 0;
 	int pair[2], status, r;
 	pid_t pid;
@@ -185,7 +232,7 @@ static int measure(struct sandbox_count_shared *shared)
 
 void sandbox_count_trace(struct sandbox_count_shared *s, int fd)
 {
-	struct tracer t = {.shared = s};
+	struct tracer t = {.shared = s, .cpu = -1};
 	int32_t pid, answer = measure(s);
 
 	if (send(fd, &answer, sizeof(answer), MSG_NOSIGNAL) < 0 || answer)
