@@ -187,7 +187,8 @@ static void on_signal(struct recorder_run_state *r, const struct signalfd_siginf
 {
 	int sig = (int)si->ssi_signo;
 
-	if (sig == SIGCHLD || sig == SIGPIPE)
+	/* our own: a write of ours went past a limit, SIGXFSZ */
+	if (sig == SIGCHLD || sig == SIGPIPE || si->ssi_pid == (uint32_t)getpid())
 		return;
 	if (r->phase == RUN_RUNNING) {
 		if (si->ssi_code <= 0)
