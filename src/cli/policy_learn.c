@@ -93,24 +93,48 @@ static void add_path(struct gathered *g, struct store_text path, unsigned what)
 		g->out_of_memory = true;
 }
 
-/* One entry of `syscall_arguments`; what it cannot be is taken for a call with any arguments. */
+/* What a document may claim is not always a condition. */
+static bool take_condition(const json_t *j, struct policy_condition *ret)
+{
+	int64_t arg = store_get_int(j, "arg", -1), mask = store_get_int(j, "mask", 0),
+		value = store_get_int(j, "value", -1);
+
+	*ret = (struct policy_condition){
+		.arg = (uint8_t)arg, .mask = (uint64_t)mask, .value = (uint64_t)value};
+	return arg >= 0 && arg <= 5 && mask > 0 && mask <= UINT32_MAX && value >= 0 &&
+	       !(value & ~mask);
+}
+
+/* The name as a profile takes it: a number where it has none yet. NULL: it is no call. */
+static const char *call_of(const char *name)
+{
+	static const char numbered[] = "syscall_";
+	const char *digits = name + sizeof(numbered) - 1;
+
+	if (policy_call_number(name) >= 0)
+		return name;
+	if (strncmp(name, numbered, sizeof(numbered) - 1) != 0 || !*digits || strlen(digits) > 6 ||
+	    digits[strspn(digits, "0123456789")])
+		return NULL;
+	return digits;
+}
+
+/* One entry of `syscall_arguments`; what makes no sense is taken for "whatever the arguments". */
 static void add_shape(struct gathered *g, const json_t *shape)
 {
-	struct policy_learn_call c = {.name = store_get_text(shape, "syscall").data};
+	const char *name = store_get_text(shape, "syscall").data;
+	struct policy_learn_call c = {.name = name ? call_of(name) : NULL};
 	const json_t *where = json_object_get(shape, "where"), *one;
+	bool fine = json_array_size(where) <= POLICY_CONDITIONS_MAX;
 	size_t i;
 
 	if (!c.name)
 		return;
-	if (json_array_size(where) <= POLICY_CONDITIONS_MAX)
-		json_array_foreach(where, i, one)
-		{
-			c.conditions[c.condition_count++] = (struct policy_condition){
-				.arg = (uint8_t)store_get_int(one, "arg", 0),
-				.mask = (uint64_t)store_get_int(one, "mask", 0),
-				.value = (uint64_t)store_get_int(one, "value", 0),
-			};
-		}
+	if (fine)
+		json_array_foreach(where, i, one) fine &=
+			take_condition(one, &c.conditions[c.condition_count++]);
+	if (!fine)
+		c.condition_count = 0;
 	add_call(g, &c);
 }
 
@@ -134,14 +158,13 @@ static void take_calls(struct gathered *g, const json_t *doc, json_t *calls)
 	json_array_foreach(shapes, i, shape) add_shape(g, shape);
 	json_object_foreach(calls, name, count)
 	{
-		struct policy_learn_call c = {.name = name};
+		struct policy_learn_call c = {.name = call_of(name)};
 
 		if (strcmp(name, "clone") == 0 || strcmp(name, "clone3") == 0 ||
 		    strcmp(name, "fork") == 0 || strcmp(name, "vfork") == 0)
 			tasks += (uint64_t)json_integer_value(count);
 		/* clone3: its arguments are among those of clone */
-		if (strcmp(name, "clone3") != 0 && policy_call_number(name) >= 0 &&
-		    !has_shape(shapes, name))
+		if (c.name && strcmp(name, "clone3") != 0 && !has_shape(shapes, name))
 			add_call(g, &c);
 	}
 	if (tasks > g->e.tasks)

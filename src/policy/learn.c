@@ -117,33 +117,14 @@ static const struct {
 	{"mprotect", 2, PROT_EXEC, "PROT_EXEC"},
 };
 
-/* The names of arguments, where they are not arg0 to arg5. */
-static const struct {
-	const char *call;
-	const char *names[4];
-} arguments[] = {
-	{"clone", {"flags"}},
-	{"fcntl", {"fd", "cmd"}},
-	{"ioctl", {"fd", "request"}},
-	{"mmap", {"addr", "length", "prot", "flags"}},
-	{"mprotect", {"addr", "length", "prot"}},
-	{"personality", {"persona"}},
-	{"prctl", {"option"}},
-	{"setsockopt", {"fd", "level", "name"}},
-	{"socket", {"domain", "type", "protocol"}},
-	{"socketpair", {"domain", "type", "protocol"}},
-	{"unshare", {"flags"}},
-};
-
 static void put_argument(FILE *out, const char *call, uint8_t arg)
 {
-	for (size_t i = 0; i < TT_ARRAY_SIZE(arguments); i++) {
-		if (strcmp(arguments[i].call, call) != 0 || arg > 3 || !arguments[i].names[arg])
-			continue;
-		(void)fputs(arguments[i].names[arg], out);
-		return;
-	}
-	(void)fprintf(out, "arg%u", arg);
+	const char *name = policy_argument(policy_call_number(call), arg);
+
+	if (name)
+		(void)fputs(name, out);
+	else
+		(void)fprintf(out, "arg%u", arg);
 }
 
 static void put_value(FILE *out, const char *call, uint8_t arg, uint64_t value)
@@ -283,6 +264,14 @@ static void put_clone3(FILE *out)
 		out);
 }
 
+static bool is_called(const struct policy_learn_call *calls, size_t n, const char *name)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(calls[i].name, name) == 0)
+			return true;
+	return false;
+}
+
 static void put_calls(FILE *out, const struct policy_learn_call *calls, size_t n)
 {
 	(void)fputs("\ndefault deny EPERM\n", out);
@@ -291,6 +280,11 @@ static void put_calls(FILE *out, const struct policy_learn_call *calls, size_t n
 		if (family == 1)
 			put_clone3(out);
 	}
+	if (is_called(calls, n, "kill"))
+		(void)fputs(
+			"\n# the command shares its caller's process group, for the terminal's sake\n"
+			"deny EPERM kill when pid == 0\n",
+			out);
 }
 
 void policy_learn_put_text(FILE *out, const char *text)

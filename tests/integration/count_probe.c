@@ -10,6 +10,7 @@
  *	count_probe ptrace       prints the error of PTRACE_TRACEME, or "traced"
  *	count_probe shapes       sockets, ioctls and fcntls of known kinds
  *	count_probe many N       N different ioctl requests
+ *	count_probe socket D T   exits with the error of socket(D, T, 0)
  *	count_probe forever      sleeps until it is killed
  *	count_probe setuid       prints real and effective uid
  */
@@ -251,6 +252,8 @@ int main(int argc, char **argv)
 		shapes();
 	else if (strcmp(act, "many") == 0)
 		many(atol(n));
+	else if (strcmp(act, "socket") == 0)
+		return socket(atoi(n), argc > 3 ? atoi(argv[3]) : SOCK_STREAM, 0) < 0 ? errno : 0;
 	else if (strcmp(act, "forever") == 0)
 		for (;;)
 			(void)usleep(10000);
