@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The learnt profile as text: its system calls, sorted into families. learn_paths.c has the rest. */
+/* The learnt profile as text: system calls, sorted into families. learn_paths.c has the rest. */
 #include "policy/learn.h"
 
 #include <stdio.h>
@@ -11,9 +11,9 @@
 #include "policy/learn_internal.h"
 
 /*
- * Which of these a program calls changes from run to run with the timing, the addresses it was given
- * and the terminal it has: they are allowed whether they were seen or not. None of them reaches
- * beyond the process.
+ * Which of these a program calls changes from run to run with the timing, the addresses it was
+ * given and the terminal it has: they are allowed whether they were seen or not. None of them
+ * reaches beyond the process.
  */
 static const char base[] =
 	" brk clock_gettime clock_nanosleep close exit exit_group futex getpid getrandom gettid "

@@ -34,7 +34,7 @@ struct policy_learn_path {
 /* What becomes of the paths. */
 enum policy_generalise {
 	POLICY_GENERALISE_NONE, /* the folders that were written */
-	POLICY_GENERALISE_DIRS, /* what is named at random, after a number or a version: its folder */
+	POLICY_GENERALISE_DIRS, /* of what is named at random, by number or version: its folder */
 };
 
 struct policy_evidence {

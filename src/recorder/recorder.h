@@ -47,8 +47,8 @@ struct recorder_outcome {
 	char run_id[40];
 	char folder[4096]; /* where the record is */
 	uint64_t lost;     /* events known to be lost */
-	char *lacking; /* NULL, or a line for each part that was left out; the caller frees it */
-	uint64_t counted;  /* system calls, with ptrace; 0: they were not counted */
+	char *lacking;    /* NULL, or a line for each part that was left out; the caller frees it */
+	uint64_t counted; /* system calls, with ptrace; 0: they were not counted */
 	uint64_t count_ns; /* what counting one took, about */
 };
 

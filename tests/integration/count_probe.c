@@ -154,7 +154,7 @@ static void on_alarm(int sig)
 	(void)sig;
 }
 
-/* Each value once, in order, with its siginfo; a sleep that they interrupt; stops seen from outside. */
+/* Each value once, in order, with its siginfo; an interrupted sleep; stops seen from outside. */
 static int signals(void)
 {
 	struct sigaction sa = {.sa_sigaction = on_usr1, .sa_flags = SA_SIGINFO};

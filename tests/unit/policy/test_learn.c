@@ -138,7 +138,7 @@ static void folders_as_they_were_before(void)
 	free(text);
 }
 
-/* A folder that one run made and the other found is there, and what lay in /tmp before is needed. */
+/* A folder that one run made and the other found is there; what lay in /tmp before is needed. */
 static void several_runs(void)
 {
 	static const struct policy_learn_path paths[] = {
