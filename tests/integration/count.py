@@ -170,6 +170,16 @@ def counter_dies():
     same("a time-out ends a counted command", p.wait(20), 124)
 
 
+def job_control():
+    folder = tt.scratch(0o777)
+    p = subprocess.Popen([tt.TELLTALE, "run", *COUNT, "--output-dir", folder, "--", "sh", "-c", "kill -TSTP $$; exit 5"],
+                         env=tt.clean_env(), stdin=subprocess.DEVNULL, process_group=0)
+    stopped = tt.wait_for(lambda: tt.state_of(p.pid) == "T")
+    check("a command that stops stops its job", stopped)
+    os.killpg(p.pid, signal.SIGCONT)
+    same("... and goes on with it", p.wait(20), 5)
+
+
 def shape_of(run, name):
     return {tuple(w["value"] for w in s["where"]): s["count"] for s in run["syscall_arguments"] if s["syscall"] == name}
 
@@ -188,6 +198,20 @@ def arguments():
     run = record(PROBE, "known", str(N)).run
     threads = sum(n for (flags,), n in shape_of(run, "clone").items() if flags & 0x10000)
     same("threads, however they were made", threads, 5)
+
+
+def adaptive_limits():
+    """LEARNING ends what uses more than 2 s of CPU time or 1000 major faults."""
+    if "--no-cgroup" not in subprocess.run([tt.TELLTALE, "run", "--help"], capture_output=True, text=True, timeout=20,
+                                           check=False).stdout:
+        tt.skip("LEARNING ends what uses too much", "limits of a profile are not kept by this version")
+        return
+    rec = tt.record("recorder", ["sh", "-c", "(while :; do :; done) & (while :; do :; done)"],
+                    options=["--profile=LEARNING", "--timeout=20s"])
+    same("LEARNING ends a tree that used 2 s of CPU time", rec.run["summary"]["exit_reason"], "POLICY_ADAPTATION_KILL")
+    check("... no sooner and not much later", 2000 <= rec.run["summary"]["user_ms"] + rec.run["summary"]["system_ms"] < 6000,
+          rec.run["summary"])
+    check("... with what was counted until then", rec.run["syscalls"]["execve"] >= 1)
 
 
 def schema():
@@ -220,6 +244,8 @@ against_strace()
 not_noticed()
 limits()
 counter_dies()
+job_control()
 arguments()
+adaptive_limits()
 schema()
 tt.done()
