@@ -154,6 +154,20 @@ static void on_alarm(int sig)
 	(void)sig;
 }
 
+static int is_stopped(pid_t pid)
+{
+	char text[256] = "";
+	const char *p;
+	FILE *f;
+
+	(void)snprintf(text, sizeof(text), "/proc/%d/stat", (int)pid);
+	f = fopen(text, "r");
+	must(f && fgets(text, sizeof(text), f), text);
+	(void)fclose(f);
+	p = strrchr(text, ')');
+	return p && (p[2] == 'T' || p[2] == 't');
+}
+
 /* Each value once, in order, with its siginfo; an interrupted sleep; stops seen from outside. */
 static int signals(void)
 {
@@ -187,6 +201,8 @@ static int signals(void)
 		     WSTOPSIG(status) == SIGSTOP,
 	     "WUNTRACED");
 	must(waitpid(pid, &status, WNOHANG | WUNTRACED) == 0, "one stop, told once");
+	(void)usleep(50000);
+	must(is_stopped(pid), "still stopped");
 	must(kill(pid, SIGCONT) == 0, "SIGCONT");
 	must(waitpid(pid, &status, WCONTINUED) == pid && WIFCONTINUED(status), "WCONTINUED");
 	must(write(gate[1], "", 1) == 1, "write");
