@@ -16,6 +16,7 @@ import tempfile
 
 import bench_calls
 import bench_costs
+import bench_count
 import bench_work
 from bench_lib import ROUNDS, SOURCE, Bench
 
@@ -28,6 +29,7 @@ TABLES = {
     "memory": bench_costs.memory,
     "recorder": bench_costs.recorder,
     "instructions": bench_costs.instructions,
+    "count": bench_count.count,
 }
 
 
@@ -42,7 +44,8 @@ def main():
     if not os.path.exists(os.path.join(build, "bench", "liblttng_open.so")) and \
             subprocess.run(["pkg-config", "--exists", "lttng-ust"], check=False).returncode == 0:
         subprocess.run(["meson", "setup", "--reconfigure", build], cwd=SOURCE, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", build, "bench-programs", "telltale", "libtelltale.so", "libtelltale-audit.so"], check=True,
+    subprocess.run(["ninja", "-C", build, "bench-programs", "telltale", "libtelltale.so", "libtelltale-audit.so",
+                    "tests/integration/count_probe"], check=True,
                    stdout=subprocess.DEVNULL)
     parts = []
     with tempfile.TemporaryDirectory(dir=build) as folder:

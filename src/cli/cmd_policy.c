@@ -10,6 +10,7 @@
 
 #include "cli/cli.h"
 #include "cli/policy_json.h"
+#include "cli/policy_learn.h"
 #include "cli/style.h"
 #include "policy/policy.h"
 
@@ -388,6 +389,10 @@ int cli_cmd_policy(int argc, char **argv)
 	int c, status = -1;
 
 	cli_begin();
+	if (argc > 1 && strcmp(argv[1], "learn") == 0) {
+		argv[1] = argv[0];
+		return cli_policy_learn(argc - 1, argv + 1);
+	}
 	optind = 0;
 	while ((c = cli_next_option(argc, argv, options, &status)) != -1) {
 		w.json |= c == 'J';
@@ -397,9 +402,9 @@ int cli_cmd_policy(int argc, char **argv)
 	if (status >= 0)
 		return cli_end(status);
 	if (optind >= argc)
-		return cli_usage("policy", "what of it: check, explain, list or show");
+		return cli_usage("policy", "what of it: check, explain, learn, list or show");
 	for (size_t i = 0; i < TT_ARRAY_SIZE(parts); i++)
 		if (strcmp(parts[i].name, argv[optind]) == 0)
 			return cli_end(parts[i].run(argc - optind - 1, argv + optind + 1, &w));
-	return cli_usage("policy", "no '%s': check, explain, list or show", argv[optind]);
+	return cli_usage("policy", "no '%s': check, explain, learn, list or show", argv[optind]);
 }

@@ -72,6 +72,21 @@ static int take_orphans(const char *text, struct recorder_options *opts)
 					      : -EINVAL;
 }
 
+static int take_count(const char *text, struct recorder_options *opts)
+{
+	static const char names[][8] = {"auto", "off", "ptrace"};
+	static const enum policy_count ways[] = {POLICY_COUNT_AUTO, POLICY_COUNT_OFF,
+						 POLICY_COUNT_PTRACE};
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
+		if (strcmp(text, names[i]) != 0)
+			continue;
+		opts->count = &ways[i];
+		return 0;
+	}
+	return -EINVAL;
+}
+
 static int take_io(const char *text, struct recorder_options *opts)
 {
 	static const char names[][8] = {"counts", "events", "off"};
@@ -213,6 +228,10 @@ static int take_option(int c, struct run_words *w)
 	case 'G':
 		w->opts.no_cgroup = true;
 		return 0;
+	case 'C':
+		return take_count(optarg, &w->opts) == 0
+			       ? 0
+			       : usage("--count is auto, ptrace or off, not", optarg);
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -241,6 +260,7 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"limit", required_argument, NULL, 'L'},
 		{"sample", required_argument, NULL, 'T'},
 		{"no-cgroup", no_argument, NULL, 'G'},
+		{"count", required_argument, NULL, 'C'},
 		{"no-preload", no_argument, NULL, 'N'},
 		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},
@@ -283,6 +303,13 @@ static void say_where(const struct recorder_outcome *out)
 	(void)fprintf(stderr, "telltale: recorded; see 'telltale show %.13s'", out->run_id);
 	if (out->lost)
 		(void)fprintf(stderr, " (%llu events lost)", (unsigned long long)out->lost);
+	if (out->counted)
+		(void)fprintf(stderr,
+			      "; counting %llu system calls took about %llu ms (%llu.%llu us each)",
+			      (unsigned long long)out->counted,
+			      (unsigned long long)(out->counted * out->count_ns / TT_NS_PER_MS),
+			      (unsigned long long)(out->count_ns / 1000),
+			      (unsigned long long)(out->count_ns % 1000 / 100));
 	(void)fputc('\n', stderr);
 }
 

@@ -37,6 +37,8 @@ const struct cli_verb cli_verbs[] = {
 		"      --sensor=HOW      how the library gets into programs: preload (default), or audit\n"
 		"                        (LD_AUDIT: also sees what evades symbol interposition)\n"
 		"      --io HOW          bytes through fds: counts (default), events (each call) or off\n"
+		"      --count HOW       count every system call: auto (default: where the profile says\n"
+		"                        so), ptrace (exact, slow) or off\n"
 		"      --no-preload      run without the library: processes and figures only\n"
 		"  -q, --quiet           no closing line on a terminal\n"
 		HELP_HELP
@@ -104,7 +106,7 @@ const struct cli_verb cli_verbs[] = {
 	},
 	{
 		"policy",
-		"policy list | show PROFILE | check FILE... | explain PROFILE CALL [ARGUMENT...]",
+		"policy list | show PROFILE | check FILE... | explain PROFILE CALL [ARGUMENT...] | learn RUN...",
 		"profiles: which there are, what they say, whether they are right",
 		cli_cmd_policy,
 		"PROFILE is a name of the list, or a file with a '/' in its name: telltale-profile(5).\n"
@@ -114,10 +116,16 @@ const struct cli_verb cli_verbs[] = {
 		"  check FILE...         complain about errors by line and column, and how to mend them\n"
 		"  explain PROFILE CALL [ARGUMENT...]\n"
 		"                        what becomes of a system call, and which line says so\n"
+		"  learn RUN... | --last\n"
+		"                        the smallest profile under which these runs would have passed;\n"
+		"                        they were recorded with --count=ptrace or --profile=LEARNING\n"
 		"\n"
 		"      --groups          list: the groups\n"
 		"      --source          show: the text of a profile that came with the program\n"
 		"      --json            list, show, explain: one JSON document\n"
+		"      --name NAME       learn: what the comment on top calls it\n"
+		"      --generalise HOW  learn: none (default) names the folders that were written, dirs\n"
+		"                        the folders of what is named at random, by number or version\n"
 		HELP_HELP
 		"\n"
 		"Exit status: 0; 1 if a profile is wrong or not there.\n"

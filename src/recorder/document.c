@@ -219,7 +219,6 @@ static json_t *summary_json(const struct recorder_run_state *r)
 				  int_json(denied(r, POLICY_DENY) + denied(r, POLICY_KILL)));
 	(void)json_object_set_new(j, "quiet_syscalls", int_json(denied(r, POLICY_DENY_QUIET)));
 	(void)json_object_set_new(j, "logged_syscalls", int_json(denied(r, POLICY_LOG)));
-	(void)json_object_set_new(j, "total_syscalls", json_null());
 	(void)json_object_set_new(j, "bytes_read", int_json(s->io.bytes_read));
 	(void)json_object_set_new(j, "bytes_written", int_json(s->io.bytes_written));
 	(void)json_object_set_new(j, "peak_rss_kb", int_json(s->max_rss_kb));
@@ -374,10 +373,6 @@ static json_t *sources_json(const struct recorder_run_state *r)
 				      "of programs that do not load it may be missed"
 				    : "/proc, sampled; lower_bound: short processes are not "
 				      "seen"));
-	(void)json_object_set_new(j, "total_syscalls",
-				  json_string("unavailable: needs the kernel sensor"));
-	(void)json_object_set_new(j, "syscalls",
-				  json_string("unavailable: needs the kernel sensor"));
 	(void)json_object_set_new(
 		j, "blocked_syscalls",
 		json_string(r->denials ? "the seccomp notifier, which answered each of them"
@@ -461,10 +456,10 @@ char *recorder_document_make(const struct recorder_run_state *r)
 	(void)json_object_set_new(j, "quiet",
 				  recorder_denials_list(r->denials, 1u << POLICY_DENY_QUIET));
 	(void)json_object_set_new(j, "logged", recorder_denials_list(r->denials, 1u << POLICY_LOG));
-	(void)json_object_set_new(j, "syscalls", json_null());
 	(void)json_object_set_new(j, "limits", limits_json(r));
 	(void)json_object_set_new(j, "coverage", coverage_json(r));
 	(void)json_object_set_new(j, "sources", sources_json(r));
+	recorder_count_put(r, j, json_object_get(j, "summary"), json_object_get(j, "sources"));
 	text = json_dumps(j, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	json_decref(j);
 	return text;

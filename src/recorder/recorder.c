@@ -190,7 +190,8 @@ static void on_signal(struct recorder_run_state *r, const struct signalfd_siginf
 {
 	int sig = (int)si->ssi_signo;
 
-	if (sig == SIGCHLD || sig == SIGPIPE)
+	/* our own: a write of ours went past a limit, SIGXFSZ */
+	if (sig == SIGCHLD || sig == SIGPIPE || si->ssi_pid == (uint32_t)getpid())
 		return;
 	if (r->phase == RUN_RUNNING) {
 		if (si->ssi_code <= 0)
@@ -434,6 +435,15 @@ static int write_document(struct recorder_run_state *r, struct tt_err *err)
 	return n;
 }
 
+static void take_counts(struct recorder_run_state *r, struct recorder_outcome *ret)
+{
+	if (!r->count || r->failure != SANDBOX_OK)
+		return;
+	r->counts = sandbox_count_finish(r->count);
+	ret->counted = recorder_count_total(r->counts);
+	ret->count_ns = r->counts->cost_ns;
+}
+
 static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, struct tt_err *err)
 {
 	uint64_t torn;
@@ -449,6 +459,7 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	recorder_limits_finish(&r->bounds, &r->sampler.group_figures);
 	recorder_track_finish(&r->track);
 	put_run_end(r);
+	take_counts(r, ret);
 	ret->exit_status = recorder_run_exit_status(r);
 	ret->lacking = r->child.lacking ? strdup(r->child.lacking) : NULL;
 	for (unsigned i = 0; i < RECORDER_GAP_SAMPLED; i++)
@@ -480,6 +491,7 @@ static void run_free(struct recorder_run_state *r)
 {
 	sandbox_abandon(r->launch);
 	recorder_limits_close(&r->bounds);
+	sandbox_count_free(r->count);
 	recorder_track_done(&r->track);
 	recorder_sampler_done(&r->sampler);
 	(void)ring_consumer_free(r->track.ring);

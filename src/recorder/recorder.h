@@ -46,6 +46,7 @@ struct recorder_options {
 	struct policy_limits limits; /* of the profile and of the options */
 	bool no_cgroup;              /* make no control group */
 	uint32_t sample_ms;          /* between two samples, RECORDER_SAMPLE_MS_MIN at least */
+	const enum policy_count *count; /* of system calls; NULL: as the policy says */
 };
 
 struct recorder_outcome {
@@ -53,7 +54,9 @@ struct recorder_outcome {
 	char run_id[40];
 	char folder[4096]; /* where the record is */
 	uint64_t lost;     /* events known to be lost */
-	char *lacking; /* NULL, or a line for each part that was left out; the caller frees it */
+	char *lacking;    /* NULL, or a line for each part that was left out; the caller frees it */
+	uint64_t counted; /* system calls, with ptrace; 0: they were not counted */
+	uint64_t count_ns; /* what counting one took, about */
 };
 
 /*

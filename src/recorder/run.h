@@ -3,6 +3,7 @@
 #ifndef TT_RECORDER_RUN_H
 #define TT_RECORDER_RUN_H
 
+#include <jansson.h>
 #include <sys/resource.h>
 
 #include "base/program.h"
@@ -45,6 +46,10 @@ struct recorder_run_state {
 	struct sandbox_child child;
 	pid_t command_pid;                /* of the command's first process, as itself has it */
 	struct recorder_denials *denials; /* NULL: no filter */
+	struct sandbox_count *count;         /* of system calls; NULL: nobody counts */
+	const struct sandbox_counts *counts; /* what it found, once the run is over */
+	const char *count_reason;            /* why there is none */
+	char count_text[256];
 	int epoll_fd, signal_fd, timer_fd;
 	struct rlimit limits[5]; /* as the caller left them: start.c */
 	int ring_fd;             /* the number the command gets */
@@ -70,6 +75,16 @@ void recorder_run_exit_reason(const struct recorder_run_state *r, char *buf, siz
 
 /* recorder_run_exit_status - what telltale exits with */
 int recorder_run_exit_status(const struct recorder_run_state *r);
+
+/* recorder_count_total - all calls that were counted */
+uint64_t recorder_count_total(const struct sandbox_counts *c);
+
+/*
+ * recorder_count_put - `syscalls`, `syscall_arguments` and what `summary` and `sources` say of them
+ * @document, @summary, @sources: JSON objects
+ */
+void recorder_count_put(const struct recorder_run_state *r, json_t *document, json_t *summary,
+			json_t *sources);
 
 /* recorder_document_make - run.json as text, to be freed by the caller; NULL when out of memory */
 char *recorder_document_make(const struct recorder_run_state *r);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -221,6 +222,7 @@ static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 		.fork_arg = group,
 		.cgroup_fd = group && cgroup_fork_fd(group) >= 0 ? cgroup_fork_fd(group) : 0,
 		.cgroup_must = group && cgroup_is_limited(group),
+		.count = r->count,
 	};
 	int n = keep_fds(r, err);
 
@@ -317,11 +319,51 @@ void recorder_run_put_start(struct recorder_run_state *r)
 	recorder_output_flush(r->out); /* what is about to run is on disk before it runs */
 }
 
+static enum policy_count count_mode(const struct recorder_run_state *r)
+{
+	return r->opts->count ? *r->opts->count : r->opts->policy->count;
+}
+
+/* Only who asks for ptrace by name must have it; with "auto" a run goes on without. */
+static int start_count(struct recorder_run_state *r, struct tt_err *err)
+{
+	enum policy_count mode = count_mode(r);
+	struct tt_err why;
+	int n;
+
+	if (mode == POLICY_COUNT_OFF) {
+		r->count_reason = "switched off (--count=off)";
+		return 0;
+	}
+	if (mode == POLICY_COUNT_AUTO && !r->opts->policy->learn) {
+		r->count_reason = "needs the kernel sensor, or --count=ptrace";
+		return 0;
+	}
+	if (r->opts->policy->sandboxed) {
+		r->count_reason = "--count=ptrace works in profiles without a sandbox";
+		return mode == POLICY_COUNT_AUTO
+			       ? 0
+			       : tt_fail_text(err, ENOTSUP,
+					      "%s, which profile %s has: use LEARNING or OFF",
+					      r->count_reason, r->opts->policy->name);
+	}
+	n = sandbox_count_start(&r->count, &why);
+	if (n == 0)
+		return 0;
+	(void)snprintf(r->count_text, sizeof(r->count_text), "%s", why.text);
+	r->count_reason = r->count_text;
+	return mode == POLICY_COUNT_AUTO ? 0 : tt_fail_text(err, -n, "%s", why.text);
+}
+
 int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 {
 	bool more = false;
 	int n;
 
+	/* first: it is one of those children that are not the command's */
+	n = start_count(r, err);
+	if (n < 0)
+		return n;
 	r->track.foreign_count = recorder_children_read(getpid(), r->track.foreign,
 							TT_ARRAY_SIZE(r->track.foreign), &more);
 	raise_limits(r);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -34,6 +35,13 @@ void sandbox_child_lack(const struct sandbox_plan *plan, enum sandbox_step step,
 	if (!plan->spec->degrade)
 		sandbox_child_fail(plan, step, err, index);
 	tell(plan, step, err, index, true);
+}
+
+void sandbox_child_allow_trace(const struct sandbox_plan *plan)
+{
+	/* EINVAL: nothing here forbids tracing what is no child of one's own (Yama) */
+	(void)prctl(PR_SET_PTRACER, (unsigned long)sandbox_count_pid(plan->spec->count), 0, 0, 0);
+	tell(plan, SANDBOX_STEP_READY, 0, 0, false);
 }
 
 void sandbox_child_wait(const struct sandbox_plan *plan)

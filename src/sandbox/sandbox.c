@@ -132,7 +132,7 @@ static int launch_plan(struct sandbox_launch *l, struct tt_err *err)
 	if (spec->policy->sandboxed)
 		return plan_sandbox(l, err);
 	/* where we could not open /proc/PID/io of one that has already ended */
-	l->plan.wait = geteuid() != 0;
+	l->plan.wait = geteuid() != 0 || spec->count;
 	return 0;
 }
 
@@ -272,6 +272,8 @@ static int fork_init(struct sandbox_launch *l, struct tt_err *err)
 static void become_command(const struct sandbox_plan *plan)
 {
 	(void)close(plan->parent_err_fd);
+	if (plan->spec->count)
+		sandbox_child_allow_trace(plan);
 	if (plan->wait)
 		sandbox_child_wait(plan);
 	sandbox_reset_handlers();
@@ -308,6 +310,16 @@ static int launch_fork(struct sandbox_launch *l, struct tt_err *err)
 	return r;
 }
 
+/* Once the child has said that it may be traced, which it need not say everywhere. */
+static int attach_counter(const struct sandbox_launch *l, struct tt_err *err)
+{
+	struct sandbox_message m;
+
+	if (recv(l->err_fd, &m, sizeof(m), 0) != (ssize_t)sizeof(m))
+		return tt_fail_text(err, ECHILD, "the child was killed before it could execute");
+	return sandbox_count_attach(l->spec.count, l->pid, err);
+}
+
 /* Fork, and what needs the child to exist and the command not to be running yet. */
 static int launch_begin(struct sandbox_launch *l, struct tt_err *err)
 {
@@ -328,6 +340,9 @@ static int launch_begin(struct sandbox_launch *l, struct tt_err *err)
 		(void)close(l->io_fd);
 		l->io_fd = fd;
 	}
+	r = l->spec.count ? attach_counter(l, err) : 0;
+	if (r < 0)
+		return r;
 	/* EPIPE: it has failed already; its last words are read at release */
 	if (l->plan.wait && send(l->err_fd, "", 1, MSG_NOSIGNAL) != 1 && errno != EPIPE)
 		return tt_fail(err, errno, "speak to the child");

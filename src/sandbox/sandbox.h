@@ -40,6 +40,7 @@
 #include <sys/types.h>
 
 #include "policy/policy.h"
+#include "sandbox/count.h"
 #include "util/err.h"
 
 struct sandbox_spec {
@@ -73,6 +74,7 @@ struct sandbox_spec {
 	void *fork_arg;
 	int cgroup_fd;    /* a folder of cgroup v2 that the child is born in; 0: none */
 	bool cgroup_must; /* ... or the launch fails; else sandbox_child says so */
+	struct sandbox_count *count; /* traces the command from its exec on; NULL: nobody does */
 };
 
 /* A launch between start and release. */

@@ -186,6 +186,9 @@ void sandbox_child_fail(const struct sandbox_plan *plan, enum sandbox_step step,
 void sandbox_child_lack(const struct sandbox_plan *plan, enum sandbox_step step, int err,
 			int index);
 
+/* exec.c: let the counter trace this process, and say so. */
+void sandbox_child_allow_trace(const struct sandbox_plan *plan);
+
 /* exec.c: wait until the parent is ready. It may die meanwhile: then end. */
 void sandbox_child_wait(const struct sandbox_plan *plan);
 

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What it costs to count every system call, next to strace."""
+import os
+import subprocess
+import time
+
+from bench_lib import measure, table
+
+CALLS = 20000
+
+
+def count(b):
+    """A program that does little else than calls, and one that starts programs."""
+    leaf = [os.path.join(os.path.dirname(b.telltale), "tests", "integration", "count_probe"), "leaf", str(CALLS)]
+    shell = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do ls / >/dev/null; done"]
+    plain = [b.telltale, "run", "-q", "--no-preload", "--"]
+    ways = {
+        "bare": [],
+        "`telltale run --no-preload`": plain,
+        "... `--count=ptrace`": plain[:-1] + ["--count=ptrace", "--"],
+    }
+    if b.have("strace"):
+        ways["`strace -f -c`"] = ["strace", "-f", "-c", "-o", "/dev/null"]
+
+    def milliseconds(command):
+        def once():
+            start = time.monotonic()
+            subprocess.run(command, env=b.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                           stderr=subprocess.DEVNULL, timeout=120, check=True)
+            return (time.monotonic() - start) * 1000
+        return once
+
+    return "\n".join(
+        table(title, "ms", measure({name: b.fresh(milliseconds(words + command)) for name, words in ways.items()}, b.rounds),
+              note)
+        for title, command, note in (
+            (f"Every system call counted: a loop of {CALLS} getppid(2)", leaf, "From starting the launcher to its end."),
+            ("Every system call counted: a shell that starts `ls` ten times", shell, "The same.")))
