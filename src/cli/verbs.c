@@ -33,6 +33,9 @@ const struct cli_verb cli_verbs[] = {
 		"      --sensor=HOW      how the library gets into programs: preload (default), or audit\n"
 		"                        (LD_AUDIT: also sees what evades symbol interposition)\n"
 		"      --io HOW          bytes through fds: counts (default), events (each call) or off\n"
+		"      --allow-host HOST[:PORT]\n"
+		"                        through a sandbox without a network: HTTP(S) to this host, by\n"
+		"                        name, *.SUFFIX, address or network; repeatable\n"
 		"      --no-preload      run without the library: processes and figures only\n"
 		"  -q, --quiet           no closing line on a terminal\n"
 		HELP_HELP

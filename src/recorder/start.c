@@ -203,6 +203,8 @@ static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 		.ignored = &r->ignored,
 		.expose = r->exposed,
 		.expose_count = r->exposed_count,
+		.listen_port = r->connections ? PROXY_PORT : 0,
+		.listen_channel = proxy_fd(recorder_connections_proxy(r->connections)),
 		.degrade = r->opts->degrade,
 	};
 	int n = keep_fds(r, err);
@@ -298,18 +300,49 @@ void recorder_run_put_start(struct recorder_run_state *r)
 	recorder_output_flush(r->out); /* what is about to run is on disk before it runs */
 }
 
+/*
+ * Before anything else of the run: what is forked now has none of it. A child of ours like those
+ * that we were born with, it is not waited for.
+ */
+static int open_connections(struct recorder_run_state *r, struct tt_err *err)
+{
+	int n = recorder_connections_open(&r->connections, r->opts->policy, r->opts->allow_hosts,
+					  r->opts->allow_host_count, err);
+
+	if (n == 0 && r->connections)
+		r->track.foreign[r->track.foreign_count++] =
+			proxy_pid(recorder_connections_proxy(r->connections));
+	return n;
+}
+
+struct recorder_connections_run recorder_run_connections(const struct recorder_run_state *r)
+{
+	return (struct recorder_connections_run){
+		.out = r->out,
+		.ids = &r->track.ids,
+		.span = {.id = r->span},
+		.parent = r->parent,
+	};
+}
+
 int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 {
 	bool more = false;
 	int n;
 
-	r->track.foreign_count = recorder_children_read(getpid(), r->track.foreign,
-							TT_ARRAY_SIZE(r->track.foreign), &more);
+	n = open_connections(r, err);
+	if (n < 0)
+		return n;
+	r->track.foreign_count += recorder_children_read(
+		getpid(), r->track.foreign + r->track.foreign_count,
+		TT_ARRAY_SIZE(r->track.foreign) - r->track.foreign_count, &more);
 	raise_limits(r);
 	sandbox_ignored_signals(&r->ignored);
 	/* ignored, our children would vanish before we could look at them */
 	(void)signal(SIGCHLD, SIG_DFL);
 	n = sandbox_env_make(r->opts->policy, environ, &r->environ, err);
+	if (n == 0 && r->connections)
+		n = recorder_connections_env(&r->environ, err);
 	if (n == 0)
 		n = open_events(r, err);
 	if (n < 0)
@@ -367,6 +400,8 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 	r->track.init = r->opts->policy->sandboxed ? r->child.pid : 0;
 	if (r->child.report_fd >= 0 && watch_fd(r, &r->child.report_fd) < 0)
 		return tt_fail(err, errno, "watch the sandbox");
+	if (r->connections && watch_fd(r, recorder_connections_fd(r->connections)) < 0)
+		return tt_fail(err, errno, "watch the proxy");
 	command = command_pid(r);
 	r->command_pid = r->track.own_pid_namespace ? 2 : command;
 	if (r->denials)
