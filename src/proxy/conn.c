@@ -19,6 +19,7 @@
 #include "proxy/proxy_internal.h"
 
 #define HEAD_S    15 /* until the client has said what it wants */
+#define QUEUE_S   60 /* until its name's turn comes */
 #define RESOLVE_S 15
 #define CONNECT_S 10 /* for each address */
 #define IDLE_S    600
@@ -291,9 +292,12 @@ static void start_helper(struct proxy_server *s, struct proxy_conn *c)
 	int r;
 
 	if (s->helpers == PROXY_HELPERS_MAX) {
+		if (c->state != PROXY_STATE_QUEUED)
+			set_deadline(s, c, QUEUE_S);
 		c->state = PROXY_STATE_QUEUED;
 		return;
 	}
+	set_deadline(s, c, RESOLVE_S);
 	r = proxy_helper_start(s->opts, c->req.host.name, &c->fd[PROXY_HELPER], &c->helper);
 	if (r < 0) {
 		c->helper = 0;
@@ -312,7 +316,6 @@ static void judge(struct proxy_server *s, struct proxy_conn *c)
 		refuse_host(s, c, PROXY_NOT_NAMED);
 		return;
 	}
-	set_deadline(s, c, RESOLVE_S);
 	if (!c->req.host.literal) {
 		start_helper(s, c);
 		return;
