@@ -56,6 +56,7 @@ struct proxy_server {
 	const struct proxy_options *opts;
 	int epoll_fd, listen_fd, channel;
 	bool listening; /* it is watched */
+	bool starved;   /* no fd or memory for one more, until the next tick */
 	struct proxy_conn *conns[PROXY_CONNS_MAX];
 	uint32_t generation;
 	unsigned count, helpers;

@@ -48,13 +48,12 @@ static void accept_one(struct proxy_server *s)
 	struct proxy_conn *c;
 
 	if (fd < 0) {
-		/* no fds, no memory: again at the next tick */
-		if (errno != EAGAIN && errno != ECONNABORTED && errno != EINTR)
-			listen_on(s, false);
+		s->starved = errno != EAGAIN && errno != ECONNABORTED && errno != EINTR;
 		return;
 	}
 	c = proxy_conn_new(s, fd);
 	if (!c) {
+		s->starved = true;
 		(void)close(fd);
 		return;
 	}
@@ -65,8 +64,7 @@ static void accept_one(struct proxy_server *s)
 		c->slot = i;
 		break;
 	}
-	if (++s->count == PROXY_CONNS_MAX)
-		listen_on(s, false); /* the rest waits in the backlog */
+	s->count++;
 	proxy_watch(s, c, PROXY_CLIENT, EPOLLIN);
 }
 
@@ -94,7 +92,6 @@ static bool take_message(struct proxy_server *s)
 	if (n == 0 || !c || c->cmsg_type != SCM_RIGHTS || s->listen_fd >= 0)
 		return false;
 	memcpy(&s->listen_fd, CMSG_DATA(c), sizeof(int));
-	listen_on(s, true);
 	return true;
 }
 
@@ -113,7 +110,7 @@ static void tick(struct proxy_server *s)
 	for (size_t i = 0; i < PROXY_CONNS_MAX; i++)
 		if (s->conns[i])
 			proxy_conn_tick(s, s->conns[i]);
-	listen_on(s, s->count < PROXY_CONNS_MAX);
+	s->starved = false;
 }
 
 static void loop(struct proxy_server *s)
@@ -122,8 +119,12 @@ static void loop(struct proxy_server *s)
 	uint64_t ticked_ns = 0;
 
 	for (;;) {
-		int n = epoll_wait(s->epoll_fd, events, TT_ARRAY_SIZE(events),
-				   s->count ? TICK_MS : -1);
+		int n;
+
+		/* what is not accepted waits in the backlog */
+		listen_on(s, s->count < PROXY_CONNS_MAX && !s->starved);
+		n = epoll_wait(s->epoll_fd, events, TT_ARRAY_SIZE(events),
+			       s->count || s->starved ? TICK_MS : -1);
 
 		if (n < 0 && errno != EINTR)
 			return;
