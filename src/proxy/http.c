@@ -48,7 +48,7 @@ static int head_length(const char *buf, size_t len)
 
 		if (i >= PROXY_HEAD_MAX)
 			return -431;
-		if (c == '\n' || c == 0x7f || (c < ' ' && c != '\t' && c != '\r'))
+		if (c == 0x7f || (c < ' ' && c != '\t' && c != '\r'))
 			return -400;
 		if (c != '\r')
 			continue;

@@ -114,6 +114,7 @@ static void nets_match_addresses_only(void)
 	CHECK(names("192.0.2.128/25", "192.0.2.200", 443));
 	CHECK(!names("192.0.2.128/25", "192.0.2.100", 443));
 	CHECK(!names("192.0.2.0/24", "example.org", 443));
+	CHECK(!names("0.0.0.0/8", "example.org", 443));
 	CHECK(names("2001:db8::/33", "[2001:db8:7fff::1]", 80));
 	CHECK(!names("2001:db8::/33", "[2001:db8:8000::1]", 80));
 	CHECK(names("127.0.0.1:8080", "127.0.0.1", 8080));
