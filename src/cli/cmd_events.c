@@ -78,6 +78,12 @@ static bool has_failed(const json_t *line, bool is_call)
 	return store_get_int(line, "result", 0) < 0;
 }
 
+static bool is_refused_host(const json_t *line)
+{
+	return store_text_is(store_get_text(line, "event_type"), "connection") &&
+	       json_object_get(line, "action");
+}
+
 static bool is_wanted(const struct events *e, const json_t *line)
 {
 	static const int families[] = {
@@ -104,10 +110,13 @@ static bool is_wanted(const struct events *e, const json_t *line)
 	case KIND_PROCESS:
 		return store_text_is(type, "process");
 	case KIND_DENIED:
-		return store_text_is(type, "denied");
+		return store_text_is(type, "denied") || is_refused_host(line);
+	case KIND_NET:
+		if (store_text_is(type, "connection"))
+			return true;
+		break;
 	case KIND_EXEC:
 	case KIND_FILE:
-	case KIND_NET:
 	case KIND_LOAD:
 	case KIND_PRIV:
 	case KIND_PROC:
@@ -337,6 +346,8 @@ static void put_readable(struct events *e, const struct store_item *item)
 		put_run(&l, line);
 	} else if (store_text_is(type, "denied")) {
 		put_denied(&l, line);
+	} else if (store_text_is(type, "connection")) {
+		cli_line_host(&l, line);
 	} else if (store_text_is(type, "notice")) {
 		put_notice(&l, line);
 	} else if (store_text_is(type, "sample")) {

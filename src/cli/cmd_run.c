@@ -16,6 +16,7 @@
 #include "event/config.h"
 #include "event/redact.h"
 #include "policy/policy.h"
+#include "proxy/hosts.h"
 #include "recorder/recorder.h"
 
 /*
@@ -24,6 +25,8 @@
  */
 #define RUN_FAILED 125
 
+TT_DEFINE_FREEP(const char **, free)
+
 #define ORPHAN_GRACE_MS 2000
 #define SESSION_MAX     127
 #define KEEP_FDS_MAX    64
@@ -31,6 +34,7 @@
 
 struct run_words {
 	struct recorder_options opts;
+	const char **hosts; /* room for as many as there are arguments */
 	const char *profile;
 	int denials_fd;
 	const char *limits[LIMIT_WORDS_MAX]; /* as typed, in order */
@@ -167,6 +171,19 @@ static void set_limits(struct run_words *w)
 		(void)!cli_limit_parse(w->limits[i], &w->opts.limits); /* checked before */
 }
 
+static int take_host(const char *text, struct run_words *w)
+{
+	struct proxy_rule rule;
+	const char *why = "";
+
+	if (proxy_rule_parse(text, &rule, &why) < 0) {
+		(void)cli_usage("run", "--allow-host '%s': %s", text, why);
+		return RUN_FAILED;
+	}
+	w->hosts[w->opts.allow_host_count++] = text;
+	return 0;
+}
+
 /* 0 to go on, else *ret_status is what to exit with. */
 static int take_option(int c, struct run_words *w)
 {
@@ -232,6 +249,8 @@ static int take_option(int c, struct run_words *w)
 		return take_count(optarg, &w->opts) == 0
 			       ? 0
 			       : usage("--count is auto, ptrace or off, not", optarg);
+	case 'A':
+		return take_host(optarg, w);
 	case 'N':
 		w->no_preload = true;
 		return 0;
@@ -261,6 +280,7 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"sample", required_argument, NULL, 'T'},
 		{"no-cgroup", no_argument, NULL, 'G'},
 		{"count", required_argument, NULL, 'C'},
+		{"allow-host", required_argument, NULL, 'A'},
 		{"no-preload", no_argument, NULL, 'N'},
 		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},
@@ -343,11 +363,15 @@ int cli_cmd_run(int argc, char **argv)
 			 .config = getenv("TELLTALE_CONFIG")},
 	};
 	TT_CLEANUP(policy_freep) struct policy *policy = NULL;
+	TT_CLEANUP(freep) const char **hosts = calloc((size_t)argc + 1, sizeof(*hosts));
 	struct recorder_outcome out;
 	char *library = NULL;
 	struct tt_err err;
 	int status;
 
+	if (!hosts)
+		return RUN_FAILED;
+	w.opts.allow_hosts = w.hosts = hosts;
 	hold_standard_fds();
 	if (parse(argc, argv, &w, &status) < 0)
 		return status;

@@ -54,6 +54,7 @@ int cli_cmd_show(int argc, char **argv)
 	cli_report_programs(&r);
 	cli_report_files(&r);
 	cli_report_network(&r);
+	cli_report_hosts(&r);
 	cli_report_acts(&r);
 	cli_report_denied(&r);
 	cli_report_failures(&r);

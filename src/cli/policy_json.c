@@ -197,6 +197,7 @@ json_t *cli_policy_json(const struct policy *p)
 		      p->no_new_privs, "learn", p->learn, "count", counts[p->count]);
 	if (!j)
 		return NULL;
+	(void)json_object_set_new(j, "allow_hosts", texts(p->allow_hosts, p->allow_host_count));
 	(void)json_object_set_new(j, "uid", p->uid < 0 ? json_null() : json_integer(p->uid));
 	(void)json_object_set_new(j, "gid", p->gid < 0 ? json_null() : json_integer(p->gid));
 	(void)json_object_set_new(j, "uid_map", maps_json(p->uid_map, p->uid_map_count));

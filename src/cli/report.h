@@ -32,6 +32,7 @@ void cli_report_files(const struct cli_report *r);
 void cli_report_network(const struct cli_report *r);
 void cli_report_acts(const struct cli_report *r);
 void cli_report_denied(const struct cli_report *r);
+void cli_report_hosts(const struct cli_report *r);
 void cli_report_failures(const struct cli_report *r);
 void cli_report_known(const struct cli_report *r);
 
@@ -78,6 +79,8 @@ json_t *cli_denied_json(const struct store_view *v);
 
 /* cli_line_denied - a system call and its arguments, as a denied event has them */
 void cli_line_denied(struct cli_line *l, const json_t *call, const json_t *args);
+/* cli_line_host - a host asked for through the proxy, as an event or run.json has it */
+void cli_line_host(struct cli_line *l, const json_t *host);
 
 /* cli_line_argv - a command line from a JSON array of strings, quoted as for a shell */
 void cli_line_argv(struct cli_line *l, const json_t *argv);

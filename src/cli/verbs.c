@@ -39,6 +39,9 @@ const struct cli_verb cli_verbs[] = {
 		"      --io HOW          bytes through fds: counts (default), events (each call) or off\n"
 		"      --count HOW       count every system call: auto (default: where the profile says\n"
 		"                        so), ptrace (exact, slow) or off\n"
+		"      --allow-host HOST[:PORT]\n"
+		"                        through a sandbox without a network: HTTP(S) to this host, by\n"
+		"                        name, *.SUFFIX, address or network; repeatable\n"
 		"      --no-preload      run without the library: processes and figures only\n"
 		"  -q, --quiet           no closing line on a terminal\n"
 		HELP_HELP

@@ -175,6 +175,7 @@ enum event_type {
 	EVENT_GAP,
 	EVENT_RUN,
 	EVENT_NOTICE,
+	EVENT_CONNECTION,
 };
 
 enum event_source {                      /* component, sensor and standing go together */
@@ -182,6 +183,7 @@ enum event_source {                      /* component, sensor and standing go to
 		    EVENT_FROM_PROC,     /* recorder, proc, observed */
 		    EVENT_FROM_RECORDER, /* recorder, no sensor */
 		    EVENT_FROM_SECCOMP,  /* sandbox, seccomp, observed */
+		    EVENT_FROM_PROXY,    /* sandbox, proxy, observed */
 };
 
 enum event_act { EVENT_ACT_START, EVENT_ACT_EXIT, EVENT_ACT_REPLACED };
@@ -230,6 +232,15 @@ struct event_arg {
 	int64_t num; /* every other letter */
 	bool absent; /* the caller passed NULL; m u: it was not used */
 	bool cut;    /* @data was longer */
+};
+
+/* A way out of the sandbox that was asked for, by name. */
+struct event_connection {
+	struct event_text host, addr, protocol, outcome;
+	uint16_t port; /* 0: left out */
+	bool refused;
+	uint64_t bytes_sent, bytes_received;
+	uint64_t count; /* refused: attempts that this line stands for */
 };
 
 struct event {
@@ -286,6 +297,8 @@ struct event {
 	unsigned word_count;
 	uint64_t count;    /* calls that this line stands for */
 	bool args_as_seen; /* a word was read from memory, which may have changed since */
+	/* EVENT_CONNECTION */
+	const struct event_connection *connection;
 
 	/* EVENT_SAMPLE */
 	double cpu_percent;
@@ -308,6 +321,8 @@ struct event_ready {
 	char time[40];
 	char text[1000];
 };
+/* event_put_connection - its keys, a comma before each */
+void event_put_connection(const struct event_connection *c, struct tt_out *o);
 
 #define EVENT_BUF_MAX (EVENT_LINE_MAX + 2 * EVENT_PATH_MAX) /* a buffer that takes every line */
 

@@ -655,6 +655,9 @@ static void put_tail(struct line *l, const struct event *ev)
 		event_put_id_key(l, "reason", &ev->reason);
 		put_text_key(l, "message", &ev->message);
 		break;
+	case EVENT_CONNECTION:
+		event_put_connection(ev->connection, &l->o);
+		break;
 	case EVENT_DENIED:
 		event_put_id_key(l, "action", &ev->action);
 		event_put_id_key(l, "allow", &ev->allow);

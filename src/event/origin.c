@@ -61,9 +61,9 @@ static void put_span(struct line *l, const struct event_span *s)
 }
 
 /* Tables of fixed-size text: no pointers, no relocations. */
-static const char type_names[][8] = {"syscall", "process", "denied", "sample",
-				     "gap",     "run",     "notice"};
-static const char components[][10] = {"telemetry", "recorder", "recorder", "sandbox"};
+static const char type_names[][11] = {"syscall", "process", "denied", "sample",
+				      "gap",     "run",     "notice", "connection"};
+static const char components[][10] = {"telemetry", "recorder", "recorder", "sandbox", "sandbox"};
 
 static void put_origin(struct line *l, const struct event *ev)
 {
@@ -100,6 +100,8 @@ static void put_names(struct line *l, const struct event *ev)
 		PUT(l, ", \"sensor\": \"proc\", \"standing\": \"observed\"");
 	else if (ev->source == EVENT_FROM_SECCOMP)
 		PUT(l, ", \"sensor\": \"seccomp\", \"standing\": \"observed\"");
+	else if (ev->source == EVENT_FROM_PROXY)
+		PUT(l, ", \"sensor\": \"proxy\", \"standing\": \"observed\"");
 }
 
 static bool is_of(const struct event_ready *r, const struct event *ev)

@@ -141,6 +141,10 @@ static int check_namespaces(struct policy_reader *r)
 	if (p->network != POLICY_NET_HOST && !net)
 		REFUSE(r, POLICY_KEY_NAMESPACES,
 		       "no namespace 'net', but the network is not the host's: 'network host'");
+	if (p->allow_host_count && p->network == POLICY_NET_HOST)
+		REFUSE(r, POLICY_KEY_ALLOW_HOST,
+		       "allow-host goes with 'network loopback' or 'network off': the host's reaches "
+		       "every host");
 	if (p->hostname && !(p->namespaces & POLICY_NS_UTS))
 		REFUSE(r, POLICY_KEY_HOSTNAME, "hostname needs 'namespaces +uts'");
 	if (p->root != POLICY_ROOT_KEEP && !(p->namespaces & POLICY_NS_MOUNT))

@@ -274,7 +274,7 @@ void policy_free(struct policy *p)
 		p ? p->mounts : NULL,   p ? p->uid_map : NULL,        p ? p->gid_map : NULL,
 		p ? p->rlimits : NULL,  p ? p->landlock.paths : NULL, p ? p->landlock.ports : NULL,
 		p ? p->env.pass : NULL, p ? p->env.drop : NULL,       p ? p->env.set : NULL,
-		p ? p->rules : NULL,    p ? p->rule_places : NULL,
+		p ? p->rules : NULL,    p ? p->rule_places : NULL,    p ? p->allow_hosts : NULL,
 	};
 
 	if (!p)

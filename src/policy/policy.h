@@ -193,6 +193,9 @@ struct policy {
 	enum policy_root root;
 	const struct policy_mount *mounts; /* in order */
 	size_t mount_count;
+	/* "HOST[:PORT]": with LOOPBACK or OFF, what a proxy of ours lets through all the same */
+	const char *const *allow_hosts;
+	size_t allow_host_count;
 	const char *hostname; /* NULL: the caller's */
 	int64_t uid, gid;     /* what the command is inside; -1: who the caller is */
 	const struct policy_id_map *uid_map, *gid_map; /* none: the caller alone, as himself */

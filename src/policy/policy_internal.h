@@ -61,6 +61,7 @@ struct policy_source {
 enum policy_key {
 	POLICY_KEY_NAMESPACES,
 	POLICY_KEY_NETWORK,
+	POLICY_KEY_ALLOW_HOST,
 	POLICY_KEY_ROOT,
 	POLICY_KEY_MOUNT,
 	POLICY_KEY_PROC,
@@ -123,7 +124,8 @@ int policy_take_map_gid(struct policy_reader *r);
 int policy_take_rlimit(struct policy_reader *r); /* read_limits.c, also the next */
 int policy_take_limit(struct policy_reader *r);
 int policy_take_environment(struct policy_reader *r);
-int policy_take_rule(struct policy_reader *r); /* read_rules.c, also the next */
+int policy_take_allow_host(struct policy_reader *r); /* read_hosts.c */
+int policy_take_rule(struct policy_reader *r);       /* read_rules.c, also the next */
 int policy_take_default(struct policy_reader *r);
 
 /* read.c: helpers of the directives */

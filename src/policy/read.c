@@ -478,6 +478,7 @@ static int take_forget(struct policy_reader *r)
 
 static const struct directive directives[] = {
 	{"allow", policy_take_rule, 1, 0, "NAME|@GROUP... [when CONDITION]"},
+	{"allow-host", policy_take_allow_host, 1, 0, "HOST[:PORT]..."},
 	{"count", take_count, 1, 1, "auto|off|ptrace"},
 	{"default", policy_take_default, 1, 2, "allow|log|deny|deny-quiet|kill [ERRNO]"},
 	{"deny", policy_take_rule, 1, 0, "[ERRNO] NAME|@GROUP... [when CONDITION]"},

@@ -113,6 +113,8 @@ static void put_walls(FILE *f, const struct policy *p)
 	static const char *const roots[] = {"keep", "read-only", "empty"};
 
 	put_line(f, "network", networks[p->network]);
+	for (size_t i = 0; i < p->allow_host_count; i++)
+		put_line(f, "allow-host", p->allow_hosts[i]);
 	put_set(f, "namespaces", p->namespaces, namespaces);
 	(void)fprintf(f, "no-new-privs %s\n", p->no_new_privs ? "yes" : "no");
 	if (p->hostname)

@@ -7,6 +7,7 @@
  *	pidfds   -> a process ended: drain its lanes, end it  (with a ring: looked at when it is)
  *	door     -> a process that lost the ring's fd gets another
  *	denials  -> lines, counts                         (a queue, looked at when the ring is)
+ *	proxy    -> the command asked for a host              (socket of the proxy)
  *	sandbox  -> the command stopped, went on, ended       (socket of its init)
  *	nothing  -> the ring is polled: waking us for each event would cost the command more
  */
@@ -346,6 +347,16 @@ static void on_pidfd(struct recorder_run_state *r, struct recorder_process *p)
 	(void)recorder_track_drain(&r->track);
 }
 
+static void on_connections(struct recorder_run_state *r)
+{
+	struct recorder_connections_run run = recorder_run_connections(r);
+
+	/* without it nobody lets the command out: the record goes on */
+	if (!recorder_connections_take(r->connections, &run))
+		(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL,
+				*recorder_connections_fd(r->connections), NULL);
+}
+
 static void dispatch(struct recorder_run_state *r, const struct epoll_event *e)
 {
 	if (e->data.ptr == &r->signal_fd)
@@ -356,6 +367,8 @@ static void dispatch(struct recorder_run_state *r, const struct epoll_event *e)
 		on_reports(r);
 	else if (e->data.ptr == &r->door.fd)
 		recorder_door_serve(&r->door, &r->track, r->ring_fd);
+	else if (r->connections && e->data.ptr == recorder_connections_fd(r->connections))
+		on_connections(r);
 	else
 		on_pidfd(r, e->data.ptr);
 }
@@ -458,6 +471,11 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 		recorder_denials_finish(r->denials, &r->track);
 	recorder_limits_finish(&r->bounds, &r->sampler.group_figures);
 	recorder_track_finish(&r->track);
+	if (r->connections) {
+		struct recorder_connections_run run = recorder_run_connections(r);
+
+		recorder_connections_finish(r->connections, &run);
+	}
 	put_run_end(r);
 	take_counts(r, ret);
 	ret->exit_status = recorder_run_exit_status(r);
@@ -503,6 +521,7 @@ static void run_free(struct recorder_run_state *r)
 	tt_closep(&r->timer_fd);
 	tt_closep(&r->ring_fd);
 	recorder_door_close(&r->door);
+	recorder_connections_free(r->connections);
 	tt_closep(&r->child.report_fd);
 	tt_closep(&r->child.io_fd);
 	tt_closep(&r->child.listener_fd);

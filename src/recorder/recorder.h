@@ -42,6 +42,8 @@ struct recorder_options {
 	const uint32_t *io;    /* enum event_io_mode; NULL: as the config says */
 	const int *keep_fds;   /* for the command, besides 0-2 */
 	size_t keep_fd_count;
+	const char *const *allow_hosts; /* besides those of the policy */
+	size_t allow_host_count;
 	bool degrade; /* do without those parts of the policy that this machine does not allow */
 	struct policy_limits limits; /* of the profile and of the options */
 	bool no_cgroup;              /* make no control group */

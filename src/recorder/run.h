@@ -9,6 +9,7 @@
 #include "base/program.h"
 #include "recorder/bounds.h"
 #include "recorder/denials.h"
+#include "recorder/connections.h"
 #include "recorder/door.h"
 #include "recorder/output.h"
 #include "recorder/recorder.h"
@@ -54,6 +55,7 @@ struct recorder_run_state {
 	struct rlimit limits[5]; /* as the caller left them: start.c */
 	int ring_fd;             /* the number the command gets */
 	struct recorder_door door;
+	struct recorder_connections *connections; /* NULL: no host was named */
 	enum run_phase phase;
 	uint64_t started_ns, ended_ns; /* CLOCK_REALTIME */
 	uint64_t started_mono_ns, ended_mono_ns;

@@ -26,6 +26,9 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err);
  */
 void recorder_run_put_start(struct recorder_run_state *r);
 
+/* recorder_run_connections - what recorder_connections_take() is to be told of the run */
+struct recorder_connections_run recorder_run_connections(const struct recorder_run_state *r);
+
 /* recorder_run_start - the command runs; see recorder.c for what follows */
 int recorder_run_start(struct recorder_run_state *r, struct tt_err *err);
 

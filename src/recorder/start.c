@@ -216,6 +216,8 @@ static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 		.ignored = &r->ignored,
 		.expose = r->exposed,
 		.expose_count = r->exposed_count,
+		.listen_port = r->connections ? PROXY_PORT : 0,
+		.listen_channel = proxy_fd(recorder_connections_proxy(r->connections)),
 		.degrade = r->opts->degrade,
 		.fork_enter = group ? enter_group : NULL,
 		.fork_leave = group ? leave_group : NULL,
@@ -355,15 +357,37 @@ static int start_count(struct recorder_run_state *r, struct tt_err *err)
 	return mode == POLICY_COUNT_AUTO ? 0 : tt_fail_text(err, -n, "%s", why.text);
 }
 
+/*
+ * Before anything else of the run: what is forked now has none of it. A child of ours like those
+ * that we were born with, it is not waited for.
+ */
+static int open_connections(struct recorder_run_state *r, struct tt_err *err)
+{
+	return recorder_connections_open(&r->connections, r->opts->policy, r->opts->allow_hosts,
+					 r->opts->allow_host_count, err);
+}
+
+struct recorder_connections_run recorder_run_connections(const struct recorder_run_state *r)
+{
+	return (struct recorder_connections_run){
+		.out = r->out,
+		.ids = &r->track.ids,
+		.span = {.id = r->span},
+		.parent = r->parent,
+	};
+}
+
 int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 {
 	bool more = false;
 	int n;
 
-	/* first: it is one of those children that are not the command's */
-	n = start_count(r, err);
+	n = open_connections(r, err);
+	if (n == 0)
+		n = start_count(r, err);
 	if (n < 0)
 		return n;
+	/* after those two: they are children of ours, too, and none of the command's */
 	r->track.foreign_count = recorder_children_read(getpid(), r->track.foreign,
 							TT_ARRAY_SIZE(r->track.foreign), &more);
 	raise_limits(r);
@@ -371,6 +395,8 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	/* ignored, our children would vanish before we could look at them */
 	(void)signal(SIGCHLD, SIG_DFL);
 	n = sandbox_env_make(r->opts->policy, environ, &r->environ, err);
+	if (n == 0 && r->connections)
+		n = recorder_connections_env(&r->environ, err);
 	if (n == 0)
 		n = open_events(r, err);
 	if (n < 0)
@@ -435,6 +461,8 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 	r->track.init = r->opts->policy->sandboxed ? r->child.pid : 0;
 	if (r->child.report_fd >= 0 && watch_fd(r, &r->child.report_fd) < 0)
 		return tt_fail(err, errno, "watch the sandbox");
+	if (r->connections && watch_fd(r, recorder_connections_fd(r->connections)) < 0)
+		return tt_fail(err, errno, "watch the proxy");
 	command = command_pid(r);
 	r->command_pid = r->track.own_pid_namespace ? 2 : command;
 	if (r->denials)

@@ -231,6 +231,7 @@ void sandbox_init(struct sandbox_plan *plan)
 	sandbox_namespaces_enter(plan);
 	if (plan->wait)
 		sandbox_child_wait(plan);
+	sandbox_listen(plan);
 	become_mapped(plan);
 	if (plan->switch_ids)
 		die_with_parent(plan); /* again: the change takes it back */

@@ -50,7 +50,7 @@ static void make(struct sandbox_plan *plan)
 }
 
 /* 127.0.0.1 and ::1 come with the flag. */
-static int raise_loopback(void)
+int sandbox_raise_loopback(void)
 {
 	TT_CLEANUP(tt_closep) int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING};
@@ -65,7 +65,7 @@ void sandbox_namespaces_enter(struct sandbox_plan *plan)
 
 	make(plan);
 	if (p->network == POLICY_NET_LOOPBACK && (plan->namespaces & POLICY_NS_NET)) {
-		r = raise_loopback();
+		r = sandbox_raise_loopback();
 		if (r < 0)
 			sandbox_child_lack(plan, SANDBOX_STEP_LOOPBACK, -r, 0);
 	}

@@ -64,6 +64,12 @@ struct sandbox_spec {
 	/* absolute file paths that must stay visible, read-only, even below a private /tmp */
 	const char *const *expose;
 	size_t expose_count;
+	/*
+	 * A socket that listens on 127.0.0.1 in the sandbox's own network, at this port, is sent
+	 * over this AF_UNIX socket before the command runs; loopback is up there then. 0: none.
+	 */
+	uint16_t listen_port;
+	int listen_channel;
 	bool degrade; /* go without what cannot be had here, but for ids, capabilities and filter */
 	/*
 	 * Right before and right after the fork, in the caller: for the sake of the groups that the

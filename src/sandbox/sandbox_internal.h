@@ -19,6 +19,7 @@ enum sandbox_step {
 	SANDBOX_STEP_NAMESPACES, /* index: the CLONE_NEW* flags */
 	SANDBOX_STEP_IDS,
 	SANDBOX_STEP_LOOPBACK,
+	SANDBOX_STEP_LISTEN,
 	SANDBOX_STEP_HOSTNAME,
 	SANDBOX_STEP_CLONE_DEV, /* index: of the bind, as in EXPOSE */
 	SANDBOX_STEP_EXPOSE,
@@ -210,6 +211,11 @@ void sandbox_listener_give_up(const struct sandbox_plan *plan);
 
 /* listener.c, init: take the listener of @command, leave its table of fds, send it to the caller */
 void sandbox_listener_pass_on(const struct sandbox_plan *plan, pid_t command);
+/* namespaces.c: 127.0.0.1 and ::1 of this network. 0 or -errno. */
+int sandbox_raise_loopback(void) TT_MUST_CHECK;
+
+/* listen.c: what spec->listen_port asks for. In the network that it is for. */
+void sandbox_listen(const struct sandbox_plan *plan);
 
 /* view.c: rearrange this mount namespace. Needs CAP_SYS_ADMIN. */
 void sandbox_view_enter(struct sandbox_plan *plan);

@@ -13,6 +13,7 @@
 static const char *const step_words[SANDBOX_STEP_COUNT] = {
 	[SANDBOX_STEP_PARENT] = "tie the sandbox to its caller's life",
 	[SANDBOX_STEP_IDS] = "become the profile's user and group",
+	[SANDBOX_STEP_LISTEN] = "listen in the sandbox's network",
 	[SANDBOX_STEP_LOOPBACK] = "bring up the loopback network",
 	[SANDBOX_STEP_HOSTNAME] = "set the host's name",
 	[SANDBOX_STEP_PRIVATE] = "make every mount private",

@@ -388,6 +388,41 @@ static void other_types(void)
 		     "\"traceparent\": \"t\"}") != NULL);
 }
 
+static void connections(void)
+{
+	struct event_connection link = {
+		.host = {"a\"b", 3},
+		.protocol = {"socks5", 6},
+		.outcome = {"closed", 6},
+		.addr = {"[::1]:80", 8},
+		.port = 80,
+		.bytes_sent = 5,
+	};
+	struct event ev = {.type = EVENT_CONNECTION,
+			   .ids = &ids,
+			   .source = EVENT_FROM_PROXY,
+			   .error = ECONNRESET,
+			   .connection = &link};
+
+	check_line(
+		&ev,
+		"\"connection\", " MIDDLE "\"component\": \"sandbox\", \"syscall\": \"\", " EMPTY
+		", \"error\": \"ECONNRESET\", \"sensor\": \"proxy\", \"standing\": \"observed\", "
+		"\"host\": \"a\\\"b\", \"port\": 80, \"addr\": \"[::1]:80\", \"protocol\": \"socks5\", "
+		"\"outcome\": \"closed\", \"bytes_sent\": 5, \"bytes_received\": 0}");
+	ev.error = 0;
+	link = (struct event_connection){.host = {"", 0},
+					 .protocol = {"http", 4},
+					 .outcome = {"malformed", 9},
+					 .refused = true,
+					 .count = 7};
+	check_line(
+		&ev,
+		"\"connection\", " MIDDLE "\"component\": \"sandbox\", \"syscall\": \"\", " EMPTY
+		", \"sensor\": \"proxy\", \"standing\": \"observed\", \"host\": \"\", \"protocol\": \"http\", "
+		"\"outcome\": \"malformed\", \"action\": \"deny\", \"count\": 7}");
+}
+
 static void gaps_and_runs(void)
 {
 	struct event ev = {.type = EVENT_GAP,
@@ -554,6 +589,7 @@ int main(void)
 	TAP_RUN(always_succeeds);
 	TAP_RUN(every_size);
 	TAP_RUN(other_types);
+	TAP_RUN(connections);
 	TAP_RUN(gaps_and_runs);
 	TAP_RUN(ready_lines);
 	TAP_RUN(paths_said_twice);
