@@ -12,6 +12,7 @@
  * between. What is allowed whatever the arguments is reached by loads of the number and jumps
  * alone: the kernel (5.11 and newer) then sees so at load time and does not run the filter for it.
  */
+#include <assert.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -220,6 +221,7 @@ static size_t make_ranges(struct writer *w, const struct policy *p, struct range
 	for (size_t i = 0; i < p->rule_count; i = last) {
 		uint32_t nr = (uint32_t)p->rules[i].nr;
 
+		assert(i == 0 || p->rules[i - 1].nr < p->rules[i].nr);
 		for (last = i + 1; last < p->rule_count && p->rules[last].nr == p->rules[i].nr;)
 			last++;
 		add_range(ranges, &count, nr, write_rules(w, p, i, last));

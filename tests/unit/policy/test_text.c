@@ -27,7 +27,7 @@ static void words_and_quotes(void)
 
 	p = load("\xef\xbb\xbfsummary \"a \\\"b\\\" \\\\ \\t\\x41\" # behind\r\n"
 		 "environment set \"A=b c\" B=\"d e\"f \\\n  C= # end\n"
-		 "\t namespaces \\\r\n mount \\\n\tuts\n"
+		 "\t namespaces \\\r\n mount pid \\\n\tuts\nmount proc\n"
 		 "hostname box#1\n"
 		 "network host");
 	CHECK_STR(p->summary, "a \"b\" \\ \tA");
@@ -36,7 +36,7 @@ static void words_and_quotes(void)
 	CHECK_STR(p->env.set[1], "B=d ef");
 	CHECK_STR(p->env.set[2], "C=");
 	CHECK_STR(p->hostname, "box#1");
-	CHECK_INT(p->namespaces, POLICY_NS_MOUNT | POLICY_NS_UTS);
+	CHECK_INT(p->namespaces, POLICY_NS_MOUNT | POLICY_NS_PID | POLICY_NS_UTS);
 	policy_free(p);
 	p = load("");
 	CHECK(!p->sandboxed && !p->filter);
@@ -126,13 +126,13 @@ static void later_lines_refine_earlier_ones(void)
 	struct policy *p = load("include STRICT\n"
 				"network host\n"
 				"namespaces -uts +time\n"
-				"forget mounts landlock\n"
+				"forget mounts landlock\nmount proc\n"
 				"allow socket\n");
 	uint64_t args[6] = {2};
 
 	CHECK_INT(p->namespaces, POLICY_NS_MOUNT | POLICY_NS_PID | POLICY_NS_IPC |
 					 POLICY_NS_CGROUP | POLICY_NS_TIME);
-	CHECK_INT(p->mount_count, 0);
+	CHECK_INT(p->mount_count, 1);
 	CHECK_INT(p->landlock.handled, 0);
 	CHECK_INT(policy_decide(p, policy_call_number("socket"), args).action, POLICY_ALLOW);
 	CHECK_INT(policy_decide(p, policy_call_number("bpf"), args).action, POLICY_DENY);
@@ -290,6 +290,12 @@ static const char *const errors[][2] = {
 	{"namespaces mount\nmount proc\n", "t:2:1: mount proc needs 'namespaces +pid'"},
 	{"namespaces mount\nroot empty\n",
 	 "t:2:1: an empty root without mounts: nothing to execute"},
+	{"namespaces mount pid\nroot read-only\n",
+	 "t:2:1: /proc/PID/root of other processes leads round this root: 'namespaces +pid' and "
+	 "'mount proc /proc'"},
+	{"namespaces mount\nmount hide /x\n",
+	 "t:2:1: /proc/PID/root of other processes leads round 'mount read' and 'mount hide': "
+	 "'namespaces +pid' and 'mount proc /proc'"},
 	{"namespaces user\nuid 5\n", "t:2:1: uid 5 is in no map: 'map-uid 5 OUTSIDE 1'"},
 	{"namespaces user\nmap-gid 0 0 5\ngid 5\n",
 	 "t:3:1: gid 5 is in no map: 'map-gid 5 OUTSIDE 1'"},
@@ -557,7 +563,7 @@ static void what_is_shown_loads_to_the_same(void)
 		"namespaces none\nno-new-privs yes\n",
 		"summary \"a \\\"\\\\\\t\\x07 #\"\nenvironment set \"A=\\n\\x7f\" \"B=#\"\n",
 		"environment listed\nenvironment pass A* \"#x\"\nenvironment drop AB\n",
-		"namespaces mount user\nroot read-only\nmount read \"/a b\" \"/c\\\"d\" optional\n"
+		"namespaces mount pid user\nroot read-only\nmount proc\nmount read \"/a b\" \"/c\\\"d\" optional\n"
 		"mount tmpfs /t size=1000 mode=0\nmount dev\nmap-uid 3 4 5\nuid 5\n",
 		"rlimit core 0 unlimited\nrlimit nofile 1000\nlimit wall 1500ms\nlimit cpu 33\n"
 		"limit major-faults 0\nlimit cpu-time 5m\nlimit memory 12345\n",
