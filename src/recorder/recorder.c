@@ -30,7 +30,7 @@
 
 #define LOOK_MS        100 /* without a ring: at the deadlines */
 #define POLL_MIN_MS    1
-#define POLL_MAX_MS    4    /* in which the fastest program there is fills half a lane */
+#define POLL_MAX_MS    4 /* in which the fastest program there is fills half a lane */
 #define POLL_DENIED_MS 5
 #define KILL_AFTER_MS  5000 /* between TERM and KILL after a time-out */
 #define ORPHAN_KILL_MS 2000 /* between TERM and KILL for what outlived the command */

@@ -45,9 +45,9 @@ struct recorder_options {
 	const char *const *allow_hosts; /* besides those of the policy */
 	size_t allow_host_count;
 	bool degrade; /* do without those parts of the policy that this machine does not allow */
-	struct policy_limits limits; /* of the profile and of the options */
-	bool no_cgroup;              /* make no control group */
-	uint32_t sample_ms;          /* between two samples, RECORDER_SAMPLE_MS_MIN at least */
+	struct policy_limits limits;    /* of the profile and of the options */
+	bool no_cgroup;                 /* make no control group */
+	uint32_t sample_ms;             /* between two samples, RECORDER_SAMPLE_MS_MIN at least */
 	const enum policy_count *count; /* of system calls; NULL: as the policy says */
 };
 

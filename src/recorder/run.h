@@ -45,8 +45,8 @@ struct recorder_run_state {
 	size_t exposed_count;
 	char *musl_library; /* one of them, or NULL */
 	struct sandbox_child child;
-	pid_t command_pid;                /* of the command's first process, as itself has it */
-	struct recorder_denials *denials; /* NULL: no filter */
+	pid_t command_pid;                   /* of the command's first process, as itself has it */
+	struct recorder_denials *denials;    /* NULL: no filter */
 	struct sandbox_count *count;         /* of system calls; NULL: nobody counts */
 	const struct sandbox_counts *counts; /* what it found, once the run is over */
 	const char *count_reason;            /* why there is none */

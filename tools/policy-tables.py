@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run by the build: groups.def as tables of C, or the shipped profiles as texts in C.
 
-generate.py calls groups.def OUT
-generate.py profiles OUT NAME.profile...
+policy-tables.py calls groups.def OUT
+policy-tables.py profiles OUT NAME.profile...
 """
 
 import os
@@ -66,7 +66,7 @@ def calls(groups_path, out):
     groups = read_groups(groups_path)
     names = sorted(set().union(*(m for _, _, m in groups)))
     assert len(groups) <= 64
-    text = "/* Made by generate.py of groups.def. */\n"
+    text = "/* Made by policy-tables.py of groups.def. */\n"
     for new, condition in ((NEW, ""), (NEW_X86, " && defined(__x86_64__)")):
         for name, number in new.items():
             text += f"#if !defined(__NR_{name}){condition}\n#define __NR_{name} {number}\n#endif\n"
@@ -87,7 +87,7 @@ def calls(groups_path, out):
 
 
 def profiles(out, paths):
-    text = "/* Made by generate.py. */\n#include \"policy/policy_internal.h\"\n\n"
+    text = "/* Made by policy-tables.py. */\n#include \"policy/policy_internal.h\"\n\n"
     rows = ""
     for i, path in enumerate(paths):
         name = re.fullmatch(r"(.+)\.profile", os.path.basename(path)).group(1)
