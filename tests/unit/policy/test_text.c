@@ -570,7 +570,8 @@ static void what_is_shown_loads_to_the_same(void)
 		"namespaces none\nno-new-privs yes\n",
 		"summary \"a \\\"\\\\\\t\\x07 #\"\nenvironment set \"A=\\n\\x7f\" \"B=#\"\n",
 		"environment listed\nenvironment pass A* \"#x\"\nenvironment drop AB\n",
-		"namespaces mount pid user\nroot read-only\nmount proc\nmount read \"/a b\" \"/c\\\"d\" optional\n"
+		"namespaces mount pid user\nroot read-only\nmount proc\n"
+		"mount read \"/a b\" \"/c\\\"d\" optional\n"
 		"mount tmpfs /t size=1000 mode=0\nmount dev\nmap-uid 3 4 5\nuid 5\n",
 		"rlimit core 0 unlimited\nrlimit nofile 1000\nlimit wall 1500ms\nlimit cpu 33\n"
 		"limit major-faults 0\nlimit cpu-time 5m\nlimit memory 12345\n",
