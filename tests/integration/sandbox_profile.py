@@ -105,6 +105,10 @@ def ids(m):
         return
     m.same("maps of many ids", maps, "id -u; id -G; cut -c1-40 /proc/self/uid_map | tr -s ' '; touch /tmp/a && "
            "chown 7:8 /tmp/a && stat -c %u:%g /tmp/a", "0\n0\n 0 100000 65536\n7:8\n")
+    groups = ["setpriv", "--groups", "5,6"]
+    m.same("groups are left with the maps", maps, "id -G", "0\n", before=groups)
+    m.same("groups are left with the user", ["uid 1000", "gid 1001"], "id -G", "1001\n", before=groups)
+    m.same("and kept where nobody asked", [], "id -G", "0 5 6\n", before=groups)
     m.same("a user among them", maps[:3] + ["uid 1000", "gid 1000"], "id -u; id -G", "1000\n1000\n")
     m.has("its files are closed to it", maps, "cat /etc/shadow", "Permission denied")
 

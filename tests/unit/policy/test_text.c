@@ -290,11 +290,17 @@ static const char *const errors[][2] = {
 	{"namespaces mount\nmount proc\n", "t:2:1: mount proc needs 'namespaces +pid'"},
 	{"namespaces mount\nroot empty\n",
 	 "t:2:1: an empty root without mounts: nothing to execute"},
-	{"namespaces mount pid\nroot read-only\n",
+	{"namespaces mount pid\nroot read-only\nmount proc /proc optional\n",
 	 "t:2:1: /proc/PID/root of other processes leads round this root: 'namespaces +pid' and "
 	 "'mount proc /proc'"},
-	{"namespaces mount\nmount hide /x\n",
-	 "t:2:1: /proc/PID/root of other processes leads round 'mount read' and 'mount hide': "
+	{"namespaces mount pid\nroot empty\nmount read /proc\n",
+	 "t:2:1: /proc/PID/root of other processes leads round this root: 'namespaces +pid' and "
+	 "'mount proc /proc'"},
+	{"namespaces mount\nroot empty\nmount read /usr\n",
+	 "t:2:1: /proc/PID/root of other processes leads round this root: 'namespaces +pid' and "
+	 "'mount proc /proc'"},
+	{"namespaces mount pid\nmount write /a\nmount hide /b\n",
+	 "t:3:1: /proc/PID/root of other processes leads round 'mount read' and 'mount hide': "
 	 "'namespaces +pid' and 'mount proc /proc'"},
 	{"namespaces user\nuid 5\n", "t:2:1: uid 5 is in no map: 'map-uid 5 OUTSIDE 1'"},
 	{"namespaces user\nmap-gid 0 0 5\ngid 5\n",
@@ -563,7 +569,8 @@ static void what_is_shown_loads_to_the_same(void)
 		"namespaces none\nno-new-privs yes\n",
 		"summary \"a \\\"\\\\\\t\\x07 #\"\nenvironment set \"A=\\n\\x7f\" \"B=#\"\n",
 		"environment listed\nenvironment pass A* \"#x\"\nenvironment drop AB\n",
-		"namespaces mount pid user\nroot read-only\nmount proc\nmount read \"/a b\" \"/c\\\"d\" optional\n"
+		"namespaces mount pid user\nroot read-only\nmount proc\n"
+		"mount read \"/a b\" \"/c\\\"d\" optional\n"
 		"mount tmpfs /t size=1000 mode=0\nmount dev\nmap-uid 3 4 5\nuid 5\n",
 		"rlimit core 0 unlimited\nrlimit nofile 1000\nlimit wall 1500ms\nlimit cpu 33\n"
 		"limit major-faults 0\nlimit cpu-time 5m\nlimit memory 12345\n",
