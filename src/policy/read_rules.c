@@ -453,9 +453,10 @@ static int put_call(struct policy_reader *r, const struct policy_word *w, const 
 int policy_take_rule(struct policy_reader *r)
 {
 	int action = policy_pick(r, &r->words[0], "action", action_words), n = 0;
-	struct tokens tokens = {.count = 0};
+	struct tokens tokens; /* large: only what is counted in is read */
 	struct line l = {.first = 1, .last = r->count, .tokens = &tokens};
 
+	tokens.count = tokens.next = 0;
 	if (action < 0)
 		return action;
 	l.verdict = verdict_of((enum policy_action)action);
