@@ -21,7 +21,7 @@ def run(*command, limits=(), options=(), words=(), timeout=60):
     folder = tt.scratch(0o777)
     line = [*words, tt.TELLTALE, "run", *[f"--limit={x}" for x in limits], *options, "--output-dir", folder, "--", *command]
     done = subprocess.run(line, env=tt.clean_env(HOME=folder), timeout=timeout, stdin=subprocess.DEVNULL,
-                          capture_output=True, cwd="/")
+                          capture_output=True, cwd=folder)
     paths = [p for p in os.listdir(folder) if p.startswith("run_")]
     doc = json.loads(tt.read(os.path.join(folder, paths[0]))) if paths else None
     seen.append(doc)
@@ -167,6 +167,25 @@ def as_user(words):
     same("... and on CPU time", (done.returncode, ends(doc)), (137, ("POLICY_ADAPTATION_KILL", ["cpu_time"])))
 
 
+def confined(words, have):
+    """A profile that confines: by group as root, by RLIMIT_NPROC in the user namespace as an ordinary user."""
+    ways = [("root", [], "pids.max")] if "pids" in have and os.geteuid() == 0 else []
+    ways += [("nobody", words, "RLIMIT_NPROC in the user namespace")] if words else []
+    for name, before_it, how in ways:
+        options = ["--profile=RESOURCE-AWARE"]
+        done, doc = run("sh", "-c", "for i in 1 2 3 4; do sleep 0.1 & done; wait; echo four", limits=["pids=5"],
+                        options=options, words=before_it)
+        if done.returncode == 125:
+            tt.skip(f"RESOURCE-AWARE as {name}", done.stderr.decode()[:200])
+            continue
+        same(f"RESOURCE-AWARE as {name}: as many processes as allowed", (done.stdout, asked(doc, "pids")["enforced"]),
+             (b"four\n", how))
+        done, doc = run("sh", "-c", "for i in 1 2 3 4 5; do sleep 0.1 & done; wait; echo five", limits=["pids=5"],
+                        options=options, words=before_it)
+        check("... and not one more", b"five" not in done.stdout and b"ork" in done.stderr and
+              doc["summary"]["peak_processes"] <= 5, (done.stdout, done.stderr, doc["summary"]["processes"]))
+
+
 def delegated(words):
     """Groups that were given to an ordinary user: a run of his has its own below them."""
     made, uid = [], pwd.getpwnam("nobody").pw_uid
@@ -240,6 +259,7 @@ watched(["--no-cgroup"], "by /proc")
 wall()
 without([])
 as_user(user_words())
+confined(user_words(), have)
 if os.geteuid() == 0:
     delegated(user_words())
 words_that_are_none()
