@@ -179,13 +179,9 @@ def resolution():
         check(f"--sample '{word}' is refused", done.returncode == 125 and b"10ms" in done.stderr, done)
 
 
-def groups_left():
-    return [p for p, _, _ in os.walk("/sys/fs/cgroup") if os.path.basename(p).startswith("telltale-")]
-
-
 if not os.path.exists(TIME):
     tt.skip_all("no /usr/bin/time")
-before = groups_left()
+before = tt.left_groups()
 for each in list(ways()):
     work(each)
     below(each)
@@ -193,5 +189,5 @@ for each in list(ways()):
     page_cache(each)
     time_out(each)
 resolution()
-none("no control group is left", [p for p in groups_left() if p not in before])
+none("no control group is left", tt.left_groups() - before)
 tt.done()

@@ -36,10 +36,6 @@ def ends(doc):
     return doc["summary"]["exit_reason"], doc["limits"]["hit"]
 
 
-def groups():
-    return {p for p, _, _ in os.walk("/sys/fs/cgroup") if os.path.basename(p).startswith("telltale-")}
-
-
 def controllers():
     """What groups can be made with here, as the program itself sees it."""
     found = set()
@@ -230,26 +226,27 @@ def words_that_are_none():
 
 def killed_recorder():
     """Its group outlives it with the command; the next run clears it away when that is gone."""
-    p, _ = tt.start([PROBE, "sleep", "1000"])
-    tt.wait_for(lambda: groups() - before)
-    mine = groups() - before
-    if not mine:
-        p.terminate()
-        p.wait(20)
-        tt.skip("a recorder that is killed", "no group can be made here")
-        return
+    p, folder = tt.start([PROBE, "sleep", "1000"])
+    tt.wait_for(lambda: any(x.startswith("trace_") for x in os.listdir(folder)))
+    run_id = os.listdir(folder)[0].split("_")[2].removesuffix(".jsonl")
+    tt.wait_for(lambda: tt.read(f"/proc/{p.pid}/task/{p.pid}/children"))
     child = int(tt.read(f"/proc/{p.pid}/task/{p.pid}/children").split()[0])
     os.kill(p.pid, signal.SIGKILL)
     p.wait(20)
+    mine = lambda: {g for g in tt.left_groups() if run_id in g}
+    first = mine()
     run("true")
-    same("another run leaves a group alone that has processes", groups() - before, mine)
+    if not first:
+        tt.skip("a recorder that is killed", "no group can be made here")
+        return
+    same("another run leaves a group alone that has processes", mine(), first)
     tt.wait_for(lambda: tt.state_of(child) in (None, "Z"))
     run("true")
-    check("... and clears it away when it is empty", tt.wait_for(lambda: not (groups() & mine)) or (run("true") and
-          not groups() & mine), groups() & mine)
+    check("... and clears it away when it is empty", tt.wait_for(lambda: not mine(), 1) or (run("true") and not mine()),
+          mine())
 
 
-before = groups()
+before = tt.left_groups()
 have = controllers()
 memory(have)
 pids(have)
@@ -264,5 +261,5 @@ if os.geteuid() == 0:
     delegated(user_words())
 words_that_are_none()
 killed_recorder()
-none("no group is left", groups() - before)
+none("no group is left", tt.left_groups() - before)
 tt.done()
