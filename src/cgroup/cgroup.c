@@ -18,7 +18,7 @@
 #define NAME_BEGINS  "telltale-"
 #define REMOVE_TRIES 20 /* of 1 ms: a process that was reaped leaves its group a moment later */
 #define MAKE_TRIES   5
-#define SWEEP_DEPTH  4  /* runs in runs, left over by one SIGKILL */
+#define SWEEP_DEPTH  4 /* runs in runs, left over by one SIGKILL */
 
 int cgroup_text_read(int dir, const char *file, char *buf, size_t cap)
 {
