@@ -95,8 +95,8 @@ static int hold_folder(int parent, const char *name)
 }
 
 /*
- * Make it and hold it. Another run that ends may take the folder for a leftover before it is held, and
- * sweep it away: then it is made again.
+ * Make it and hold it. Another run that ends may take the folder for a leftover before it is held,
+ * and sweep it away: then it is made again.
  */
 static int make_held(int dir, const char *name)
 {
