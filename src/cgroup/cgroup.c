@@ -17,7 +17,8 @@
 
 #define NAME_BEGINS  "telltale-"
 #define REMOVE_TRIES 20 /* of 1 ms: a process that was reaped leaves its group a moment later */
-#define SWEEP_DEPTH  4  /* runs in runs, left over by one SIGKILL */
+#define MAKE_TRIES   5
+#define SWEEP_DEPTH  4 /* runs in runs, left over by one SIGKILL */
 
 int cgroup_text_read(int dir, const char *file, char *buf, size_t cap)
 {
@@ -93,6 +94,26 @@ static int hold_folder(int parent, const char *name)
 	return tt_take_fd(&fd);
 }
 
+/*
+ * Make it and hold it. Another run that ends may take the folder for a leftover before it is held,
+ * and sweep it away: then it is made again.
+ */
+static int make_held(int dir, const char *name)
+{
+	struct timespec ms = {.tv_nsec = 1000000};
+	int fd;
+
+	for (unsigned i = 0; i < MAKE_TRIES; i++) {
+		if (mkdirat(dir, name, 0755) < 0 && errno != EEXIST)
+			return -errno;
+		fd = hold_folder(dir, name);
+		if (fd >= 0)
+			return fd;
+		(void)nanosleep(&ms, NULL);
+	}
+	return -EAGAIN;
+}
+
 static int folder_make(struct cgroup *g, const struct cgroup_place *place, const char *parent)
 {
 	TT_CLEANUP(tt_closep) int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -104,17 +125,22 @@ static int folder_make(struct cgroup *g, const struct cgroup_place *place, const
 				  .own_tasks_fd = -1};
 	int r;
 
-	if (!f.parent || dir < 0 || mkdirat(dir, g->name, 0755) < 0) {
+	if (!f.parent || dir < 0) {
 		r = -errno;
 		folder_close(&f);
 		return r;
 	}
-	f.fd = hold_folder(dir, g->name);
-	if (f.fd >= 0 && !f.v2) {
+	f.fd = make_held(dir, g->name);
+	if (f.fd < 0) {
+		r = f.fd;
+		folder_close(&f);
+		return r;
+	}
+	if (!f.v2) {
 		f.tasks_fd = openat(f.fd, "tasks", O_WRONLY | O_CLOEXEC);
 		f.own_tasks_fd = openat(dir, "tasks", O_WRONLY | O_CLOEXEC);
 	}
-	if (f.fd < 0 || (!f.v2 && (f.tasks_fd < 0 || f.own_tasks_fd < 0))) {
+	if (!f.v2 && (f.tasks_fd < 0 || f.own_tasks_fd < 0)) {
 		r = -errno;
 		(void)unlinkat(dir, g->name, AT_REMOVEDIR);
 		folder_close(&f);

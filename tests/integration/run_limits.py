@@ -21,7 +21,7 @@ def run(*command, limits=(), options=(), words=(), timeout=60):
     folder = tt.scratch(0o777)
     line = [*words, tt.TELLTALE, "run", *[f"--limit={x}" for x in limits], *options, "--output-dir", folder, "--", *command]
     done = subprocess.run(line, env=tt.clean_env(HOME=folder), timeout=timeout, stdin=subprocess.DEVNULL,
-                          capture_output=True, cwd="/")
+                          capture_output=True, cwd=folder)
     paths = [p for p in os.listdir(folder) if p.startswith("run_")]
     doc = json.loads(tt.read(os.path.join(folder, paths[0]))) if paths else None
     seen.append(doc)
@@ -34,10 +34,6 @@ def asked(doc, name):
 
 def ends(doc):
     return doc["summary"]["exit_reason"], doc["limits"]["hit"]
-
-
-def groups():
-    return {p for p, _, _ in os.walk("/sys/fs/cgroup") if os.path.basename(p).startswith("telltale-")}
 
 
 def controllers():
@@ -167,6 +163,25 @@ def as_user(words):
     same("... and on CPU time", (done.returncode, ends(doc)), (137, ("POLICY_ADAPTATION_KILL", ["cpu_time"])))
 
 
+def confined(words, have):
+    """A profile that confines: by group as root, by RLIMIT_NPROC in the user namespace as an ordinary user."""
+    ways = [("root", [], "pids.max")] if "pids" in have and os.geteuid() == 0 else []
+    ways += [("nobody", words, "RLIMIT_NPROC in the user namespace")] if words else []
+    for name, before_it, how in ways:
+        options = ["--profile=RESOURCE-AWARE"]
+        done, doc = run("sh", "-c", "for i in 1 2 3 4; do sleep 0.1 & done; wait; echo four", limits=["pids=5"],
+                        options=options, words=before_it)
+        if done.returncode == 125:
+            tt.skip(f"RESOURCE-AWARE as {name}", done.stderr.decode()[:200])
+            continue
+        same(f"RESOURCE-AWARE as {name}: as many processes as allowed", (done.stdout, asked(doc, "pids")["enforced"]),
+             (b"four\n", how))
+        done, doc = run("sh", "-c", "for i in 1 2 3 4 5; do sleep 0.1 & done; wait; echo five", limits=["pids=5"],
+                        options=options, words=before_it)
+        check("... and not one more", b"five" not in done.stdout and b"ork" in done.stderr and
+              doc["summary"]["peak_processes"] <= 5, (done.stdout, done.stderr, doc["summary"]["processes"]))
+
+
 def delegated(words):
     """Groups that were given to an ordinary user: a run of his has its own below them."""
     made, uid = [], pwd.getpwnam("nobody").pw_uid
@@ -211,26 +226,27 @@ def words_that_are_none():
 
 def killed_recorder():
     """Its group outlives it with the command; the next run clears it away when that is gone."""
-    p, _ = tt.start([PROBE, "sleep", "1000"])
-    tt.wait_for(lambda: groups() - before)
-    mine = groups() - before
-    if not mine:
-        p.terminate()
-        p.wait(20)
-        tt.skip("a recorder that is killed", "no group can be made here")
-        return
+    p, folder = tt.start([PROBE, "sleep", "1000"])
+    tt.wait_for(lambda: any(x.startswith("trace_") for x in os.listdir(folder)))
+    run_id = os.listdir(folder)[0].split("_")[2].removesuffix(".jsonl")
+    tt.wait_for(lambda: tt.read(f"/proc/{p.pid}/task/{p.pid}/children"))
     child = int(tt.read(f"/proc/{p.pid}/task/{p.pid}/children").split()[0])
     os.kill(p.pid, signal.SIGKILL)
     p.wait(20)
+    mine = lambda: {g for g in tt.left_groups() if run_id in g}
+    first = mine()
     run("true")
-    same("another run leaves a group alone that has processes", groups() - before, mine)
+    if not first:
+        tt.skip("a recorder that is killed", "no group can be made here")
+        return
+    same("another run leaves a group alone that has processes", mine(), first)
     tt.wait_for(lambda: tt.state_of(child) in (None, "Z"))
     run("true")
-    check("... and clears it away when it is empty", tt.wait_for(lambda: not (groups() & mine)) or (run("true") and
-          not groups() & mine), groups() & mine)
+    check("... and clears it away when it is empty", tt.wait_for(lambda: not mine(), 1) or (run("true") and not mine()),
+          mine())
 
 
-before = groups()
+before = tt.left_groups()
 have = controllers()
 memory(have)
 pids(have)
@@ -240,9 +256,10 @@ watched(["--no-cgroup"], "by /proc")
 wall()
 without([])
 as_user(user_words())
+confined(user_words(), have)
 if os.geteuid() == 0:
     delegated(user_words())
 words_that_are_none()
 killed_recorder()
-none("no group is left", groups() - before)
+none("no group is left", tt.left_groups() - before)
 tt.done()
