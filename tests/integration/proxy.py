@@ -118,7 +118,7 @@ def run(*acts, hosts=("good.example",), options=(), **more):
     out = tt.scratch(0o777)
     line = prefix + [tt.TELLTALE, "run", "--output-dir", out, f"--profile={profile}", *options,
                      *(f"--allow-host={h}" for h in hosts), "--", "/usr/bin/python3", "-c", CLIENT, json.dumps(acts)]
-    done = subprocess.run(line, cwd=folder, env=tt.clean_env(), stdin=subprocess.DEVNULL, capture_output=True,
+    done = subprocess.run(line, cwd=folder, env=tt.clean_env(HOME=folder), stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=90, **more)
     doc = json.loads(tt.read(tt.one(os.path.join(out, "run_*.json"))))
     raw = tt.read(tt.one(os.path.join(out, "trace_*.jsonl")))
@@ -297,7 +297,7 @@ def contradictions():
     def said(name, *options):
         out = tt.scratch(0o777)
         r = subprocess.run([tt.TELLTALE, "run", "--output-dir", out, f"--profile={name}", *options, "--", "echo", "ran"],
-                           cwd=folder, env=tt.clean_env(), capture_output=True, text=True, timeout=30)
+                           cwd=folder, env=tt.clean_env(HOME=folder), capture_output=True, text=True, timeout=30)
         return r.returncode, r.stdout, r.stderr
 
     for name, options, words in (("OFF", ["--allow-host=a.example"], "leaves the whole network open"),
@@ -345,7 +345,7 @@ def find_proxy(pid):
 def start(*words):
     out = tt.scratch(0o777)
     return subprocess.Popen([tt.TELLTALE, "run", "--output-dir", out, f"--profile={profile}",
-                             "--allow-host=good.example", "--", *words], cwd=folder, env=tt.clean_env(),
+                             "--allow-host=good.example", "--", *words], cwd=folder, env=tt.clean_env(HOME=folder),
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE), out
 
 
