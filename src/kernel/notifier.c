@@ -107,7 +107,7 @@ static void read_text(const struct kernel_notifier *n, struct kernel_denial *d)
 		page = 4096 - ((at + got) & 4095);
 		to.iov_base = d->text + got;
 		to.iov_len = want - got < page ? want - got : page;
-		from = (struct iovec){(void *)(uintptr_t)(at + got), to.iov_len}; // NOLINT
+		from = (struct iovec){(void *)(uintptr_t)(at + got), to.iov_len};
 		if (process_vm_readv(d->tid, &to, 1, &from, 1, 0) != (ssize_t)to.iov_len)
 			break;
 		got += to.iov_len;

@@ -263,29 +263,48 @@ def first_calls():
 
 def dead_recorder():
     """SIGKILL of telltale: what the command asks for from then on fails; and then it is gone, too."""
-    r, w = os.pipe()
-    p, _ = tt.start([PROBE, "survive"], ["--profile", PROFILE, "--no-preload"], stdout=w)
-    os.close(w)
-    first = b"".join(os.read(r, 4096) for _ in range(5))
-    p.kill()
-    p.wait()
-    rest, ended = first, False
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
-        chunk = os.read(r, 65536)
-        if not chunk:
-            ended = True
-            break
-        rest += chunk
-    os.close(r)
-    check("telltale killed: the sandbox ends", ended)
-    lines = set(rest.decode().splitlines())
-    check("... and no call went through", lines and lines <= {"-1 13", "-1 38"}, lines)
+    for name, profile in ("", PROFILE), (" (a filter alone)", bare_profile()):
+        r, w = os.pipe()
+        p, _ = tt.start([PROBE, "survive"], ["--profile", profile, "--no-preload"], stdout=w)
+        os.close(w)
+        rest, ended = b"".join(os.read(r, 4096) for _ in range(5)), False
+        p.kill()
+        p.wait()
+        end = time.monotonic() + 20
+        while time.monotonic() < end:
+            chunk = os.read(r, 65536)
+            if not chunk:
+                ended = True
+                break
+            rest += chunk
+        os.close(r)
+        check(f"telltale killed{name}: the sandbox ends", ended)
+        lines = set(rest.decode().splitlines())
+        check("... and no call went through", lines and lines <= {"-1 13", "-1 38"}, lines)
+
+
+def bare_profile():
+    """No walls but the filter: the command has no PID namespace, and its init is not PID 1."""
+    path = os.path.join(FOLDER, "bare.profile")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write("default allow\nno-new-privs yes\ndeny EACCES mount\nkill ptrace when arg0 == 16\n")
+    return path
+
+
+def bare():
+    rec = record(PROBE, "counts", profile=bare_profile())
+    same("a filter alone: counts", (rec.status, rec.run["summary"]["blocked_syscalls"]), (0, 47))
+    check("a filter alone: pids are the caller's", all("ns_pid" not in e for e in denials(rec)), denials(rec)[:1])
+    rec = record(PROBE, "kill", profile=bare_profile())
+    same("a filter alone: kill", (rec.status, rec.run["summary"]["termination"]), (159, "killed_by_policy"))
 
 
 def nested():
-    rec = record(tt.TELLTALE, "run", "--profile=STRICT", "--output-dir=/tmp", "--", "/bin/true", options=["--no-preload"])
-    check("a sandbox in the sandbox says why not", rec.status == 125 and b"launch" in rec.stderr, (rec.status, rec.stderr))
+    """The kernel allows one listener: the inner run says so, and starts nothing."""
+    inner = [tt.TELLTALE, "run", "--no-preload", "--profile", bare_profile(), "--output-dir", tt.scratch(), "--", "/bin/echo", "x"]
+    rec = record(*inner, profile=bare_profile(), options=["--no-preload"])
+    check("a sandbox in the sandbox says why not",
+          (rec.status, rec.stdout) == (125, b"") and b"an outer sandbox answers" in rec.stderr, (rec.status, rec.stderr))
 
 
 def as_user():
@@ -326,7 +345,7 @@ def must_work():
 
 
 CASES = [counts, lambda: counts(("--no-preload",)), arguments, quiet_and_logged, kills, flood, hostile_timing, stream,
-         launches, first_calls, dead_recorder, nested, as_user, must_work, schemas]
+         launches, first_calls, dead_recorder, bare, nested, as_user, must_work, schemas]
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 usable()
 for case in CASES:
