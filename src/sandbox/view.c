@@ -204,6 +204,15 @@ static int mount_one(const struct sandbox_plan *plan, const struct sandbox_mount
 	return -EINVAL;
 }
 
+/*
+ * What init may not walk to the command may not either: it has the same ids and no more
+ * capabilities. Somebody else's home, say.
+ */
+static bool is_closed_to_all(const struct policy *p, const struct policy_mount *m, int err)
+{
+	return m->kind == POLICY_MOUNT_HIDE && err == EACCES && p->uid < 0 && p->gid < 0;
+}
+
 static void mount_all(const struct sandbox_plan *plan)
 {
 	const struct policy *p = plan->spec->policy;
@@ -212,7 +221,8 @@ static void mount_all(const struct sandbox_plan *plan)
 		const struct sandbox_mount *m = &plan->mounts[i];
 		int r = m->to ? mount_one(plan, m, p->mounts[i].kind) : 0;
 
-		if (r == 0 || (p->mounts[i].optional && is_missing(-r)))
+		if (r == 0 || (p->mounts[i].optional &&
+			       (is_missing(-r) || is_closed_to_all(p, &p->mounts[i], -r))))
 			continue;
 		sandbox_child_lack(plan, SANDBOX_STEP_MOUNT, -r, (int)i);
 	}

@@ -189,6 +189,12 @@ def mounts(m):
           "Permission denied")
     m.same("hide two files", base + [f"mount hide {home}/in/file", f"mount hide {home}/out/file"],
            f"cat {home}/in/file {home}/out/file 2>&1 | grep -c denied; cat {home}/secret/file", "2\nsecret\n")
+    if m.name == "user":  # the others walk anywhere
+        os.mkdir(f"{home}/closed", 0o700)
+        m.same("hide, optional: what the command may not reach needs no cover",
+               base + [f"mount optional hide {home}/closed/in"], f"ls {home}/closed/in 2>&1 | grep -c denied", "1\n")
+        m.refused("hide: it is named where it is not optional", base + [f"mount hide {home}/closed/in"],
+                  f"mount hide on '{home}/closed/in': Permission denied")
     m.same("dev", ["namespaces mount", "mount dev /dev 1000000"],
            "ls /dev | tr '\\n' ' '; echo a >/dev/shm/f && cat /dev/shm/f; echo b >/dev/null",
            "fd full null random shm stderr stdin stdout tty urandom zero a\n")
