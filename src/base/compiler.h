@@ -63,4 +63,11 @@ TT_UNUSED static inline int tt_take_fd(int *fd)
 	return v;
 }
 
+/* Called through the table of addresses alone: no stub, which is one more line of code to touch. */
+#if __has_attribute(__noplt__)
+#define TT_NO_PLT __attribute__((__noplt__))
+#else
+#define TT_NO_PLT
+#endif
+
 #endif

@@ -23,7 +23,7 @@ struct pl_process pl_process;
 extern char **environ;
 
 /* Called in each process: looked up with the others that are, which is cheaper than by itself. */
-extern __typeof__(on_exit) on_exit __attribute__((__noplt__));
+extern __typeof__(on_exit) on_exit TT_NO_PLT;
 
 /*
  * Copies of what children get, one behind the other: programs overwrite their environment strings

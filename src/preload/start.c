@@ -13,8 +13,8 @@ __attribute__((__constructor__)) static void start(void)
  * pthread_atfork(3) as libc has it in the static part, which would want the compiler's own start-up
  * files: we are linked without those, since they touch a page at each end. Ours is never unloaded.
  */
-int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void), void *dso)
-	__attribute__((__noplt__));
+int __register_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void),
+		      void *dso) TT_NO_PLT;
 
 int pthread_atfork(void (*prepare)(void), void (*parent)(void), void (*child)(void))
 {

@@ -73,8 +73,8 @@ static void rules_are_read(void)
 		"fe80::1%eth0",
 		"user@example.org",
 		"http://a.org",
-		"b\xc3\xbc"
-		"cher.de",
+		("b\xc3\xbc"
+		 "cher.de"),
 		"a.org/24",
 		"010.0.0.1",
 	};
