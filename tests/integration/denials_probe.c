@@ -99,10 +99,10 @@ static int quiet(void)
 /* What is logged takes place. */
 static int logged(void)
 {
-	if (setpriority(PRIO_PROCESS, 0, 7) != 0)
+	if (setpriority(PRIO_PROCESS, 0, 19) != 0)
 		return 1;
 	for (int i = 0; i < 4; i++)
-		if (getpriority(PRIO_PROCESS, 0) != 7)
+		if (getpriority(PRIO_PROCESS, 0) != 19)
 			return 2;
 	return 0;
 }
