@@ -62,6 +62,18 @@ def find_scratch():
     return None
 
 
+def modes():
+    """Name, prefix, and whose the files outside are."""
+    root = os.geteuid() == 0
+    if root:
+        yield "root", [], 0
+    yield "user", DROP if root else [], NOBODY if root else os.geteuid()
+    # its root is the owner of the files outside
+    yield "namespace", ["unshare", "-Ur"], os.geteuid()
+    if root:
+        yield "user's namespace", [*DROP, "unshare", "-Ur"], NOBODY
+
+
 class World:
     """Files, listeners and a process outside, all of which an act may reach for."""
 

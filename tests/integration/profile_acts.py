@@ -15,17 +15,6 @@ import tt
 REFUSED = ("EPERM", "EACCES", "ENOSYS")
 
 
-def modes():
-    root = os.geteuid() == 0
-    if root:
-        yield "root", [], 0
-    yield "user", acts.DROP if root else [], acts.NOBODY if root else os.geteuid()
-    # its root is the owner of the files outside
-    yield "namespace", ["unshare", "-Ur"], os.geteuid()
-    if root:
-        yield "user's namespace", [*acts.DROP, "unshare", "-Ur"], acts.NOBODY
-
-
 def control(world, name, prefix):
     """Without a sandbox the acts work, or the test would show nothing."""
     tried = [a for a in acts.every_act(name) if a.bare]
@@ -40,7 +29,7 @@ def control(world, name, prefix):
 def main():
     only = sys.argv[1:]
     world = acts.World()
-    for name, prefix, owner in modes():
+    for name, prefix, owner in acts.modes():
         if only and name not in only and not set(acts.ALL) & set(only):
             continue
         able = subprocess.run(prefix + ["/bin/true"], stderr=subprocess.PIPE, text=True, check=False)
