@@ -264,7 +264,7 @@ def quarrels(run):
     s = run["summary"]
     if s["exit_reason"] in ("SECURITY_VIOLATION", "OOM_KILLED", "TIMEOUT", "KILLED_BY_OS"):
         yield s["exit_reason"]
-    if s["blocked_syscalls"]:
+    if s["blocked_syscalls"] != 0:  # null would say nothing
         yield f"{s['blocked_syscalls']} calls refused"
     for b in run["blocked"]:
         yield f"refused: {b['syscall']} {b.get('args')} of {b.get('comm')}"
