@@ -245,8 +245,11 @@ static int act_fill(const char *const arg[])
 		if (write(fd, block, sizeof(block)) != (ssize_t)sizeof(block))
 			err = errno ? errno : ENOSPC;
 	(void)unlink(arg[0]);
-	errno = fd < 0 ? errno : err;
-	return fd < 0 || err ? -1 : 0;
+	if (fd < 0)
+		return -1;
+	(void)close(fd);
+	errno = err;
+	return err ? -1 : 0;
 }
 
 /* Empty files take memory, too. */
