@@ -18,8 +18,8 @@ void recorder_run_configure(struct recorder_run_state *r);
 int recorder_run_open_output(struct recorder_run_state *r, struct tt_err *err);
 
 /*
- * recorder_run_prepare - set up the ring, the environment, the record and the sandbox, which goes on
- * building its walls
+ * recorder_run_prepare - set up the ring, the environment, the record and the sandbox, which goes
+ * on building its walls
  */
 int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err);
 

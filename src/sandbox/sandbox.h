@@ -65,8 +65,9 @@ struct sandbox_spec {
 	const char *const *expose;
 	size_t expose_count;
 	/*
-	 * The folder of records, and the file in it that is being written: real paths, or NULL. What
-	 * the policy binds for writing leaves out the folder; where it is this very folder, the file.
+	 * The folder of records, and the file in it that is being written: real paths, or NULL.
+	 * What the policy binds for writing leaves out the folder; where it is this very folder,
+	 * the file.
 	 */
 	const char *guard_folder, *guard_file;
 	/*

@@ -225,9 +225,6 @@ static void mount_all(const struct sandbox_plan *plan)
 		if (r == 0 || (p->mounts[i].optional &&
 			       (is_missing(-r) || is_closed_to_all(p, &p->mounts[i], -r))))
 			continue;
-		/* what init may not even look at the command, which may do less, does not reach */
-		if (r == -EACCES && p->mounts[i].optional && p->mounts[i].kind == POLICY_MOUNT_HIDE)
-			continue;
 		sandbox_child_lack(plan, SANDBOX_STEP_MOUNT, -r, (int)i);
 	}
 }

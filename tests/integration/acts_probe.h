@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the parts of acts_probe share: the shape of an act and the tables of them. */
-#ifndef TT_ACTS_PROBE_H
-#define TT_ACTS_PROBE_H
+#ifndef TT_TESTS_ACTS_PROBE_H
+#define TT_TESTS_ACTS_PROBE_H
 
 #define ACT_ARGS 4
 
 struct act {
 	const char *name;
-	/* 0 if it was done, -1 with errno if it was refused; @arg: texts, "" where none was given */
+	/* 0 if it was done, -1 with errno if not; @arg: texts, "" where none was given */
 	int (*attempt)(const char *const arg[ACT_ARGS]);
 };
 
