@@ -26,6 +26,7 @@ TABLES = {
     "sandbox": bench_calls.sandbox,
     "denied": bench_calls.denied,
     "work": bench_work.work,
+    "build": bench_work.build,
     "memory": bench_costs.memory,
     "recorder": bench_costs.recorder,
     "instructions": bench_costs.instructions,

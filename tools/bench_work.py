@@ -5,7 +5,7 @@ import os
 import statistics
 import tempfile
 
-from bench_lib import measure, rows, run
+from bench_lib import measure, rows, run, table
 
 FILES = 100
 
@@ -84,3 +84,33 @@ def work(b):
             "(`bench/timed`); %d rounds. What a run costs before and after the command is in the table of the whole "
             "run. Lost: the most in any round, gaps in the case of the direct log.\n\n" % (b.rounds // 2 + 1) +
             rows(["work", "variant", "median ms", "ratio", "events", "lost"], lines))
+
+
+def build(b):
+    """A build under a profile."""
+    title = "A build under a profile"
+    if not b.have("make", "gcc"):
+        return ""
+    # a name that it has of its own: profiles let nothing write but the folder that a run starts in
+    folder = tempfile.mkdtemp(dir=b.folder)
+    project(os.path.join(folder, "project"))
+
+    def under(*launcher):
+        def once():
+            command = ["make", "-s", "-j2", "-C", "project", "OUT=" + tempfile.mkdtemp(dir=folder)]
+            return run([*launcher, b.program("timed")] + command, b.env, cwd=folder)
+        return once
+    profile = [b.telltale, "run", "-q", "--profile=RESOURCE-AWARE"]
+    variants = {
+        "bare": under(),
+        "`telltale run --profile=RESOURCE-AWARE --no-preload`": under(*profile, "--no-preload", "--"),
+        "`telltale run --profile=RESOURCE-AWARE`": under(*profile, "--"),
+        "`telltale run --profile=AGENT`": under(*profile[:3], "--profile=AGENT", "--"),
+    }
+    if b.have("bwrap"):
+        variants["`bwrap --unshare-all --ro-bind / /`"] = under(
+            "bwrap", "--unshare-all", "--ro-bind", "/", "/", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp",
+            "--bind", folder, folder, "--")
+    return table(title, "ms", measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds // 2 + 1),
+                 "`make -j2`, %d C files; from the start of `make` to its end, inside the sandbox (`bench/timed`); %d rounds." % (
+                     FILES + 1, b.rounds // 2 + 1))

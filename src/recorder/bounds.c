@@ -102,15 +102,30 @@ static void make_group(struct recorder_limits *l, const struct policy *policy, c
 			l->each[i].how = cgroup_limit_source(l->group, i);
 }
 
+/* Whether uid 0 is an ordinary user outside the user namespace that we are in. */
+static bool is_user_outside(void)
+{
+	TT_CLEANUP(tt_closep) int fd = open("/proc/self/uid_map", O_RDONLY | O_CLOEXEC);
+	char text[128];
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	char *end;
+
+	if (n <= 0)
+		return false;
+	text[n] = '\0';
+	return strtoul(text, &end, 10) == 0 && strtoul(end, NULL, 10) != 0;
+}
+
 /*
  * Without a group: in a user namespace of its own a uid's processes are counted apart (Linux 5.14),
- * so that RLIMIT_NPROC counts the run's alone. Root is not counted.
+ * so that RLIMIT_NPROC counts the run's alone. Root is not counted, but for that of a namespace
+ * which a user has made.
  */
 static int limit_pids_by_rlimit(struct recorder_limits *l, const struct policy *policy)
 {
 	uint64_t n = l->each[RECORDER_LIMIT_PIDS].value + 1; /* init */
 
-	if (!policy->sandboxed || geteuid() == 0)
+	if (!policy->sandboxed || (geteuid() == 0 && !is_user_outside()))
 		return 0;
 	l->rlimits = calloc(policy->rlimit_count + 1, sizeof(*l->rlimits));
 	if (!l->rlimits)
@@ -120,6 +135,7 @@ static int limit_pids_by_rlimit(struct recorder_limits *l, const struct policy *
 	l->rlimits[policy->rlimit_count] =
 		(struct policy_rlimit){.resource = RLIMIT_NPROC, .soft = n, .hard = n};
 	l->copy = *policy;
+	l->copy.namespaces |= POLICY_NS_USER;
 	l->copy.rlimits = l->rlimits;
 	l->copy.rlimit_count = policy->rlimit_count + 1;
 	l->launch = &l->copy;

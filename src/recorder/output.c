@@ -19,7 +19,9 @@
 
 struct recorder_output {
 	char folder[PATH_MAX];
+	char records[PATH_MAX]; /* where the records of several runs lie */
 	char trace[PATH_MAX], run[PATH_MAX];
+	int folder_fd; /* what lies above it may be the command's to move */
 	int fd;
 	bool torn;     /* the last write was short: the next begins with a newline */
 	uint64_t lost; /* lines, whole or cut off */
@@ -34,6 +36,7 @@ void recorder_output_free(struct recorder_output *o)
 	if (!o)
 		return;
 	tt_closep(&o->fd);
+	tt_closep(&o->folder_fd);
 	free(o);
 }
 
@@ -90,16 +93,18 @@ static int name_files(struct recorder_output *o, const char *dir, const char *ru
 	char resolved[PATH_MAX];
 	int a, b;
 
+	/*
+	 * the caller may name it relative to a folder that the report's reader does not know, or
+	 * through links, which say nothing of where it lies
+	 */
+	if (realpath(o->folder, resolved))
+		strcpy(o->folder, resolved);
+	strcpy(o->records, o->folder);
 	if (!dir) {
+		*strrchr(o->records, '/') = '\0';
 		a = snprintf(o->trace, sizeof(o->trace), "%s/trace.jsonl", o->folder);
 		b = snprintf(o->run, sizeof(o->run), "%s/run.json", o->folder);
 	} else {
-		/*
-		 * the caller may name it relative to a folder that the report's reader does not
-		 * know
-		 */
-		if (realpath(o->folder, resolved))
-			strcpy(o->folder, resolved);
 		a = snprintf(o->trace, sizeof(o->trace), "%s/trace_%s_%s.jsonl", o->folder, utc,
 			     run_id);
 		b = snprintf(o->run, sizeof(o->run), "%s/run_%s_%s.json", o->folder, utc, run_id);
@@ -117,7 +122,7 @@ int recorder_output_open(struct recorder_output **ret, const char *dir, const ch
 
 	if (!o)
 		return tt_fail(err, ENOMEM, "open the record");
-	o->fd = -1;
+	o->fd = o->folder_fd = -1;
 	if (!dir)
 		r = state_folder(o->folder, sizeof(o->folder), run_id, err);
 	else
@@ -132,6 +137,9 @@ int recorder_output_open(struct recorder_output **ret, const char *dir, const ch
 	r = name_files(o, dir, run_id, utc, err);
 	if (r < 0)
 		return r;
+	o->folder_fd = open(o->folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (o->folder_fd < 0)
+		return tt_fail(err, errno, "open folder '%s'", o->folder);
 	o->fd = open(o->trace, O_WRONLY | O_APPEND | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 		     0600);
 	if (o->fd < 0)
@@ -196,12 +204,16 @@ int recorder_output_document(struct recorder_output *o, const char *text, size_t
 			     struct tt_err *err)
 {
 	TT_CLEANUP(tt_closep) int fd = -1;
-	char tmp[PATH_MAX + 8];
+	const char *name = strrchr(o->run, '/') + 1;
+	char tmp[NAME_MAX + 1];
 
-	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", o->run);
-	fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+	(void)snprintf(tmp, sizeof(tmp), "%s.tmp", name);
+	/* where the command may write the folder, what has these names is there to be in the way */
+	(void)unlinkat(o->folder_fd, tmp, 0);
+	(void)unlinkat(o->folder_fd, tmp, AT_REMOVEDIR);
+	fd = openat(o->folder_fd, tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
-		return tt_fail(err, errno, "create '%s'", tmp);
+		return tt_fail(err, errno, "create '%s.tmp'", o->run);
 	for (size_t at = 0; at < len;) {
 		ssize_t n = write(fd, text + at, len - at);
 
@@ -210,14 +222,20 @@ int recorder_output_document(struct recorder_output *o, const char *text, size_t
 		if (n <= 0) {
 			int num = n < 0 ? errno : EIO;
 
-			(void)unlink(tmp);
-			return tt_fail(err, num, "write '%s'", tmp);
+			(void)unlinkat(o->folder_fd, tmp, 0);
+			return tt_fail(err, num, "write '%s.tmp'", o->run);
 		}
 		at += (size_t)n;
 	}
-	if (rename(tmp, o->run) < 0)
-		return tt_fail(err, errno, "rename '%s' to '%s'", tmp, o->run);
+	if (renameat(o->folder_fd, tmp, o->folder_fd, name) < 0 &&
+	    renameat2(o->folder_fd, tmp, o->folder_fd, name, RENAME_EXCHANGE) < 0)
+		return tt_fail(err, errno, "rename '%s.tmp' to '%s'", o->run, name);
 	return 0;
+}
+
+const char *recorder_output_records(const struct recorder_output *o)
+{
+	return o->records;
 }
 
 const char *recorder_output_folder(const struct recorder_output *o)

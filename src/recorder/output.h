@@ -42,6 +42,12 @@ uint64_t recorder_output_lost(const struct recorder_output *o, int *ret_errno);
 int recorder_output_document(struct recorder_output *o, const char *text, size_t len,
 			     struct tt_err *err) TT_MUST_CHECK;
 
+/*
+ * recorder_output_records - the folder of this run's record and of others, a real path: no command
+ * may write it
+ */
+const char *recorder_output_records(const struct recorder_output *o);
+
 /* recorder_output_folder - for messages */
 const char *recorder_output_folder(const struct recorder_output *o);
 const char *recorder_output_trace_path(const struct recorder_output *o);

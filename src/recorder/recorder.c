@@ -494,7 +494,7 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	return n;
 }
 
-static int open_output(struct recorder_run_state *r, struct tt_err *err)
+int recorder_run_open_output(struct recorder_run_state *r, struct tt_err *err)
 {
 	char text[TT_TIME_TEXT_LEN + 1], utc[17];
 
@@ -559,7 +559,8 @@ int recorder_run(const struct recorder_options *opts, struct recorder_outcome *r
 	if (n < 0)
 		return tt_fail(err, -n, "start a run");
 	prepared = recorder_run_prepare(r, err);
-	n = open_output(r, prepared < 0 ? NULL : err);
+	/* a run that could not even be prepared has its record, too */
+	n = r->out ? 0 : recorder_run_open_output(r, NULL);
 	if (n < 0)
 		return prepared < 0 ? prepared : n;
 	(void)snprintf(ret->run_id, sizeof(ret->run_id), "%s", r->run_id);

@@ -14,9 +14,12 @@ void recorder_run_identify(struct recorder_run_state *r);
  */
 void recorder_run_configure(struct recorder_run_state *r);
 
+/* recorder_run_open_output - make the files of the record */
+int recorder_run_open_output(struct recorder_run_state *r, struct tt_err *err);
+
 /*
- * recorder_run_prepare - set up the ring, the environment and the sandbox, which builds its walls
- * while the caller opens the record
+ * recorder_run_prepare - set up the ring, the environment, the record and the sandbox, which goes
+ * on building its walls
  */
 int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err);
 

@@ -216,6 +216,8 @@ static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 		.ignored = &r->ignored,
 		.expose = r->exposed,
 		.expose_count = r->exposed_count,
+		.guard_folder = recorder_output_records(r->out),
+		.guard_file = recorder_output_trace_path(r->out),
 		.listen_port = r->connections ? PROXY_PORT : 0,
 		.listen_channel = proxy_fd(recorder_connections_proxy(r->connections)),
 		.degrade = r->opts->degrade,
@@ -422,7 +424,9 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	if (n < 0)
 		return n;
 	r->sampler.group = r->bounds.group;
-	return start_sandbox(r, err);
+	/* before the walls: they keep the command out of it */
+	n = recorder_run_open_output(r, err);
+	return n < 0 ? n : start_sandbox(r, err);
 }
 
 /* Before the command runs: a run that cannot answer for its refused calls does not begin. */

@@ -166,13 +166,53 @@ static void plan_terminals(struct sandbox_launch *l)
 	}
 }
 
+/* Whether one of the mounts after the @n'th lies over @path. */
+static bool is_covered(const struct sandbox_launch *l, const char *path, size_t n)
+{
+	for (size_t i = n + 1; i < l->spec.policy->mount_count; i++) {
+		const char *to = l->plan.mounts[i].to;
+
+		if (to && (strcmp(path, to) == 0 || is_below(path, to)))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * A project may be the home, with the records in it: who could write these could forge and cut what
+ * is said of him.
+ */
+static int plan_guard(struct sandbox_launch *l, size_t i, struct tt_err *err)
+{
+	const char *guard = l->spec.guard_folder, *to = l->plan.mounts[i].to;
+	char from[PATH_MAX], *at;
+
+	if (!guard || !to || l->spec.policy->mounts[i].kind != POLICY_MOUNT_WRITE)
+		return 0;
+	if (!realpath(l->plan.mounts[i].from, from))
+		return 0;
+	if (strcmp(guard, from) == 0)
+		guard = l->spec.guard_file;
+	if (!is_below(guard, from))
+		return 0;
+	if (asprintf(&at, "%s%s", to, guard + strlen(from)) < 0)
+		at = NULL;
+	if (!sandbox_plan_own(l, at))
+		return tt_fail(err, ENOMEM, "list the mounts");
+	if (!is_covered(l, at, i))
+		l->binds[l->plan.bind_count++] =
+			(struct sandbox_bind){.from = guard, .to = at, .guard = true, .fd = -1};
+	return 0;
+}
+
 static int plan_binds(struct sandbox_launch *l, struct tt_err *err)
 {
 	const struct sandbox_spec *spec = l->plan.spec;
 	bool dev = false, needed;
 	int r;
 
-	l->binds = calloc(SANDBOX_DEV_BINDS + spec->expose_count, sizeof(*l->binds));
+	l->binds = calloc(SANDBOX_DEV_BINDS + spec->expose_count + spec->policy->mount_count,
+			  sizeof(*l->binds));
 	if (!l->binds)
 		return tt_fail(err, ENOMEM, "list the files to show in the sandbox");
 	l->plan.binds = l->binds;
@@ -188,6 +228,11 @@ static int plan_binds(struct sandbox_launch *l, struct tt_err *err)
 		if (r < 0)
 			return r;
 		l->plan.bind_count += needed;
+	}
+	for (size_t i = 0; i < spec->policy->mount_count; i++) {
+		r = plan_guard(l, i, err);
+		if (r < 0)
+			return r;
 	}
 	return 0;
 }

@@ -65,6 +65,12 @@ struct sandbox_spec {
 	const char *const *expose;
 	size_t expose_count;
 	/*
+	 * The folder of records, and the file in it that is being written: real paths, or NULL.
+	 * What the policy binds for writing leaves out the folder; where it is this very folder,
+	 * the file.
+	 */
+	const char *guard_folder, *guard_file;
+	/*
 	 * A socket that listens on 127.0.0.1 in the sandbox's own network, at this port, is sent
 	 * over this AF_UNIX socket before the command runs; loopback is up there then. 0: none.
 	 */

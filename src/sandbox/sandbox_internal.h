@@ -64,6 +64,7 @@ struct sandbox_bind {
 	const char *to;   /* absolute, free of symlinks that a private tmpfs hides */
 	bool dev;         /* below /dev; may be missing */
 	bool make;        /* the place for it can be made: it lies in a file system of our own */
+	bool guard;       /* is not to be shown, but closed for writing where it is seen */
 	int fd;           /* the child's: a detached mount of @from, or -1 */
 };
 

@@ -5,7 +5,8 @@
  *	1. what will be shown is taken as detached mounts, while everything is still there
  *	2. the root: as it is; or read-only with all below it, nosuid, nodev; or an empty tmpfs
  *	3. the policy's mounts, in order
- *	4. exposed files that lie below one of these, bound to where they were
+ *	4. exposed files that lie below one of these, bound to where they were; the records, closed
+ *	   for writing where one of these opens them
  *	5. an empty root is closed for writing, and the old one let go: not before, or the kernel
  *	   would find no /proc that it could take as the measure for a new one
  *
@@ -241,13 +242,13 @@ static void place_exposed(const struct sandbox_plan *plan)
 			continue;
 		if (fstat(b->fd, &want) < 0)
 			sandbox_child_fail(plan, SANDBOX_STEP_EXPOSE, errno, (int)i);
-		if (stat(b->from, &now) == 0 && now.st_dev == want.st_dev &&
+		if (!b->guard && stat(b->from, &now) == 0 && now.st_dev == want.st_dev &&
 		    now.st_ino == want.st_ino)
 			continue;
 		r = set_mount(b->fd, "", AT_EMPTY_PATH, attr, MS_PRIVATE);
 		if (r == 0)
 			r = sandbox_place(b->fd, b->to, b->make, false);
-		if (r == 0 && stat(b->from, &now) < 0)
+		if (r == 0 && !b->guard && stat(b->from, &now) < 0)
 			r = -errno;
 		if (r < 0)
 			sandbox_child_fail(plan, SANDBOX_STEP_EXPOSE, -r, (int)i);

@@ -138,7 +138,10 @@ static int tell_step(const struct sandbox_launch *l, const struct sandbox_messag
 
 	switch (m->step) {
 	case SANDBOX_STEP_EXPOSE:
-		return tt_fail(err, m->err, "show '%s' in the sandbox", l->binds[m->index].from);
+		return tt_fail(err, m->err,
+			       l->binds[m->index].guard ? "close the record '%s' for the command"
+							: "show '%s' in the sandbox",
+			       l->binds[m->index].from);
 	case SANDBOX_STEP_CLONE_DEV:
 		return tt_fail(err, m->err, "take device '%s'", l->binds[m->index].from);
 	case SANDBOX_STEP_NAMESPACES:
