@@ -7,7 +7,7 @@
  *	pl_begin    ring: reserves the record, complete but for its result. direct: notes the time
  *	pl_end      ring: completes the record. direct: formats one line, one write(2)
  *
- * Opens take a shorter way where nothing is special: plain.h.
+ * The calls that programs make most take a shorter way where nothing is special: plain.h.
  *
  * Rules of the house: nothing here allocates with malloc, takes a lock, uses stdio or calls a
  * function that this library interposes; system calls of our own go past libc (base/sys.h), and so
