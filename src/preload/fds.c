@@ -14,20 +14,29 @@ void pl_fds_raise(int fd)
 		;
 }
 
+/* Most fds are read or written, not both: each figure costs a locked instruction. */
 static void add(struct event_fd_counts *to, const struct event_fd_counts *n)
 {
-	__atomic_fetch_add(&to->bytes_read, n->bytes_read, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&to->bytes_written, n->bytes_written, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&to->reads, n->reads, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&to->writes, n->writes, __ATOMIC_RELAXED);
+	if (n->bytes_read)
+		__atomic_fetch_add(&to->bytes_read, n->bytes_read, __ATOMIC_RELAXED);
+	if (n->bytes_written)
+		__atomic_fetch_add(&to->bytes_written, n->bytes_written, __ATOMIC_RELAXED);
+	if (n->reads)
+		__atomic_fetch_add(&to->reads, n->reads, __ATOMIC_RELAXED);
+	if (n->writes)
+		__atomic_fetch_add(&to->writes, n->writes, __ATOMIC_RELAXED);
 }
 
 static void subtract(struct event_fd_counts *from, const struct event_fd_counts *n)
 {
-	__atomic_fetch_sub(&from->bytes_read, n->bytes_read, __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&from->bytes_written, n->bytes_written, __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&from->reads, n->reads, __ATOMIC_RELAXED);
-	__atomic_fetch_sub(&from->writes, n->writes, __ATOMIC_RELAXED);
+	if (n->bytes_read)
+		__atomic_fetch_sub(&from->bytes_read, n->bytes_read, __ATOMIC_RELAXED);
+	if (n->bytes_written)
+		__atomic_fetch_sub(&from->bytes_written, n->bytes_written, __ATOMIC_RELAXED);
+	if (n->reads)
+		__atomic_fetch_sub(&from->reads, n->reads, __ATOMIC_RELAXED);
+	if (n->writes)
+		__atomic_fetch_sub(&from->writes, n->writes, __ATOMIC_RELAXED);
 }
 
 static struct event_fd_counts look(const struct event_fd_counts *n)

@@ -142,11 +142,12 @@ static bool counts_spawning(void)
  * time share one fd table, so they are counted, and count and flag change together; a vfork child
  * has a table of its own, but its parent's memory: it must not count.
  */
-static void lend_ring_fd(void)
+static void lend_ring_fd(struct pl_follow *f)
 {
 	bool locked;
 
-	if (!counts_spawning()) {
+	f->counted = counts_spawning();
+	if (!f->counted) {
 		set_inherited(true);
 		return;
 	}
@@ -156,11 +157,11 @@ static void lend_ring_fd(void)
 	unlock_spawning(locked);
 }
 
-static void take_ring_fd_back(void)
+static void take_ring_fd_back(const struct pl_follow *f)
 {
 	bool locked;
 
-	if (!counts_spawning()) {
+	if (!f->counted) {
 		set_inherited(false);
 		return;
 	}
@@ -222,7 +223,7 @@ static void prepare(struct pl_follow *f, int dirfd, const char *file, bool searc
 	f->follows = f->envp != envp;
 	f->lent = f->follows && pl_process.mode == PL_RING && c.ring_fd >= 0;
 	if (f->lent)
-		lend_ring_fd();
+		lend_ring_fd(f);
 }
 
 void pl_follow_prepare(struct pl_follow *f, int dirfd, const char *file, bool search,
@@ -240,7 +241,7 @@ void pl_follow_prepare_shell(struct pl_follow *f, char *const *envp, const struc
 void pl_follow_withdraw(struct pl_follow *f)
 {
 	if (f->lent)
-		take_ring_fd_back();
+		take_ring_fd_back(f);
 	f->lent = f->follows = false;
 }
 

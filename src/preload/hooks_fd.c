@@ -8,6 +8,7 @@
  * before exec would lose its children's record.
  */
 #include "preload/fds.h"
+#include "preload/plain.h"
 #include "preload/preload.h"
 #include "ring/put.h"
 
@@ -124,8 +125,8 @@ TT_COLD static int close_otherwise(int fd)
 	return r;
 }
 
-/* An fd that was recorded when it was opened, and something went through. It is none of ours. */
-__attribute__((__noinline__)) static int close_used(int fd)
+/* Such an fd, and something is in the way of the plain path. */
+TT_COLD static int close_used_otherwise(int fd)
 {
 	struct event_fd_counts counts;
 	struct pl_call c;
@@ -142,19 +143,45 @@ __attribute__((__noinline__)) static int close_used(int fd)
 	return r;
 }
 
-/* By far the most: the same, and nothing did. */
-TT_HOT TT_PUBLIC int close(int fd)
+/* An fd that was recorded when it was opened, and something went through. It is none of ours. */
+__attribute__((__noinline__)) static int close_used(int fd)
 {
-	/* only PL_RING has lanes */
-	if (TT_UNLIKELY(!pl_thread.writer.lane || pl_thread.in_vfork || !pl_fd_is_plain(fd)))
-		return close_otherwise(fd);
+	struct pl_plain p = pl_plain_close(fd, &p);
+	int r;
+
+	if (TT_UNLIKELY(!p.rec))
+		return close_used_otherwise(fd);
+	r = PL_NEXT(close)(fd);
+	pl_plain_returned(&p, r);
+	return r;
+}
+
+/*
+ * By far the most: the same, and nothing did. The recorder gets a note, whose place is before the
+ * end: afterwards the number may be another thread's. false: it is to be told otherwise
+ */
+TT_INLINE bool ends_unused(enum event_call call, int fd)
+{
 	if (TT_UNLIKELY(pl_fd_is_used(fd) || pl_process.fds.io == EVENT_IO_EVENTS ||
-			!pl_is_on(EVENT_CALL_close)))
-		return close_used(fd);
+			!pl_is_on(call)))
+		return false;
 	pl_fd_is_closed(fd);
 	if (TT_UNLIKELY(!ring_note_put(&pl_thread.writer, fd)))
 		pl_note_lost();
-	return PL_NEXT(close)(fd);
+	return true;
+}
+
+/* Whether the fd is one of those; only PL_RING has lanes. */
+TT_INLINE bool is_plain_end(int fd)
+{
+	return TT_LIKELY(pl_thread.writer.lane && !pl_thread.in_vfork && pl_fd_is_plain(fd));
+}
+
+TT_HOT TT_PUBLIC int close(int fd)
+{
+	if (TT_UNLIKELY(!is_plain_end(fd)))
+		return close_otherwise(fd);
+	return ends_unused(EVENT_CALL_close, fd) ? PL_NEXT(close)(fd) : close_used(fd);
 }
 
 /* -1 for a stream in memory: then fileno(3) sets errno, which is not ours to set. */
@@ -166,26 +193,44 @@ static int stream_fd(FILE *f)
 	return fd;
 }
 
-TT_PUBLIC int fclose(FILE *f)
+TT_COLD static int fclose_otherwise(FILE *f, int fd)
 {
 	struct ending e;
 	int r;
 
-	begin_end(&e, EVENT_CALL_fclose, stream_fd(f));
+	begin_end(&e, EVENT_CALL_fclose, fd);
 	r = PL_NEXT(fclose)(f);
 	finish_end(&e, r, r != 0);
 	return r;
 }
 
-TT_PUBLIC int closedir(DIR *d)
+TT_PUBLIC int fclose(FILE *f)
+{
+	int fd = stream_fd(f);
+
+	if (is_plain_end(fd) && ends_unused(EVENT_CALL_fclose, fd))
+		return PL_NEXT(fclose)(f);
+	return fclose_otherwise(f, fd);
+}
+
+TT_COLD static int closedir_otherwise(DIR *d, int fd)
 {
 	struct ending e;
 	int r;
 
-	begin_end(&e, EVENT_CALL_closedir, (uintptr_t)d < 4096 ? -1 : dirfd(d));
+	begin_end(&e, EVENT_CALL_closedir, fd);
 	r = PL_NEXT(closedir)(d);
 	finish_end(&e, r, r < 0);
 	return r;
+}
+
+TT_PUBLIC int closedir(DIR *d)
+{
+	int fd = (uintptr_t)d < 4096 ? -1 : dirfd(d);
+
+	if (is_plain_end(fd) && ends_unused(EVENT_CALL_closedir, fd))
+		return PL_NEXT(closedir)(d);
+	return closedir_otherwise(d, fd);
 }
 
 TT_PUBLIC int pclose(FILE *f)
@@ -418,6 +463,8 @@ TT_PUBLIC int dup3(int from, int to, int flags)
 
 static bool is_told(int fd, int command, struct copying *d)
 {
+	if (command != F_DUPFD && command != F_DUPFD_CLOEXEC && command != F_SETFD)
+		return false;
 	choose_copy(d, fd, -1);
 	if (command == F_SETFD && d->how == COPY_EVENT)
 		d->how = pl_process.mode == PL_RING ? COPY_SILENT : COPY_UNTOLD;
@@ -426,22 +473,17 @@ static bool is_told(int fd, int command, struct copying *d)
 
 /* Most commands are none of ours. As in libc, the third argument is taken whether it is there. */
 #define DEFINE_FCNTL(name)                                                                      \
-	TT_PUBLIC int name(int fd, int command, ...)                                            \
+	TT_COLD static int name##_otherwise(int fd, int command, void *arg)                     \
 	{                                                                                       \
 		struct copying d;                                                               \
-		va_list ap;                                                                     \
-		void *arg;                                                                      \
 		int r;                                                                          \
-		va_start(ap, command);                                                          \
-		arg = va_arg(ap, void *);                                                       \
-		va_end(ap);                                                                     \
+                                                                                                \
 		/* as close() has it: who asks which numbers are free must not be given ours */ \
 		if (TT_UNLIKELY(is_own(fd))) {                                                  \
 			errno = EBADF;                                                          \
 			return -1;                                                              \
 		}                                                                               \
-		if ((command != F_DUPFD && command != F_DUPFD_CLOEXEC && command != F_SETFD) || \
-		    !is_told(fd, command, &d))                                                  \
+		if (!is_told(fd, command, &d))                                                  \
 			return PL_NEXT(name)(fd, command, arg);                                 \
 		begin_copy(&d, EVENT_CALL_##name, fd);                                          \
 		if (d.how != COPY_UNTOLD) {                                                     \
@@ -454,6 +496,29 @@ static bool is_told(int fd, int command, struct copying *d)
 			return copied(&d, r);                                                   \
 		if (d.how != COPY_UNTOLD)                                                       \
 			pl_end(&d.c, r, r < 0);                                                 \
+		return r;                                                                       \
+	}                                                                                       \
+                                                                                                \
+	TT_PUBLIC int name(int fd, int command, ...)                                            \
+	{                                                                                       \
+		bool copies = command == F_DUPFD || command == F_DUPFD_CLOEXEC;                 \
+		struct pl_plain p;                                                              \
+		va_list ap;                                                                     \
+		void *arg;                                                                      \
+		int r;                                                                          \
+                                                                                                \
+		va_start(ap, command);                                                          \
+		arg = va_arg(ap, void *);                                                       \
+		va_end(ap);                                                                     \
+		if (!copies && command != F_SETFD && fd != own_fd())                            \
+			return PL_NEXT(name)(fd, command, arg);                                 \
+		if (!copies || !pl_fd_is_plain(fd))                                             \
+			return name##_otherwise(fd, command, arg);                              \
+		p = pl_plain_copy(EVENT_CALL_##name, fd, command, (int)(intptr_t)arg, &p);      \
+		if (TT_UNLIKELY(!p.rec))                                                        \
+			return name##_otherwise(fd, command, arg);                              \
+		r = PL_NEXT(name)(fd, command, arg);                                            \
+		pl_plain_opened(&p, r);                                                         \
 		return r;                                                                       \
 	}
 

@@ -32,68 +32,69 @@ int __openat64_2(int dirfd, const char *path, int flags);
 	}
 
 /* In parts: what is not plain is another function's, and another page's. */
-#define DEFINE_OPEN(name)                                                              \
-	TT_COLD static int name##_otherwise(const char *path, int flags, mode_t mode)  \
-	{                                                                              \
-		struct pl_call c;                                                      \
-		int fd;                                                                \
-                                                                                       \
-		if (!pl_enter(&c, EVENT_CALL_##name))                                  \
-			return PL_NEXT(name)(path, flags, mode);                       \
-		pl_arg_text(&c, 0, path);                                              \
-		pl_arg_num(&c, 1, flags);                                              \
-		pl_arg_mode(&c, 2, flags, mode);                                       \
-		pl_begin(&c);                                                          \
-		fd = PL_NEXT(name)(path, flags, mode);                                 \
-		pl_end(&c, fd, fd < 0);                                                \
-		return fd;                                                             \
-	}                                                                              \
-                                                                                       \
-	TT_HOT TT_PUBLIC int name(const char *path, int flags, ...)                    \
-	{                                                                              \
-		struct pl_plain p;                                                     \
-		int fd;                                                                \
-		TAKE_MODE(mode, flags)                                                 \
-                                                                                       \
-		p = pl_plain_open(EVENT_CALL_##name, false, 0, path, flags, mode, &p); \
-		if (TT_UNLIKELY(!p.rec))                                               \
-			return name##_otherwise(path, flags, mode);                    \
-		fd = PL_NEXT(name)(path, flags, mode);                                 \
-		pl_plain_opened(&p, fd);                                               \
-		return fd;                                                             \
+#define DEFINE_OPEN(name)                                                                      \
+	TT_COLD static int name##_otherwise(const char *path, int flags, mode_t mode)          \
+	{                                                                                      \
+		struct pl_call c;                                                              \
+		int fd;                                                                        \
+                                                                                               \
+		if (!pl_enter(&c, EVENT_CALL_##name))                                          \
+			return PL_NEXT(name)(path, flags, mode);                               \
+		pl_arg_text(&c, 0, path);                                                      \
+		pl_arg_num(&c, 1, flags);                                                      \
+		pl_arg_mode(&c, 2, flags, mode);                                               \
+		pl_begin(&c);                                                                  \
+		fd = PL_NEXT(name)(path, flags, mode);                                         \
+		pl_end(&c, fd, fd < 0);                                                        \
+		return fd;                                                                     \
+	}                                                                                      \
+                                                                                               \
+	TT_HOT TT_PUBLIC int name(const char *path, int flags, ...)                            \
+	{                                                                                      \
+		struct pl_plain p;                                                             \
+		int fd;                                                                        \
+		TAKE_MODE(mode, flags)                                                         \
+                                                                                               \
+		p = pl_plain_open(EVENT_CALL_##name, PL_PLAIN_MODE, 0, path, flags, mode, &p); \
+		if (TT_UNLIKELY(!p.rec))                                                       \
+			return name##_otherwise(path, flags, mode);                            \
+		fd = PL_NEXT(name)(path, flags, mode);                                         \
+		pl_plain_opened(&p, fd);                                                       \
+		return fd;                                                                     \
 	}
 
-#define DEFINE_OPENAT(name)                                                                      \
-	TT_COLD static int name##_otherwise(int dirfd, const char *path, int flags, mode_t mode) \
-	{                                                                                        \
-		char dir[DIR_KEPT];                                                              \
-		struct pl_call c;                                                                \
-		int fd;                                                                          \
-                                                                                                 \
-		if (!pl_enter(&c, EVENT_CALL_##name))                                            \
-			return PL_NEXT(name)(dirfd, path, flags, mode);                          \
-		pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir));                              \
-		pl_arg_text(&c, 1, path);                                                        \
-		pl_arg_num(&c, 2, flags);                                                        \
-		pl_arg_mode(&c, 3, flags, mode);                                                 \
-		pl_begin(&c);                                                                    \
-		fd = PL_NEXT(name)(dirfd, path, flags, mode);                                    \
-		pl_end(&c, fd, fd < 0);                                                          \
-		return fd;                                                                       \
-	}                                                                                        \
-                                                                                                 \
-	TT_HOT TT_PUBLIC int name(int dirfd, const char *path, int flags, ...)                   \
-	{                                                                                        \
-		struct pl_plain p;                                                               \
-		int fd;                                                                          \
-		TAKE_MODE(mode, flags)                                                           \
-                                                                                                 \
-		p = pl_plain_open(EVENT_CALL_##name, true, dirfd, path, flags, mode, &p);        \
-		if (TT_UNLIKELY(!p.rec))                                                         \
-			return name##_otherwise(dirfd, path, flags, mode);                       \
-		fd = PL_NEXT(name)(dirfd, path, flags, mode);                                    \
-		pl_plain_opened(&p, fd);                                                         \
-		return fd;                                                                       \
+#define DEFINE_OPENAT(name)                                                                       \
+	TT_COLD static int name##_otherwise(int dirfd, const char *path, int flags, mode_t mode)  \
+	{                                                                                         \
+		char dir[DIR_KEPT];                                                               \
+		struct pl_call c;                                                                 \
+		int fd;                                                                           \
+                                                                                                  \
+		if (!pl_enter(&c, EVENT_CALL_##name))                                             \
+			return PL_NEXT(name)(dirfd, path, flags, mode);                           \
+		pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir));                               \
+		pl_arg_text(&c, 1, path);                                                         \
+		pl_arg_num(&c, 2, flags);                                                         \
+		pl_arg_mode(&c, 3, flags, mode);                                                  \
+		pl_begin(&c);                                                                     \
+		fd = PL_NEXT(name)(dirfd, path, flags, mode);                                     \
+		pl_end(&c, fd, fd < 0);                                                           \
+		return fd;                                                                        \
+	}                                                                                         \
+                                                                                                  \
+	TT_HOT TT_PUBLIC int name(int dirfd, const char *path, int flags, ...)                    \
+	{                                                                                         \
+		struct pl_plain p;                                                                \
+		int fd;                                                                           \
+		TAKE_MODE(mode, flags)                                                            \
+                                                                                                  \
+		p = pl_plain_open(EVENT_CALL_##name, PL_PLAIN_DIRFD | PL_PLAIN_MODE, dirfd, path, \
+				  flags, mode, &p);                                               \
+		if (TT_UNLIKELY(!p.rec))                                                          \
+			return name##_otherwise(dirfd, path, flags, mode);                        \
+		fd = PL_NEXT(name)(dirfd, path, flags, mode);                                     \
+		pl_plain_opened(&p, fd);                                                          \
+		return fd;                                                                        \
 	}
 
 #define DEFINE_CREAT(name)                                \
@@ -112,38 +113,63 @@ int __openat64_2(int dirfd, const char *path, int flags);
 		return fd;                                \
 	}
 
-#define DEFINE_OPEN_2(name)                                \
-	TT_PUBLIC int name(const char *path, int flags)    \
-	{                                                  \
-		struct pl_call c;                          \
-		int fd;                                    \
-                                                           \
-		if (!pl_enter(&c, EVENT_CALL_##name))      \
-			return PL_NEXT(name)(path, flags); \
-		pl_arg_text(&c, 0, path);                  \
-		pl_arg_num(&c, 1, flags);                  \
-		pl_begin(&c);                              \
-		fd = PL_NEXT(name)(path, flags);           \
-		pl_end(&c, fd, fd < 0);                    \
-		return fd;                                 \
+#define DEFINE_OPEN_2(name)                                                                     \
+	TT_COLD static int name##_otherwise(const char *path, int flags)                        \
+	{                                                                                       \
+		struct pl_call c;                                                               \
+		int fd;                                                                         \
+                                                                                                \
+		if (!pl_enter(&c, EVENT_CALL_##name))                                           \
+			return PL_NEXT(name)(path, flags);                                      \
+		pl_arg_text(&c, 0, path);                                                       \
+		pl_arg_num(&c, 1, flags);                                                       \
+		pl_begin(&c);                                                                   \
+		fd = PL_NEXT(name)(path, flags);                                                \
+		pl_end(&c, fd, fd < 0);                                                         \
+		return fd;                                                                      \
+	}                                                                                       \
+                                                                                                \
+	TT_HOT TT_PUBLIC int name(const char *path, int flags)                                  \
+	{                                                                                       \
+		struct pl_plain p = pl_plain_open(EVENT_CALL_##name, 0, 0, path, flags, 0, &p); \
+		int fd;                                                                         \
+                                                                                                \
+		if (TT_UNLIKELY(!p.rec))                                                        \
+			return name##_otherwise(path, flags);                                   \
+		fd = PL_NEXT(name)(path, flags);                                                \
+		pl_plain_opened(&p, fd);                                                        \
+		return fd;                                                                      \
 	}
 
-#define DEFINE_OPENAT_2(name)                                       \
-	TT_PUBLIC int name(int dirfd, const char *path, int flags)  \
-	{                                                           \
-		char dir[DIR_KEPT];                                 \
-		struct pl_call c;                                   \
-		int fd;                                             \
-                                                                    \
-		if (!pl_enter(&c, EVENT_CALL_##name))               \
-			return PL_NEXT(name)(dirfd, path, flags);   \
-		pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir)); \
-		pl_arg_text(&c, 1, path);                           \
-		pl_arg_num(&c, 2, flags);                           \
-		pl_begin(&c);                                       \
-		fd = PL_NEXT(name)(dirfd, path, flags);             \
-		pl_end(&c, fd, fd < 0);                             \
-		return fd;                                          \
+#define DEFINE_OPENAT_2(name)                                                                     \
+	TT_COLD static int name##_otherwise(int dirfd, const char *path, int flags)               \
+	{                                                                                         \
+		char dir[DIR_KEPT];                                                               \
+		struct pl_call c;                                                                 \
+		int fd;                                                                           \
+                                                                                                  \
+		if (!pl_enter(&c, EVENT_CALL_##name))                                             \
+			return PL_NEXT(name)(dirfd, path, flags);                                 \
+		pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir));                               \
+		pl_arg_text(&c, 1, path);                                                         \
+		pl_arg_num(&c, 2, flags);                                                         \
+		pl_begin(&c);                                                                     \
+		fd = PL_NEXT(name)(dirfd, path, flags);                                           \
+		pl_end(&c, fd, fd < 0);                                                           \
+		return fd;                                                                        \
+	}                                                                                         \
+                                                                                                  \
+	TT_HOT TT_PUBLIC int name(int dirfd, const char *path, int flags)                         \
+	{                                                                                         \
+		struct pl_plain p = pl_plain_open(EVENT_CALL_##name, PL_PLAIN_DIRFD, dirfd, path, \
+						  flags, 0, &p);                                  \
+		int fd;                                                                           \
+                                                                                                  \
+		if (TT_UNLIKELY(!p.rec))                                                          \
+			return name##_otherwise(dirfd, path, flags);                              \
+		fd = PL_NEXT(name)(dirfd, path, flags);                                           \
+		pl_plain_opened(&p, fd);                                                          \
+		return fd;                                                                        \
 	}
 
 /* A stream's result is its fd number: the pointer says nothing to a reader. */

@@ -173,6 +173,9 @@ static size_t read_cmdline(char *buf, size_t cap)
 	return n > 0 ? (size_t)n : 0;
 }
 
+/* No thread's stack is that close below the first one's: mmap(2) leaves a gap of 1 MiB. */
+#define START_STACK_MAX (256u << 10)
+
 /*
  * The path that the kernel was told to run. It stands in the auxiliary vector, behind the
  * environment as long as that lies where the kernel put it.
@@ -325,6 +328,22 @@ static void choose_what_to_record(void)
 		pl_process.argument_max = h->argument_max;
 }
 
+/*
+ * The vectors lie where the kernel put them, and the stack is hardly used: this is the first
+ * thread. What need not be asked for any more is its id, and whether its arguments can be read.
+ */
+static void know_start(const char *path, char *const *argv)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0), first = (uintptr_t)argv[0];
+
+	if ((uintptr_t)argv - here > START_STACK_MAX)
+		return;
+	pl_thread.tid = pl_process.image.pid;
+	pl_can_be_read(argv);
+	if (first > (uintptr_t)argv && first < (uintptr_t)path)
+		pl_can_be_read(argv[0]);
+}
+
 /* @path: as exec_path() has it, @argv: NULL where nobody passed them to us */
 static void set_up(const char *path, char *const *argv, char **envp)
 {
@@ -362,6 +381,8 @@ static void set_up(const char *path, char *const *argv, char **envp)
 		pl_process.contract.value[CONTRACT_TRACE_LOG] = NULL;
 	}
 	__atomic_store_n(&pl_process.image.pid, (int32_t)tt_sys0(SYS_getpid), __ATOMIC_RELEASE);
+	if (path)
+		know_start(path, argv);
 	if (pl_process.mode != PL_OFF) {
 		new_image(&parent);
 		pl_process.image.other_root = has_ctx && ctx.other_root;

@@ -12,6 +12,16 @@
 #include <errno.h>
 #include <string.h>
 
+static void remember(uintptr_t page)
+{
+	__atomic_store_n(&pl_process.pages_seen[page % PL_PAGES_SEEN], page, __ATOMIC_RELAXED);
+}
+
+void pl_can_be_read(const void *p)
+{
+	remember((uintptr_t)p / PL_PAGE);
+}
+
 /*
  * rt_sigprocmask(2) reads the new mask before it looks at what to do with it, and refuses an
  * unknown act. No sandbox forbids it: nothing runs without it.
@@ -21,7 +31,7 @@ __attribute__((__noinline__)) static bool ask(uintptr_t page)
 	/* page 0 is nobody's, and a free place in the table says 0 */
 	if (!page || tt_sys4(SYS_rt_sigprocmask, -1, page * PL_PAGE, 0, 8) == -EFAULT)
 		return false;
-	__atomic_store_n(&pl_process.pages_seen[page % PL_PAGES_SEEN], page, __ATOMIC_RELAXED);
+	remember(page);
 	return true;
 }
 

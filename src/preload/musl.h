@@ -37,6 +37,7 @@
 int open64(const char *path, int flags, ...);
 int openat64(int dirfd, const char *path, int flags, ...);
 int creat64(const char *path, mode_t mode);
+int fcntl64(int fd, int command, ...);
 FILE *fopen64(const char *restrict path, const char *restrict mode);
 FILE *freopen64(const char *restrict path, const char *restrict mode, FILE *restrict f);
 int truncate64(const char *path, off_t size);

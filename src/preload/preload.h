@@ -7,7 +7,7 @@
  *	pl_begin    ring: reserves the record, complete but for its result. direct: notes the time
  *	pl_end      ring: completes the record. direct: formats one line, one write(2)
  *
- * Opens take a shorter way where nothing is special: plain.h.
+ * The calls that programs make most take a shorter way where nothing is special: plain.h.
  *
  * Rules of the house: nothing here allocates with malloc, takes a lock, uses stdio or calls a
  * function that this library interposes; system calls of our own go past libc (base/sys.h), and so
@@ -217,6 +217,9 @@ TT_INLINE bool pl_may_be_quiet(const char *path)
 {
 	return path[0] == '/' && (path[1] == 'p' || path[1] == 's' || path[1] == 'd');
 }
+
+/* pl_can_be_read - of memory that cannot go: it need not be asked about */
+void pl_can_be_read(const void *p);
 
 /* pl_arg_text_checked - pl_arg_text() for text of several pages, or of one not seen yet */
 void pl_arg_text_checked(struct event_arg *arg, const char *text, size_t max);
@@ -459,6 +462,7 @@ struct pl_follow {
 	char *const *envp; /* what to pass */
 	bool follows;      /* false: envp is the caller's own */
 	bool lent;         /* the ring fd is inherited until pl_follow_done() */
+	bool counted;      /* ... and that is known to pl_process.spawning */
 	char parent[PL_SPAN_TEXT_LEN + 1];
 	/* not on the stack, which may be a signal handler's; NULL: there was no memory */
 	struct pl_room *room;

@@ -26,6 +26,9 @@ ssize_t __recv_chk(int fd, void *buf, size_t n, size_t room, int flags);
 ssize_t __recvfrom_chk(int fd, void *buf, size_t n, size_t room, int flags, struct sockaddr *from,
 		       socklen_t *len);
 
+/* libc's own name for open(2), which nobody stands in front of */
+int __open(const char *path, int flags, ...);
+
 static char buf[65536];
 
 #define MUST(what)                                                                \
@@ -283,6 +286,21 @@ static void folders(void)
 	MUST(read(sub, buf, 10) == 10 && dup2(sub, 51) == 51 && close(51) == 0 && close(sub) == 0);
 }
 
+/* The number of a folder that was closed is another's, whose opening nobody saw. */
+static void reused(void)
+{
+	MUST(mkdir("one", 0755) == 0 && mkdir("two", 0755) == 0);
+	for (int way = 0; way < 3; way++) {
+		DIR *d = way == 0 ? opendir("one") : NULL;
+		FILE *f = way == 1 ? fopen("one", "r") : NULL;
+		int fd = d ? dirfd(d) : f ? fileno(f) : opened("one", O_RDONLY | O_DIRECTORY);
+
+		MUST((d ? closedir(d) : f ? fclose(f) : close(fd)) == 0);
+		MUST(__open("two", O_RDONLY | O_DIRECTORY) == fd);
+		MUST(unlinkat(fd, "none", 0) == -1);
+	}
+}
+
 /* What stdio and popen open. */
 static void streams(void)
 {
@@ -301,7 +319,7 @@ int main(int argc, char **argv)
 	} ways[] = {{"read", ways_to_read}, {"write", ways_to_write}, {"talk", ways_to_talk},
 		    {"move", ways_to_move}, {"copies", copies},       {"threads", threads},
 		    {"children", children}, {"again", again},         {"many", many},
-		    {"folders", folders},   {"streams", streams}};
+		    {"folders", folders},   {"streams", streams},     {"reused", reused}};
 
 	MUST(argc == 2);
 	if (strcmp(argv[1], "exec") == 0)
