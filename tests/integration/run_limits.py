@@ -219,7 +219,7 @@ def delegated(words):
 
 def words_that_are_none():
     for word in ("memory", "memory=", "memory=-1", "memory=1X", "memory=99999999T", "cpu=0", "pids=0", "pids=1.5",
-                 "wall=0", "cpu-time=x", "colour=red", "=5", ""):
+                 "memory=0", "read=0", "write=0K", "wall=0", "cpu-time=x", "colour=red", "=5", ""):
         done = subprocess.run([tt.TELLTALE, "run", "--limit", word, "--", "true"], capture_output=True, timeout=20)
         check(f"--limit '{word}' is refused", done.returncode == 125 and b"limit" in done.stderr, done)
 
