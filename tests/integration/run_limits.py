@@ -118,6 +118,8 @@ def watched(options, name):
     s = doc["summary"]
     same("... of short children together", ends(doc), ("POLICY_ADAPTATION_KILL", ["cpu_time"]))
     check("... all of whom are ended", 300 <= s["user_ms"] + s["system_ms"] <= 1500 and s["runtime_ms"] < 8000, s)
+    done, doc = run("sh", "-c", f"'{PROBE}' burn 20000 & exit 3", limits=["cpu-time=300ms"], options=options)
+    same("... what the command left behind is not the command", (done.returncode, ends(doc)), (3, ("EXITED(3)", ["cpu_time"])))
     done, doc = run(PROBE, "burn", "100", limits=["cpu-time=2s", "major-faults=100000"], options=options)
     same("... less of it is fine", (done.returncode, ends(doc)), (0, ("EXITED(0)", [])))
     file = os.path.join(tt.scratch(0o777), "file")
