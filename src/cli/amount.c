@@ -84,6 +84,17 @@ static int parse_size(const char *text, uint64_t *ret)
 	return 0;
 }
 
+/* 0 bytes: nothing could run, and to the kernel it may mean "no limit" */
+static int parse_some_size(const char *text, uint64_t *ret)
+{
+	uint64_t v;
+
+	if (parse_size(text, &v) < 0 || v == 0)
+		return -EINVAL;
+	*ret = v;
+	return 0;
+}
+
 static int parse_percent(const char *text, uint64_t *ret)
 {
 	uint64_t v;
@@ -101,12 +112,12 @@ static const struct {
 	size_t field;
 	int (*parse)(const char *text, uint64_t *ret);
 } limits[] = {
-	{"memory", offsetof(struct policy_limits, memory_bytes), parse_size},
+	{"memory", offsetof(struct policy_limits, memory_bytes), parse_some_size},
 	{"swap", offsetof(struct policy_limits, swap_bytes), parse_size},
 	{"cpu", offsetof(struct policy_limits, cpu_percent), parse_percent},
 	{"pids", offsetof(struct policy_limits, pids), parse_positive},
-	{"read", offsetof(struct policy_limits, read_bytes_per_s), parse_size},
-	{"write", offsetof(struct policy_limits, write_bytes_per_s), parse_size},
+	{"read", offsetof(struct policy_limits, read_bytes_per_s), parse_some_size},
+	{"write", offsetof(struct policy_limits, write_bytes_per_s), parse_some_size},
 	{"wall", offsetof(struct policy_limits, wall_ms), cli_duration_parse},
 	{"cpu-time", offsetof(struct policy_limits, cpu_ms), cli_duration_parse},
 	{"cpu_time", offsetof(struct policy_limits, cpu_ms), cli_duration_parse},

@@ -251,11 +251,18 @@ static int find_folders(struct view *v)
 	return r;
 }
 
-/* As a word of a profile. */
+static bool is_control(unsigned char c)
+{
+	return c < ' ' || c == 127;
+}
+
+/* As a word of a profile: what is between quotes can be any byte. */
 static void put_path(FILE *out, const char *path)
 {
-	bool quote = strpbrk(path, " \t\n\r\"\\#") || !*path;
+	bool quote = strpbrk(path, " \"\\#") || !*path;
 
+	for (const char *c = path; *c; c++)
+		quote |= is_control((unsigned char)*c);
 	if (quote)
 		(void)fputc('"', out);
 	for (; *path; path++) {
@@ -263,8 +270,8 @@ static void put_path(FILE *out, const char *path)
 
 		if (c == '"' || c == '\\')
 			(void)fprintf(out, "\\%c", c);
-		else if (c < ' ' || c == 127)
-			(void)fprintf(out, quote ? "\\x%02x" : "?", c);
+		else if (is_control(c))
+			(void)fprintf(out, "\\x%02x", c);
 		else
 			(void)fputc(c, out);
 	}

@@ -306,13 +306,14 @@ static bool is_killed(int status)
 const char *recorder_limits_reason(const struct recorder_limits *l, const struct cgroup_figures *f,
 				   int status)
 {
+	/* what the command left behind may have been ended after it: limits.hit tells of that */
+	if (!is_killed(status))
+		return NULL;
 	if (l->killed)
 		return l->each[RECORDER_LIMIT_CPU_TIME].hit ||
 				       l->each[RECORDER_LIMIT_MAJOR_FAULTS].hit
 			       ? "POLICY_ADAPTATION_KILL"
 			       : "OOM_KILLED";
-	if (!is_killed(status))
-		return NULL;
 	if (l->group && f->oom_kills != CGROUP_NONE)
 		return f->oom_kills ? "OOM_KILLED" : NULL;
 	/* somebody was ended for want of memory meanwhile, and nobody can say who */

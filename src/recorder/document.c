@@ -307,6 +307,25 @@ static void put_group_sources(const struct recorder_run_state *r, json_t *j)
 					  group_source(f->memory_source, ", page cache included"));
 }
 
+/*
+ * Why what was reaped may not be all: children of a process that ignores SIGCHLD vanish. The group
+ * has their CPU time, the library tells of the process; "": there is one of them, and it does not.
+ */
+static const char *what_vanished(const struct recorder_run_state *r)
+{
+	const struct recorder_track *t = &r->track;
+
+	if (t->children_ignored)
+		return "; lower_bound: a process let its children vanish unreaped (SIGCHLD ignored)";
+	if (r->sampler.group_knows_more)
+		return "; lower_bound: the control group knows of more CPU time than was reaped";
+	if (is_launched(r) && !r->sampler.group_figures.cpu_source &&
+	    (!t->ring || t->spans != t->spans_preload))
+		return "; lower_bound: children that vanish unreaped (SIGCHLD ignored) are seen by a "
+		       "control group or the library alone";
+	return "";
+}
+
 /* Where each figure came from, and how far it can be trusted. */
 static json_t *sources_json(const struct recorder_run_state *r)
 {
@@ -327,17 +346,11 @@ static json_t *sources_json(const struct recorder_run_state *r)
 			: "wait4 of the command and of every orphan, with the children they reaped";
 	const char *io = r->reap_last ? "/proc/PID/io of the sandbox's init, which reaped all"
 				      : "/proc/PID/io of the same, read before they are reaped";
-	const char *vanished = "; lower_bound: a process let its children vanish unreaped "
-			       "(SIGCHLD ignored)";
+	const char *vanished = what_vanished(r);
 	const char *unread = "; lower_bound: the figures of an orphan could not be read";
 	char text[320];
 	json_t *j = json_object();
 
-	if (r->sampler.group_knows_more && !r->track.children_ignored)
-		vanished =
-			"; lower_bound: the control group knows of more CPU time than was reaped";
-	else if (!r->track.children_ignored)
-		vanished = "";
 	if (!r->sampler.io_unread)
 		unread = "";
 	(void)snprintf(text, sizeof(text), "%s%s", rusage, vanished);

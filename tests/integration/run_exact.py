@@ -134,6 +134,10 @@ def vanished(way):
         s, sources = doc["summary"], doc["sources"]
         check("... also where no library tells of it", 300 <= s["user_ms"] + s["system_ms"] <= 450 and
               "lower_bound" in sources["page_faults_minor"], (s, sources["user_ms"]))
+    else:
+        _, doc = run(way, PROBE, "lost", "30", "300", options=["--no-preload"])
+        check("... also where no library tells of it", all("lower_bound" in doc["sources"][k] for k in
+              ("user_ms", "page_faults_minor", "read_syscalls")), doc["sources"])
 
 
 def page_cache(way):

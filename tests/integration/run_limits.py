@@ -118,6 +118,8 @@ def watched(options, name):
     s = doc["summary"]
     same("... of short children together", ends(doc), ("POLICY_ADAPTATION_KILL", ["cpu_time"]))
     check("... all of whom are ended", 300 <= s["user_ms"] + s["system_ms"] <= 1500 and s["runtime_ms"] < 8000, s)
+    done, doc = run("sh", "-c", f"'{PROBE}' burn 20000 & exit 3", limits=["cpu-time=300ms"], options=options)
+    same("... what the command left behind is not the command", (done.returncode, ends(doc)), (3, ("EXITED(3)", ["cpu_time"])))
     done, doc = run(PROBE, "burn", "100", limits=["cpu-time=2s", "major-faults=100000"], options=options)
     same("... less of it is fine", (done.returncode, ends(doc)), (0, ("EXITED(0)", [])))
     file = os.path.join(tt.scratch(0o777), "file")
@@ -219,7 +221,7 @@ def delegated(words):
 
 def words_that_are_none():
     for word in ("memory", "memory=", "memory=-1", "memory=1X", "memory=99999999T", "cpu=0", "pids=0", "pids=1.5",
-                 "wall=0", "cpu-time=x", "colour=red", "=5", ""):
+                 "memory=0", "read=0", "write=0K", "wall=0", "cpu-time=x", "colour=red", "=5", ""):
         done = subprocess.run([tt.TELLTALE, "run", "--limit", word, "--", "true"], capture_output=True, timeout=20)
         check(f"--limit '{word}' is refused", done.returncode == 125 and b"limit" in done.stderr, done)
 

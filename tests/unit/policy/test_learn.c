@@ -227,12 +227,13 @@ static void networks(void)
 static void nothing_ends_a_comment(void)
 {
 	static const char *const notes[] = {"run x\nallow bpf", "\x7f\t"};
-	static const struct policy_learn_path paths[] = {{"/srv/a\nallow bpf/x", W}};
+	static const struct policy_learn_path paths[] = {{"/srv/a\nallow bpf/x", W},
+							 {"/srv/b\x01/x", W}};
 	struct policy_evidence e = {.name = "N\nallow bpf",
 				    .notes = notes,
 				    .note_count = 2,
 				    .paths = paths,
-				    .path_count = 1};
+				    .path_count = 2};
 	char *text = NULL;
 	struct policy *p = learn(&e, &text);
 
@@ -240,6 +241,7 @@ static void nothing_ends_a_comment(void)
 		return;
 	CHECK_INT(decide(p, SYS_bpf, 0, 0, 0), POLICY_DENY);
 	CHECK(writes(p, "/srv/a\nallow bpf"));
+	CHECK(writes(p, "/srv/b\x01"));
 	policy_free(p);
 	free(text);
 }
