@@ -316,13 +316,14 @@ static const char *what_vanished(const struct recorder_run_state *r)
 	const struct recorder_track *t = &r->track;
 
 	if (t->children_ignored)
-		return "; lower_bound: a process let its children vanish unreaped (SIGCHLD ignored)";
+		return "; lower_bound: a process let its children vanish unreaped (SIGCHLD "
+		       "ignored)";
 	if (r->sampler.group_knows_more)
 		return "; lower_bound: the control group knows of more CPU time than was reaped";
 	if (is_launched(r) && !r->sampler.group_figures.cpu_source &&
 	    (!t->ring || t->spans != t->spans_preload))
-		return "; lower_bound: children that vanish unreaped (SIGCHLD ignored) are seen by a "
-		       "control group or the library alone";
+		return "; lower_bound: children that vanish unreaped (SIGCHLD ignored) are seen by "
+		       "a control group or the library alone";
 	return "";
 }
 
