@@ -380,7 +380,8 @@ def files():
                   effect=World.is_touched)
     yield Act("write to a FIFO that somebody reads", lambda w: f"open-write={w.fifo}")
     for verb, what in (("write-stdin", "write to what was opened for reading as fd 0"),
-                       ("truncate-stdin", "truncate it"), ("map-stdin", "map it for writing")):
+                       ("truncate-stdin", "truncate it"), ("map-stdin", "map it for writing"),
+                       ("set-user-id-stdin", "make it set-user-id")):
         yield Act(what, verb, how="stdin")
     yield Act("use a folder that the caller had open", "inherited-folder=victim", how="folder")
     yield Act("use a folder that is fd 0", "inherited-folder=victim", how="folder-stdin")

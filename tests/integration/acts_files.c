@@ -127,10 +127,10 @@ static int act_truncate_stdin(const char *const arg[])
 	return again(STDIN_FILENO, O_WRONLY | O_TRUNC);
 }
 
-static int act_chmod_stdin(const char *const arg[])
+static int act_set_user_id_stdin(const char *const arg[])
 {
 	(void)arg;
-	return fchmod(STDIN_FILENO, 0642);
+	return fchmod(STDIN_FILENO, 04755) == 0 || chmod("/proc/self/fd/0", 04755) == 0 ? 0 : -1;
 }
 
 static int act_map_stdin(const char *const arg[])
@@ -367,7 +367,7 @@ const struct act acts_files[] = {
 	{"write-read-only", act_write_read_only},
 	{"write-stdin", act_write_stdin},
 	{"truncate-stdin", act_truncate_stdin},
-	{"chmod-stdin", act_chmod_stdin},
+	{"set-user-id-stdin", act_set_user_id_stdin},
 	{"map-stdin", act_map_stdin},
 	{"inherited-folder", act_inherited_folder},
 	{"chmod", act_chmod},
