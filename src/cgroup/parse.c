@@ -232,10 +232,12 @@ size_t cgroup_parse_places(const char *mountinfo, const char *self, struct cgrou
 {
 	size_t n = 0;
 
-	for (const char *line = mountinfo; line && *line && n < cap;
-	     line = strchr(line, '\n'), line += line != NULL)
+	for (const char *line = mountinfo, *end; line && *line && n < cap; line = end) {
 		/* the same hierarchy may be mounted twice */
 		if (parse_mount(line, self, &ret[n]) && !is_known(&ret[n], ret, n))
 			n++;
+		end = strchr(line, '\n');
+		end = end ? end + 1 : NULL;
+	}
 	return n;
 }

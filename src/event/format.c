@@ -513,6 +513,10 @@ static void put_open_fds(struct line *l, const struct event *ev)
 			put_counts(l, &fd.counts);
 			continue;
 		}
+		if (at == (EVENT_OPEN_FDS_MAX + 1) * sizeof(fd)) {
+			l->cut = true; /* of this many no sensor of ours tells */
+			break;
+		}
 		if (any)
 			PUT(l, ", {\"fd\": ");
 		else
