@@ -79,8 +79,7 @@ static char *usual_mounts(const char *self, uint32_t wanted)
 	char *text = calloc(1, USUAL_MAX), path[128];
 	size_t at = 0;
 
-	for (const char *line = self; text && line && *line;
-	     line = strchr(line, '\n'), line += line != NULL) {
+	for (const char *line = self; text && line && *line; line = cgroup_next_line(line)) {
 		const char *list = strchr(line, ':');
 		int len = list ? (int)strcspn(list + 1, ":\n") : 0;
 		bool v2 = list && len == 0;

@@ -130,14 +130,20 @@ static bool unescape(const char *text, size_t len, char *buf, size_t cap)
 	return n > 0;
 }
 
+const char *cgroup_next_line(const char *line)
+{
+	const char *end = strchr(line, '\n');
+
+	return end ? end + 1 : NULL;
+}
+
 /*
  * The path of our group in the hierarchy with these controllers (0: v2), from lines like
  * "4:memory:/a/b" and "0::/a/b".
  */
 static const char *own_path(const char *self, bool v2, uint32_t controllers, size_t *ret_len)
 {
-	for (const char *line = self; line && *line;
-	     line = strchr(line, '\n'), line += line != NULL) {
+	for (const char *line = self; line && *line; line = cgroup_next_line(line)) {
 		size_t len = strcspn(line, "\n");
 		const char *list = memchr(line, ':', len), *path;
 
@@ -232,12 +238,9 @@ size_t cgroup_parse_places(const char *mountinfo, const char *self, struct cgrou
 {
 	size_t n = 0;
 
-	for (const char *line = mountinfo, *end; line && *line && n < cap; line = end) {
+	for (const char *line = mountinfo; line && *line && n < cap; line = cgroup_next_line(line))
 		/* the same hierarchy may be mounted twice */
 		if (parse_mount(line, self, &ret[n]) && !is_known(&ret[n], ret, n))
 			n++;
-		end = strchr(line, '\n');
-		end = end ? end + 1 : NULL;
-	}
 	return n;
 }

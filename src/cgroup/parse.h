@@ -42,6 +42,9 @@ size_t cgroup_parse_places(const char *mountinfo, const char *self, struct cgrou
 /* cgroup_parse_controllers - words like "cpuset cpu io memory"; unknown ones are passed over */
 uint32_t cgroup_parse_controllers(const char *text);
 
+/* cgroup_next_line - where the line behind @line begins, or NULL: it is the last, and not ended */
+const char *cgroup_next_line(const char *line);
+
 /* cgroup_parse_list - the same of a list like "cpu,cpuacct" that is @len long */
 uint32_t cgroup_parse_list(const char *list, size_t len);
 
