@@ -71,6 +71,7 @@ struct sandbox_bind {
 /* policy->mounts[i], ready to be carried out. */
 struct sandbox_mount {
 	const char *from, *to; /* absolute, or NULL */
+	const char *take;      /* @from, for open_tree(2): see plan_mount() */
 	char options[96];      /* of a tmpfs, for mount(2) */
 	bool make;             /* as above */
 	int fd;                /* as above */
