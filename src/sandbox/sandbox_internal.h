@@ -121,6 +121,7 @@ struct sandbox_plan {
 	size_t bind_count;
 	int *fds; /* ascending, no doubles: what the command keeps, and err_fd */
 	size_t fd_count;
+	pid_t caller;  /* as the caller counts */
 	int err_fd;    /* child to parent: struct sandbox_message, one per send(2); CLOEXEC */
 	int report_fd; /* init's end of the report socket; -1 if not sandboxed */
 	int parent_err_fd, parent_report_fd; /* closed by the child */

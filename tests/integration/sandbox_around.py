@@ -14,6 +14,7 @@ LIMIT = 60
 RENAME_EXCHANGE = 2
 AT_FDCWD = -100
 ROUNDS = 40
+DEATHS = 60
 
 
 def run(profile, cmd, cwd, **more):
@@ -116,6 +117,45 @@ def given_open(scratch):
                      f"{r} {os.stat(path).st_mode:o}")
 
 
+def named(mark):
+    """Processes whose command line has that word."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as f:
+                text = f.read()
+        except OSError:
+            continue
+        if mark.encode() in text and int(pid) != os.getpid():
+            found.append(int(pid))
+    return found
+
+
+def recorder_dies(scratch):
+    """Without a PID namespace init ends what the command started; the recorder dies thread by thread."""
+    profile, mark, left = os.path.join(scratch, "open.profile"), f"around-{os.getpid()}", set()
+    with open(profile, "w", encoding="utf-8") as f:
+        f.write("include RESOURCE-AWARE\nforget mounts\nforget landlock\nforget limits\nroot keep\n"
+                "namespaces none\nnetwork host\n")
+    script = f"setsid sh -c 'while :; do sleep 1; done' {mark} & echo up; sleep 60"
+    line = [tt.TELLTALE, "run", "--output-dir=" + OUT, "--profile=" + profile, "--", "sh", "-c", script]
+    for _ in range(DEATHS):
+        with subprocess.Popen(line, cwd=scratch, env=tt.clean_env(HOME=scratch), stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as p:
+            p.stdout.readline()
+            p.kill()
+            p.wait()
+        for _ in range(500):
+            pids = named(mark)
+            if not pids:
+                break
+            time.sleep(0.01)
+        left.update(pids)
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+    tt.same(f"the recorder killed {DEATHS} times: nothing is left", left, set())
+
+
 def main():
     global OUT
     if tt.BUILD.startswith(("/tmp/", "/var/tmp/", "/dev/")):
@@ -133,6 +173,7 @@ def main():
         no_home(scratch)
         folder_exchanged(scratch)
         given_open(scratch)
+        recorder_dies(scratch)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
