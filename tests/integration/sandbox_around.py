@@ -3,6 +3,7 @@
 """Ways round the shipped profiles that lie in how a run is started: folders, names, HOME, files given open."""
 import ctypes
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -57,14 +58,14 @@ def no_home(scratch):
     if os.geteuid() != 0:
         tt.skip("no HOME: keys are hidden all the same", "needs root to put a home in place")
         return
-    home = os.path.join(scratch, "home")
+    home, own = os.path.join(scratch, "home"), pwd.getpwuid(0).pw_dir
     os.makedirs(os.path.join(home, ".ssh"))
     with open(os.path.join(home, ".ssh", "key"), "w", encoding="utf-8") as f:
         f.write("SECRET\n")
-    moved = ["unshare", "-m", "sh", "-c", 'mount --bind "$1" /root && shift && exec "$@"', "sh", home]
+    moved = ["unshare", "-m", "sh", "-c", 'mount --bind "$1" "$2" && shift 2 && exec "$@"', "sh", home, own]
     for what, more in ("no HOME", {"unset": ["HOME"]}), ("an empty HOME", {"env": {"HOME": ""}}), \
-                      ("HOME", {"env": {"HOME": "/root"}}):
-        r = run("AGENT", ["cat", "/root/.ssh/key"], scratch, before=moved, **more)
+                      ("HOME", {"env": {"HOME": own}}):
+        r = run("AGENT", ["cat", own + "/.ssh/key"], scratch, before=moved, **more)
         tt.check(f"{what}: keys are hidden all the same",
                  r.returncode == 1 and not r.stdout and "Permission denied" in r.stderr, f"{r}")
     nobody = ["setpriv", "--reuid=54321", "--regid=54321", "--clear-groups"]
@@ -164,6 +165,8 @@ def main():
     shutil.rmtree(scratch, ignore_errors=True)
     os.makedirs(scratch)
     OUT = os.path.join(scratch, "runs")
+    os.mkdir(OUT)
+    os.chmod(OUT, 0o777)
     r = run("AGENT", ["true"], scratch)
     if r.returncode != 0:
         shutil.rmtree(scratch)
