@@ -15,6 +15,9 @@ mount tmpfs /tmp size=2G mode=1777 optional
 mount tmpfs /var/tmp size=2G mode=1777 optional
 # Sockets of daemons: a read-only mount does not stop connect(2) to /run/docker.sock.
 mount tmpfs /run size=16M mode=0755 optional
+mount hide /var/lib/lxd optional
+mount hide /var/lib/incus optional
+mount hide /var/snap/lxd optional
 mount write .
 # Root of a user namespace, and root itself, could read these.
 mount hide /etc/shadow optional
