@@ -15,15 +15,16 @@ mount tmpfs /tmp size=2G mode=1777 optional
 mount tmpfs /var/tmp size=2G mode=1777 optional
 # Sockets of daemons: a read-only mount does not stop connect(2) to /run/docker.sock.
 mount tmpfs /run size=16M mode=0755 optional
-mount hide /var/lib/lxd optional
-mount hide /var/lib/incus optional
-mount hide /var/snap/lxd optional
 mount write .
 # Root of a user namespace, and root itself, could read these.
 mount hide /etc/shadow optional
 mount hide /etc/shadow- optional
 mount hide /etc/gshadow optional
 mount hide /etc/gshadow- optional
+# More sockets of daemons that do as root what they are told.
+mount hide /var/lib/lxd optional
+mount hide /var/lib/incus optional
+mount hide /var/snap/lxd optional
 
 # Behind the mounts, which leave devices, FIFOs and files opened before.
 landlock handle write scope
