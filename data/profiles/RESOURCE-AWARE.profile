@@ -21,6 +21,10 @@ mount hide /etc/shadow optional
 mount hide /etc/shadow- optional
 mount hide /etc/gshadow optional
 mount hide /etc/gshadow- optional
+# More sockets of daemons that do as root what they are told.
+mount hide /var/lib/lxd optional
+mount hide /var/lib/incus optional
+mount hide /var/snap/lxd optional
 
 # Behind the mounts, which leave devices, FIFOs and files opened before.
 landlock handle write scope

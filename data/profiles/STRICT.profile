@@ -52,8 +52,9 @@ deny EPERM socketpair when domain != AF_UNIX
 deny EPERM socketpair when type & SOCK_TYPE_MASK == SOCK_DGRAM
 deny EPERM socketpair when type & SOCK_TYPE_MASK == SOCK_RAW
 
-# A file that the caller has open lies on the caller's own mount, where its mode can be changed.
-deny EPERM chmod fchmod fchmodat fchmodat2 when mode & S_ISUID != 0
+# A file that the caller has open, as by ">out", lies on the caller's own mount, where its mode can be changed: with
+# these bits it would be a program that lends the caller's rights to whoever starts it.
+deny EPERM chmod fchmod fchmodat fchmodat2 when mode & S_ISUID|S_ISGID != 0
 
 # The command shares the caller's process group, for the terminal's sake: kill(0) and its like would reach out of
 # the PID namespace to the recorder and the rest of a pipeline.

@@ -130,7 +130,9 @@ static bool fill(const struct kernel_callers *cs, struct kernel_caller *c, pid_t
 	c->comm_fd = open_proc(tid, "/comm");
 	if (c->comm_fd < 0 || !read_status(tid, &st))
 		return false;
-	if (st.pid != tid && read_status(st.pid, &leader))
+	if (st.pid == tid)
+		(void)read_comm(c->comm_fd, st.comm); /* as it is: status has it escaped */
+	else if (read_status(st.pid, &leader))
 		memcpy(st.comm, leader.comm, sizeof(st.comm));
 	c->tid = tid;
 	c->pid = st.pid;

@@ -100,12 +100,17 @@ static bool is_same(const struct recorder_site *s, const struct kernel_denial *x
 	       memcmp(s->comm, x->comm, sizeof(s->comm)) == 0;
 }
 
-/* All calls of one number and action that no site is left for. NULL without memory. */
+/*
+ * All calls of one number and action that no site is left for. Numbers are the command's to choose:
+ * those that no call has share one site. NULL without memory.
+ */
 static struct recorder_site *other_site(struct recorder_denials *d, int nr,
 					enum policy_action action)
 {
 	struct recorder_site *s = d->others;
 
+	if (nr < 0 || nr >= KERNEL_CALLS_MAX - 1)
+		nr = -1;
 	while (s && (s->nr != nr || s->verdict.action != action))
 		s = s->next;
 	if (s)

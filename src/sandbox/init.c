@@ -31,7 +31,11 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "base/out.h"
 #include "sandbox/sandbox_internal.h"
+
+#define PF_EXITING 0x4 /* of the kernel; set before the death signal is sent */
+#define DYING_MS   100 /* where /proc does not tell: how long the end of the caller may take */
 
 static bool is_pid_1(const struct sandbox_plan *plan)
 {
@@ -42,7 +46,7 @@ static bool caller_is_gone(const struct sandbox_plan *plan)
 {
 	struct pollfd p = {.fd = plan->report_fd};
 
-	return poll(&p, 1, 0) != 0;
+	return (!is_pid_1(plan) && getppid() != plan->caller) || poll(&p, 1, 0) != 0;
 }
 
 /*
@@ -158,6 +162,45 @@ static void end_tree(int children_fd, pid_t command)
 	_exit(125);
 }
 
+/* The flags of a process in /proc/PID/stat; 0 if they are not to be had. */
+static unsigned long task_flags(pid_t pid)
+{
+	char text[512], *at;
+	struct tt_out o;
+	ssize_t n = -1;
+	int fd;
+
+	tt_out_init(&o, text, sizeof(text) - 1);
+	tt_out_str(&o, "/proc/");
+	tt_out_i64(&o, pid);
+	tt_out_str(&o, "/stat");
+	text[o.len] = '\0';
+	fd = open(text, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, text, sizeof(text) - 1);
+		(void)close(fd);
+	}
+	text[n > 0 ? n : 0] = '\0';
+	at = strrchr(text, ')');
+	/* ") R ppid pgrp session tty tpgid flags" */
+	for (int i = 0; at && i < 7; i++)
+		at = strchr(at + 1, ' ');
+	return at ? strtoul(at, NULL, 10) : 0;
+}
+
+/*
+ * Whether a SIGHUP is the caller's death and none that he handed on. It comes when the thread that
+ * launched us ends; until his other threads have closed what they share, our socket is open.
+ */
+static bool caller_is_dying(const struct sandbox_plan *plan)
+{
+	struct pollfd p = {.fd = plan->report_fd};
+	unsigned long flags = task_flags(plan->caller);
+
+	return (flags & PF_EXITING) || (!flags && poll(&p, 1, DYING_MS) != 0) ||
+	       caller_is_gone(plan);
+}
+
 static void serve(const struct sandbox_plan *plan, pid_t command, int children_fd)
 {
 	siginfo_t si;
@@ -167,7 +210,8 @@ static void serve(const struct sandbox_plan *plan, pid_t command, int children_f
 	(void)sigfillset(&all);
 	for (;;) {
 		sig = sigwaitinfo(&all, &si);
-		if (!is_pid_1(plan) && caller_is_gone(plan))
+		if (!is_pid_1(plan) &&
+		    (caller_is_gone(plan) || (sig == SIGHUP && caller_is_dying(plan))))
 			end_tree(children_fd, command);
 		if (sig == SIGCHLD)
 			reap(plan, command);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From a policy's mounts and paths to absolute ones, and to the files that must stay visible. */
 #include <limits.h>
+#include <mntent.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,13 +24,25 @@ static bool is_below(const char *path, const char *folder)
 	return strncmp(path, folder, n) == 0 && path[n] == '/';
 }
 
+/* An environment without HOME, as a service has, must not be one where nothing is hidden. */
+static const char *home(void)
+{
+	const char *path = getenv("HOME");
+	struct passwd *own;
+
+	if (path && path[0] == '/')
+		return path;
+	own = getpwuid(geteuid());
+	return own ? own->pw_dir : NULL;
+}
+
 /*
  * "." and "~" at the front become what they stand for. Neither may be "/": a project that is the
  * whole system is a mistake.
  */
 static int expand(struct sandbox_launch *l, const char *text, const char **ret, struct tt_err *err)
 {
-	const char *front = text[0] == '.' ? l->plan.cwd : getenv("HOME");
+	const char *front = text[0] == '.' ? l->plan.cwd : text[0] == '~' ? home() : NULL;
 	char *whole = NULL;
 
 	if (text[0] == '/') {
@@ -37,8 +51,9 @@ static int expand(struct sandbox_launch *l, const char *text, const char **ret, 
 	}
 	if ((text[0] != '.' && text[0] != '~') || (text[1] && text[1] != '/'))
 		return tt_fail_text(err, EINVAL, "'%s' is not an absolute path", text);
+	/* not ENOENT, which "optional" would pass over */
 	if (!front || front[0] != '/')
-		return tt_fail_text(err, ENOENT, "'%s': %s", text,
+		return tt_fail_text(err, EINVAL, "'%s': %s", text,
 				    text[0] == '.' ? "the present folder is not known"
 						   : "HOME is not set");
 	if (strspn(front, "/") == strlen(front))
@@ -69,6 +84,62 @@ static bool can_make(const struct sandbox_launch *l, const char *path, size_t n)
 	return ret;
 }
 
+/* File systems that are the kernel's own switches, or ways to other processes and devices. */
+static bool is_kernels(const char *type)
+{
+	static const char *const types[] = {
+		"proc",        "sysfs",   "devtmpfs", "devpts",     "cgroup",
+		"cgroup2",     "debugfs", "tracefs",  "securityfs", "selinuxfs",
+		"smackfs",     "bpf",     "configfs", "efivarfs",   "pstore",
+		"binfmt_misc", "fusectl", "resctrl",  "apparmorfs",
+	};
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(types); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * The present folder and the home are bound with all that is mounted below. A /proc of the caller,
+ * there or in a chroot that is worked on, would hand his processes and /proc/sys to the command.
+ */
+static int check_writable(const char *path, struct tt_err *err)
+{
+	FILE *f = setmntent("/proc/self/mounts", "re");
+	char text[PATH_MAX + 4096], around[64] = "", below[PATH_MAX] = "";
+	struct mntent m;
+	size_t best = 0, len;
+
+	if (!f)
+		return tt_fail(err, errno, "read '/proc/self/mounts'");
+	while (getmntent_r(f, &m, text, sizeof(text))) {
+		len = strcmp(m.mnt_dir, "/") == 0 ? 0 : strlen(m.mnt_dir);
+		if (is_below(m.mnt_dir, path) && is_kernels(m.mnt_type))
+			(void)snprintf(below, sizeof(below), "%s", m.mnt_dir);
+		/* of several on one place the last one counts */
+		if (len < best ||
+		    (len && strcmp(path, m.mnt_dir) != 0 && !is_below(path, m.mnt_dir)))
+			continue;
+		best = len;
+		/* in a container it is a tmpfs */
+		(void)snprintf(around, sizeof(around), "%s",
+			       strcmp(m.mnt_dir, "/dev") == 0 ? "devtmpfs" : m.mnt_type);
+	}
+	(void)endmntent(f);
+	if (is_kernels(around))
+		return tt_fail_text(err, EINVAL,
+				    "'%s' is a part of the kernel's interface, which no command "
+				    "gets to write: start in another folder",
+				    path);
+	if (below[0])
+		return tt_fail_text(err, EINVAL,
+				    "'%s', below '%s', is a part of the kernel's interface, which "
+				    "no command gets to write: unmount it, or start elsewhere",
+				    below, path);
+	return 0;
+}
+
 static int plan_mount(struct sandbox_launch *l, size_t i, struct tt_err *err)
 {
 	const struct policy_mount *from = &l->spec.policy->mounts[i];
@@ -82,6 +153,13 @@ static int plan_mount(struct sandbox_launch *l, size_t i, struct tt_err *err)
 		return tt_fail_text(err, EINVAL, "a mount without a place");
 	if (bind)
 		r = expand(l, source, &m->from, err);
+	if (r == 0 && from->kind == POLICY_MOUNT_WRITE && source[0] != '/')
+		r = check_writable(m->from, err);
+	/*
+	 * By inode and not by name: who can write above the present folder, as another run may,
+	 * could put a link to something else in its place.
+	 */
+	m->take = source[0] == '.' ? source : m->from;
 	if (r == 0)
 		r = expand(l, to, &m->to, err);
 	if (r < 0) {

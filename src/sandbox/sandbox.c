@@ -445,6 +445,7 @@ int sandbox_start(const struct sandbox_spec *spec, struct sandbox_launch **ret, 
 		return tt_fail(err, ENOMEM, "launch '%s'", spec->file);
 	l->spec = *spec;
 	l->plan.spec = &l->spec;
+	l->plan.caller = getpid();
 	l->err_fd = l->report_fd = l->io_fd = l->listener_fd = l->plan.err_fd = l->plan.report_fd =
 		-1;
 	r = launch_plan(l, err);

@@ -71,6 +71,7 @@ struct sandbox_bind {
 /* policy->mounts[i], ready to be carried out. */
 struct sandbox_mount {
 	const char *from, *to; /* absolute, or NULL */
+	const char *take;      /* @from, for open_tree(2): see plan_mount() */
 	char options[96];      /* of a tmpfs, for mount(2) */
 	bool make;             /* as above */
 	int fd;                /* as above */
@@ -120,6 +121,7 @@ struct sandbox_plan {
 	size_t bind_count;
 	int *fds; /* ascending, no doubles: what the command keeps, and err_fd */
 	size_t fd_count;
+	pid_t caller;  /* as the caller counts */
 	int err_fd;    /* child to parent: struct sandbox_message, one per send(2); CLOEXEC */
 	int report_fd; /* init's end of the report socket; -1 if not sandboxed */
 	int parent_err_fd, parent_report_fd; /* closed by the child */

@@ -88,7 +88,7 @@ static void take_mounts(struct sandbox_plan *plan)
 			continue;
 		if (p->mounts[i].kind == POLICY_MOUNT_READ)
 			attr |= MOUNT_ATTR_RDONLY;
-		m->fd = open_tree(AT_FDCWD, m->from,
+		m->fd = open_tree(AT_FDCWD, m->take,
 				  OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
 		if (m->fd < 0 && p->mounts[i].optional && is_missing(errno))
 			continue;

@@ -115,6 +115,16 @@ def arguments():
          ("allow socket when arg0 == AF_INET", "allow chroot"))
 
 
+def odd_names():
+    path = os.path.join(tt.BUILD, f"od\n\\d{os.getpid()}"[:15])
+    os.symlink(PROBE, path)
+    try:
+        rec = record(path, "arguments")
+    finally:
+        os.unlink(path)
+    same("a name with a newline: as it is, at every call", {e["comm"] for e in denials(rec)}, {os.path.basename(path)})
+
+
 def quiet_and_logged():
     rec = record(PROBE, "quiet")
     summary = rec.run["summary"]
@@ -344,8 +354,8 @@ def must_work():
              (rec.status, rec.run["summary"]["blocked_syscalls"], rec.run["blocked"]), (0, 0, []))
 
 
-CASES = [counts, lambda: counts(("--no-preload",)), arguments, quiet_and_logged, kills, flood, hostile_timing, stream,
-         launches, first_calls, dead_recorder, bare, nested, as_user, must_work, schemas]
+CASES = [counts, lambda: counts(("--no-preload",)), arguments, odd_names, quiet_and_logged, kills, flood, hostile_timing,
+         stream, launches, first_calls, dead_recorder, bare, nested, as_user, must_work, schemas]
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 usable()
 for case in CASES:

@@ -160,7 +160,7 @@ def mounts(m):
     os.unlink(home + "/out/here")
     os.unlink(home + "/in/here")
     m.refused(". is not /", base + ["mount write ."], "the whole system", cwd="/")
-    m.refused("~ without HOME", base + ["mount write ~"], "HOME is not set", env={"PATH": m.env["PATH"]})
+    m.refused("nor is ~", base + ["mount write ~"], "the whole system", env={**m.env, "HOME": "/"})
     m.same("optional passes over what is missing", base + [f"mount optional read {home}/none", "mount optional hide /no"],
            "echo ran", "ran\n")
     m.refused("what is missing is named", base + [f"mount read {home}/none"],

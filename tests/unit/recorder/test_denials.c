@@ -315,6 +315,28 @@ static void many_sites_are_counted_by_call(void)
 	bench_free(b);
 }
 
+static void numbers_of_no_call_share_a_site(void)
+{
+	struct bench *b = bench_new();
+	json_t *list;
+
+	for (int k = 0; k < RECORDER_SITES_MAX + 500; k++) {
+		struct kernel_denial d = denial(KERNEL_CALLS_MAX + k, 0, 0, 0);
+
+		recorder_denials_add(&b->d, &b->t, &d, NULL, NULL);
+	}
+	list = recorder_denials_list(&b->d, 1u << POLICY_DENY);
+	CHECK_INT(json_array_size(list), RECORDER_SITES_MAX + 1);
+	CHECK_INT(json_integer_value(
+			  json_object_get(json_array_get(list, RECORDER_SITES_MAX), "count")),
+		  500);
+	CHECK_STR(json_string_value(
+			  json_object_get(json_array_get(list, RECORDER_SITES_MAX), "syscall")),
+		  "unknown");
+	json_decref(list);
+	bench_free(b);
+}
+
 static void the_stream_drops_and_says_so(void)
 {
 	struct recorder_site site = {.nr = SYS_socket, .verdict = {POLICY_DENY, EPERM}};
@@ -367,6 +389,7 @@ int main(void)
 	TAP_RUN(lines_thin_out_and_totals_stay);
 	TAP_RUN(sites_differ_by_process_call_flags_and_answer);
 	TAP_RUN(many_sites_are_counted_by_call);
+	TAP_RUN(numbers_of_no_call_share_a_site);
 	TAP_RUN(the_stream_drops_and_says_so);
 	return tap_done();
 }
