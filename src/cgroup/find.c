@@ -136,13 +136,14 @@ static bool may_write(const char *dir, const char *file)
 /* Whether a group binds its processes to less than the one above it. */
 static bool is_limited(const char *dir)
 {
-	static const char *const files[] = {"memory.max", "memory.high", "memory.swap.max",
-					    "pids.max",   "cpu.max",     "io.max"};
+	static const char *const files[] = {"memory.max",  "memory.high", "memory.swap.max",
+					    "pids.max",    "cpu.max",     "io.max",
+					    "cpuset.cpus", "cpuset.mems"};
 	char text[512];
 
 	for (size_t i = 0; i < TT_ARRAY_SIZE(files); i++)
 		if (folder_read(dir, files[i], text, sizeof(text)) > 0 &&
-		    strncmp(text, "max", 3) != 0)
+		    strncmp(text, "max", 3) != 0 && text[0] != '\n')
 			return true;
 	return false;
 }

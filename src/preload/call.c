@@ -265,7 +265,7 @@ static bool is_on_alternate_stack(void)
  * the stack (or on another one, if the handler has its own). One that lies further down was left by
  * siglongjmp(), and would keep the recorder waiting for the rest of the thread's life.
  */
-TT_COLD static void drop_abandoned(uintptr_t frame)
+TT_COLD void pl_drop_left(uintptr_t frame)
 {
 	struct pl_thread *t = &pl_thread;
 
@@ -297,7 +297,7 @@ TT_COLD static void begin_in_ring(struct pl_call *c)
 	struct ring_who who;
 
 	if (t->depth)
-		drop_abandoned((uintptr_t)c);
+		pl_drop_left((uintptr_t)c);
 	if (!has_lane()) {
 		count_lost(c, false);
 		return;

@@ -408,7 +408,7 @@ static void replaced(struct ending *old, bool failed)
  */
 static int copy_onto(enum event_call call, int from, int to, int flags)
 {
-	/* the outer call further up the stack, as drop_abandoned() expects it */
+	/* the outer call further up the stack, as pl_drop_left() expects it */
 	struct {
 		struct copying copy;
 		struct ending old;

@@ -24,11 +24,17 @@ TT_INLINE struct ring_arg *pl_plain_num(struct ring_arg *a, int64_t num, unsigne
 	return a + 1;
 }
 
+/* pl_drop_left - completes the calls that siglongjmp() left, further down the stack than @frame */
+void pl_drop_left(uintptr_t frame);
+
 /* only PL_RING has lanes */
-TT_INLINE bool pl_is_plain(enum event_call call)
+TT_INLINE bool pl_is_plain(enum event_call call, const void *frame)
 {
 	const struct pl_thread *t = &pl_thread;
 
+	/* the long way lies further down the stack than a plain call of the same caller's */
+	if (TT_UNLIKELY(t->depth))
+		pl_drop_left((uintptr_t)frame);
 	return TT_LIKELY(t->writer.lane && !t->depth && !t->in_vfork && pl_is_on(call));
 }
 
@@ -83,7 +89,7 @@ TT_INLINE struct pl_plain pl_plain_open(enum event_call call, unsigned has, int 
 	struct ring_arg *a;
 	uint64_t pos;
 
-	if (TT_UNLIKELY(!pl_is_plain(call) || !pl_was_seen((uintptr_t)path / PL_PAGE)))
+	if (TT_UNLIKELY(!pl_is_plain(call, frame) || !pl_was_seen((uintptr_t)path / PL_PAGE)))
 		return otherwise;
 	if (here > pl_process.argument_max)
 		here = pl_process.argument_max;
@@ -115,7 +121,7 @@ TT_INLINE struct pl_plain pl_plain_copy(enum event_call call, int fd, int comman
 	struct ring_arg *a;
 	uint64_t pos;
 
-	r = pl_is_plain(call) ? pl_plain_reserve(call, 3, size, &pos) : NULL;
+	r = pl_is_plain(call, frame) ? pl_plain_reserve(call, 3, size, &pos) : NULL;
 	if (TT_UNLIKELY(!r))
 		return (struct pl_plain){.rec = NULL};
 	a = pl_plain_num((struct ring_arg *)(r + 1), fd, 0);
@@ -135,8 +141,8 @@ TT_INLINE struct pl_plain pl_plain_close(int fd, const void *frame)
 	struct ring_arg *a;
 	uint64_t pos;
 
-	r = pl_is_plain(EVENT_CALL_close) ? pl_plain_reserve(EVENT_CALL_close, 2, size, &pos)
-					  : NULL;
+	r = pl_is_plain(EVENT_CALL_close, frame) ? pl_plain_reserve(EVENT_CALL_close, 2, size, &pos)
+						 : NULL;
 	if (TT_UNLIKELY(!r))
 		return (struct pl_plain){.rec = NULL};
 	a = pl_plain_num((struct ring_arg *)(r + 1), fd, 0);

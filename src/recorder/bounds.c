@@ -157,7 +157,7 @@ static int take_over(struct recorder_limits *l, const struct policy *policy)
 	if (is_asked(l, RECORDER_LIMIT_MEMORY) && !e[RECORDER_LIMIT_MEMORY].how) {
 		e[RECORDER_LIMIT_MEMORY].how =
 			"the recorder: the sum of PSS, every 10 ms when it is near; more may be used in "
-			"between";
+			"between, and files in memory that are not mapped count for nothing";
 		l->watched = true;
 	}
 	if (is_asked(l, RECORDER_LIMIT_CPU_TIME) || is_asked(l, RECORDER_LIMIT_MAJOR_FAULTS))

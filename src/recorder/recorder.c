@@ -289,9 +289,8 @@ static void on_limits(struct recorder_run_state *r)
 
 static void on_deadlines(struct recorder_run_state *r)
 {
-	uint64_t now = now_ns();
-
-	uint64_t allowed_ms = timeout_ms(r);
+	uint64_t now = now_ns(), allowed_ms = timeout_ms(r),
+		 wall_ms = r->bounds.each[RECORDER_LIMIT_WALL].value;
 
 	if (allowed_ms && r->phase == RUN_RUNNING && !r->timed_out &&
 	    now - r->started_mono_ns >= allowed_ms * TT_NS_PER_MS) {
@@ -315,6 +314,12 @@ static void on_deadlines(struct recorder_run_state *r)
 			r->orphans_left = true;
 			r->phase = RUN_DONE;
 		}
+	}
+	/* a limit is of the whole run, --timeout of the command */
+	if (r->phase == RUN_ORPHANS && r->term_at_ns && r->bounds.opened &&
+	    wall_ms != POLICY_NO_LIMIT && now - r->started_mono_ns >= wall_ms * TT_NS_PER_MS) {
+		r->bounds.each[RECORDER_LIMIT_WALL].hit |= !r->timed_out;
+		r->term_at_ns = now;
 	}
 	if (r->phase == RUN_ORPHANS && r->term_at_ns && now >= r->term_at_ns) {
 		r->term_at_ns = 0;

@@ -56,6 +56,10 @@ void recorder_track_put(struct recorder_track *t, struct event *ev, const struct
 		if (s->pid) {
 			ev->pid = s->pid;
 			ev->ns_pid = s->own_pid != s->pid ? s->own_pid : 0;
+		} else if (t->own_pid_namespace) {
+			/* what it calls itself there is somebody else here */
+			ev->ns_pid = ev->pid;
+			ev->pid = 0;
 		}
 		if (!ev->comm.data && s->comm[0])
 			ev->comm = (struct event_text){s->comm, strlen(s->comm)};

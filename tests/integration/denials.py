@@ -90,7 +90,7 @@ def counts(extra=()):
         {"component": "sandbox", "sensor": "seccomp", "standing": "observed", "syscall": "mount",
          "error": "EACCES", "result": -1, "action": "deny", "count": 1, "allow": "allow mount"})
     if not extra:
-        spans = {e["span_id"]: e.get("ns_pid", e["pid"]) for e in rec.events if e["event_type"] == "process"
+        spans = {e["span_id"]: e.get("ns_pid", e.get("pid")) for e in rec.events if e["event_type"] == "process"
                  and e["syscall"] == "start"}
         none("counts: each under the span of its process",
              [(e["ns_pid"], spans.get(e["span_id"])) for e in denials(rec) if spans.get(e["span_id"]) != e["ns_pid"]])
@@ -354,8 +354,17 @@ def must_work():
              (rec.status, rec.run["summary"]["blocked_syscalls"], rec.run["blocked"]), (0, 0, []))
 
 
-CASES = [counts, lambda: counts(("--no-preload",)), arguments, odd_names, quiet_and_logged, kills, flood, hostile_timing,
-         stream, launches, first_calls, dead_recorder, bare, nested, as_user, must_work, schemas]
+def numbers():
+    """A process that is gone before anybody looks has no number but its own one in the sandbox."""
+    rec = tt.record("recorder", ["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9; do (/bin/true; /bin/true) & done; wait"],
+                    options=["--profile=RESOURCE-AWARE", "--degrade"])
+    lines = [e for e in rec.events if e.get("sensor") == "preload"]
+    same("numbers: recorded", (rec.status, len(lines) > 20), (0, True))
+    none("numbers: pid is ours, ns_pid its own", [e for e in lines if "pid" in e and "ns_pid" not in e])
+
+
+CASES = [counts, lambda: counts(("--no-preload",)), numbers, arguments, odd_names, quiet_and_logged, kills, flood,
+         hostile_timing, stream, launches, first_calls, dead_recorder, bare, nested, as_user, must_work, schemas]
 signal.signal(signal.SIGPIPE, signal.SIG_DFL)
 usable()
 for case in CASES:

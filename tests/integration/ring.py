@@ -40,6 +40,9 @@ def left_calls():
             [(e.get("in_flight"), e["result"], e.get("error")) for e in fifo], [(True, None, None)] * 3)
     tt.same("... nothing is lost", rec.run["coverage"]["gaps"], [])
     tt.none("... spans are whole", tt.span_problems(rec.events))
+    rec, _ = probe("leave-and-go-on", options=["--on-full=block"])
+    once_each("... and calls from the same place, more than a lane holds", rec, "more", 8000)
+    tt.same("... none of them is lost", rec.run["coverage"]["gaps"], [])
 
 
 def own_stack():

@@ -83,6 +83,28 @@ static int leave_calls(void)
 	return 0;
 }
 
+/* Then more calls of the very same function than a lane holds. */
+static int leave_and_go_on(void)
+{
+	static char path[4096];
+	char *fifo = make_fifo();
+
+	on_signal(SIGALRM, jump, 0);
+	/* the page of the name is known from then on */
+	(void)snprintf(path, sizeof(path), "%s", fifo);
+	(void)close(open(path, O_RDONLY | O_NONBLOCK));
+	if (sigsetjmp(back, 1) == 0) {
+		(void)ualarm(30000, 0);
+		(void)open(path, O_RDONLY);
+		errx(1, "the FIFO opened");
+	}
+	for (int i = 0; i < 8000; i++) {
+		(void)snprintf(path, sizeof(path), "%s/more-%d", folder, i);
+		(void)open(path, O_RDONLY);
+	}
+	return 0;
+}
+
 /* The same with a handler on its own stack, whose calls must not be mistaken for a way out. */
 static int own_stack(void)
 {
@@ -220,6 +242,8 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	folder = argv[2];
+	if (strcmp(argv[1], "leave-and-go-on") == 0)
+		return leave_and_go_on();
 	if (strcmp(argv[1], "leave-calls") == 0)
 		return leave_calls();
 	if (strcmp(argv[1], "own-stack") == 0)

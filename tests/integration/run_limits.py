@@ -138,6 +138,9 @@ def wall():
     done, doc = run("sleep", "30", limits=["wall=300ms"])
     same("the time on the wall", (done.returncode, ends(doc)), (124, ("TIMEOUT", ["wall"])))
     check("... at once", time.monotonic() - started < 4)
+    done, doc = run("sh", "-c", "sleep 30 & exit 3", limits=["wall=300ms"], options=["--orphans=wait:50s"], timeout=20)
+    same("... is up for what outlives the command, too", (done.returncode, ends(doc), doc["limits"]["orphans_ended"]),
+         (3, ("EXITED(3)", ["wall"]), True))
     done, doc = run("sleep", "30", limits=["wall=20s"], options=["--timeout=300ms"])
     same("... and a shorter time-out", (done.returncode, ends(doc)), (124, ("TIMEOUT", ["timeout"])))
 

@@ -213,6 +213,18 @@ static void v2_climbs_to_where_controllers_are(void)
 	CHECK_STR(cgroup_reason(g), "the group that can be made here has no memory controller");
 	cgroup_free(g);
 	CHECK(!is_there("/sys/fs/cgroup/user/app/we/telltale-x"));
+
+	/* nor off the CPUs that we are bound to; an empty set binds to none */
+	put("/sys/fs/cgroup/user/app/we/memory.max", "max\n");
+	put("/sys/fs/cgroup/user/app/we/cpuset.mems", "\n");
+	put("/sys/fs/cgroup/user/app/we/cpuset.cpus", "\n");
+	g = cgroup_make(root, "telltale-x", limits);
+	CHECK(cgroup_has_memory(g));
+	cgroup_free(g);
+	put("/sys/fs/cgroup/user/app/we/cpuset.cpus", "0-1\n");
+	g = cgroup_make(root, "telltale-x", limits);
+	CHECK(!cgroup_has_memory(g));
+	cgroup_free(g);
 	clear();
 }
 
