@@ -33,7 +33,7 @@ TT_INLINE bool pl_is_plain(enum event_call call, const void *frame)
 	const struct pl_thread *t = &pl_thread;
 
 	/* the long way lies further down the stack than a plain call of the same caller's */
-	if (TT_UNLIKELY(t->depth))
+	if (TT_UNLIKELY(t->depth) && !t->in_vfork)
 		pl_drop_left((uintptr_t)frame);
 	return TT_LIKELY(t->writer.lane && !t->depth && !t->in_vfork && pl_is_on(call));
 }
