@@ -22,13 +22,27 @@ static const struct policy_place *place_of(const struct policy_reader *r, enum p
 			return refuse_;                                             \
 	} while (0)
 
-static int compare_keys(const void *a, const void *b)
+/* Merge sort from pairs upwards: each run of a profile does this, and qsort(3) calls for each pair. */
+static const uint64_t *sort_keys(uint64_t *keys, uint64_t *other, size_t n)
 {
-	uint64_t x, y;
+	for (size_t width = 1; width < n; width *= 2) {
+		uint64_t *swap = keys;
 
-	memcpy(&x, a, sizeof(x));
-	memcpy(&y, b, sizeof(y));
-	return (x > y) - (x < y);
+		for (size_t at = 0; at < n; at += 2 * width) {
+			size_t middle = at + width < n ? at + width : n;
+			size_t end = at + 2 * width < n ? at + 2 * width : n;
+			size_t a = at, b = middle;
+
+			for (size_t i = at; i < end; i++) {
+				bool left = b == end || (a < middle && keys[a] < keys[b]);
+
+				other[i] = left ? keys[a++] : keys[b++];
+			}
+		}
+		keys = other;
+		other = swap;
+	}
+	return keys;
 }
 
 /*
@@ -39,7 +53,8 @@ static int sort_rules(struct policy_reader *r)
 {
 	struct policy *p = r->p;
 	size_t n = p->rule_count, kept = 0;
-	uint64_t *keys = malloc((n + 1) * sizeof(*keys));
+	uint64_t *keys = malloc((2 * n + 1) * sizeof(*keys));
+	const uint64_t *sorted;
 	struct policy_rule *rules = malloc((n + 1) * sizeof(*rules));
 	struct policy_place *places = malloc((n + 1) * sizeof(*places));
 
@@ -51,15 +66,15 @@ static int sort_rules(struct policy_reader *r)
 	}
 	for (size_t i = 0; i < n; i++)
 		keys[i] = (uint64_t)(uint32_t)p->rules[i].nr << 32 | i;
-	qsort(keys, n, sizeof(*keys), compare_keys);
+	sorted = sort_keys(keys, keys + n, n);
 	for (size_t i = 0; i < n; i++) {
-		const struct policy_rule *rule = &p->rules[keys[i] & UINT32_MAX];
+		const struct policy_rule *rule = &p->rules[sorted[i] & UINT32_MAX];
 
 		if (rule->condition_count == 0)
 			while (kept && rules[kept - 1].nr == rule->nr)
 				kept--;
 		rules[kept] = *rule;
-		places[kept++] = p->rule_places[keys[i] & UINT32_MAX];
+		places[kept++] = p->rule_places[sorted[i] & UINT32_MAX];
 	}
 	free(keys);
 	free(WRITABLE(void, p->rules));

@@ -67,9 +67,16 @@ int policy_group_find(const char *name)
 
 int policy_group_next(int group, size_t *state)
 {
-	for (; *state < TT_ARRAY_SIZE(calls); (*state)++)
-		if (calls[*state].nr >= 0 && calls[*state].groups >> group & 1)
-			return calls[(*state)++].nr;
+	const struct call *end = calls + TT_ARRAY_SIZE(calls);
+	const uint64_t bit = UINT64_C(1) << group;
+
+	for (const struct call *c = calls + *state; c < end; c++) {
+		if (!(c->groups & bit) || c->nr < 0)
+			continue;
+		*state = (size_t)(c + 1 - calls);
+		return c->nr;
+	}
+	*state = TT_ARRAY_SIZE(calls);
 	return -ENOENT;
 }
 

@@ -65,8 +65,12 @@ static const struct value rlimits[] = {
 
 static int number_of(const struct value *table, size_t n, const char *name)
 {
+	if (!*name)
+		return -ENOENT;
 	for (size_t i = 0; i < n; i++)
-		if (strcasecmp(table[i].name, name) == 0)
+		/* many begin with "E": the second letter tells sooner than a call */
+		if (((table[i].name[1] ^ name[1]) & ~0x20) == 0 &&
+		    strcasecmp(table[i].name, name) == 0)
 			return table[i].number;
 	return -ENOENT;
 }

@@ -19,15 +19,32 @@ static bool is_end(const struct policy_source *s)
 /* One character further; a column is a character, not a byte. */
 static void step(struct policy_source *s)
 {
-	size_t n = tt_utf8_len((const unsigned char *)s->text + s->at, s->len - s->at);
+	unsigned char c = (unsigned char)s->text[s->at];
+	size_t n =
+		c < 0x80 ? 1 : tt_utf8_len((const unsigned char *)s->text + s->at, s->len - s->at);
 
-	if (s->text[s->at] == '\n') {
+	if (c == '\n') {
 		s->line++;
 		s->column = 1;
 	} else {
 		s->column++;
 	}
 	s->at += n ? n : 1;
+}
+
+/* Past characters of a word, or of a comment, that mean nothing but themselves: most of a profile. */
+static void step_plain(struct policy_source *s, bool comment)
+{
+	size_t from = s->at;
+
+	while (s->at < s->len) {
+		unsigned char c = (unsigned char)s->text[s->at];
+
+		if (c < ' ' || c >= 0x7f || (!comment && (c == ' ' || c == '"' || c == '\\')))
+			break;
+		s->at++;
+	}
+	s->column += (unsigned)(s->at - from);
 }
 
 static struct policy_word here(const struct policy_source *s)
@@ -103,6 +120,7 @@ static int skip_blanks(struct policy_reader *r)
 			step(s);
 		} else if (s->text[s->at] == '#') {
 			comment = true;
+			step_plain(s, true);
 		} else if (is_continued(s)) {
 			while (s->text[s->at] != '\n')
 				step(s);
@@ -200,9 +218,15 @@ static int take_word(struct policy_reader *r, char *buf, size_t *ret_len)
 	size_t len = 0;
 	int ret;
 
-	while (!is_end(s) && !strchr(" \t\n", s->text[s->at]) && !is_crlf(s) && !is_continued(s)) {
+	for (;;) {
 		size_t from = s->at;
 
+		step_plain(s, false);
+		memcpy(buf + len, s->text + from, s->at - from);
+		len += s->at - from;
+		if (is_end(s) || strchr(" \t\n", s->text[s->at]) || is_crlf(s) || is_continued(s))
+			break;
+		from = s->at;
 		if (is_bad(s))
 			return bad_byte(r);
 		if (s->text[s->at] == '"') {
