@@ -70,9 +70,8 @@ static void folder_close(struct cgroup_folder *f)
 	tt_closep(&f->fd);
 	tt_closep(&f->tasks_fd);
 	tt_closep(&f->own_tasks_fd);
-	f->fd = f->tasks_fd = f->own_tasks_fd = -1;
-	free(f->parent);
-	f->parent = NULL;
+	tt_closep(&f->parent_fd);
+	f->fd = f->tasks_fd = f->own_tasks_fd = f->parent_fd = -1;
 }
 
 /* Whether @fd is still the folder @name: before it was held somebody may have swept it away. */
@@ -116,8 +115,8 @@ static int make_held(int dir, const char *name)
 
 static int folder_make(struct cgroup *g, const struct cgroup_place *place, const char *parent)
 {
-	TT_CLEANUP(tt_closep) int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct cgroup_folder f = {.parent = strdup(parent),
+	int dir = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct cgroup_folder f = {.parent_fd = dir,
 				  .v2 = place->v2,
 				  .controllers = place->controllers,
 				  .fd = -1,
@@ -125,11 +124,8 @@ static int folder_make(struct cgroup *g, const struct cgroup_place *place, const
 				  .own_tasks_fd = -1};
 	int r;
 
-	if (!f.parent || dir < 0) {
-		r = -errno;
-		folder_close(&f);
-		return r;
-	}
+	if (dir < 0)
+		return -errno;
 	f.fd = make_held(dir, g->name);
 	if (f.fd < 0) {
 		r = f.fd;
@@ -164,12 +160,14 @@ static uint32_t wanted_by(const uint64_t limits[CGROUP_LIMITS])
 	return wanted;
 }
 
-static void make_unified(struct cgroup *g, struct cgroup_place *place, uint32_t *wanted)
+/* A controller that a hierarchy of v1 has cannot be had in v2: @possible are the others. */
+static void make_unified(struct cgroup *g, struct cgroup_place *place, uint32_t *wanted,
+			 uint32_t possible)
 {
 	char parent[sizeof(place->own)];
 	int r;
 
-	place->controllers = cgroup_choose_parent(place, *wanted, parent);
+	place->controllers = cgroup_choose_parent(place, possible, parent);
 	r = folder_make(g, place, parent);
 	if (r == 0)
 		*wanted &= ~place->controllers;
@@ -180,8 +178,9 @@ static void make_unified(struct cgroup *g, struct cgroup_place *place, uint32_t 
 struct cgroup *cgroup_make(const char *root, const char *name, const uint64_t limits[CGROUP_LIMITS])
 {
 	struct cgroup *g = calloc(1, sizeof(*g));
-	struct cgroup_place *places = calloc(CGROUP_PLACES_MAX, sizeof(*places));
-	uint32_t wanted = wanted_by(limits);
+	/* large, and each is filled as it is found: not zeroed */
+	struct cgroup_place *places = malloc(CGROUP_PLACES_MAX * sizeof(*places));
+	uint32_t wanted = wanted_by(limits), in_v1 = 0;
 	size_t n = 0;
 	int r;
 
@@ -197,8 +196,10 @@ struct cgroup *cgroup_make(const char *root, const char *name, const uint64_t li
 	if (n == 0)
 		g->reason = "no cgroup file system is mounted that shows our group";
 	for (size_t i = 0; i < n; i++)
+		in_v1 |= places[i].v2 ? 0 : places[i].controllers;
+	for (size_t i = 0; i < n; i++)
 		if (places[i].v2)
-			make_unified(g, &places[i], &wanted);
+			make_unified(g, &places[i], &wanted, wanted & ~in_v1);
 	if (g->count == 0)
 		wanted |= CGROUP_CPUACCT;
 	for (size_t i = 0; i < n; i++) {
@@ -256,17 +257,17 @@ static int remove_folder(int parent, const char *name, int fd, unsigned depth)
 
 static void folder_remove(const struct cgroup *g, struct cgroup_folder *f)
 {
-	TT_CLEANUP(tt_closep) int dir = open(f->parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int dir = f->parent_fd;
 	struct timespec ms = {.tv_nsec = 1000000};
 	struct stat st;
 
-	for (unsigned i = 0; dir >= 0 && i < REMOVE_TRIES; i++) {
+	for (unsigned i = 0; i < REMOVE_TRIES; i++) {
 		if (remove_folder(dir, g->name, f->fd, SWEEP_DEPTH) != -EBUSY)
 			break;
 		(void)nanosleep(&ms, NULL);
 	}
 	/* two links: no group is below this one */
-	if (dir >= 0 && (fstat(dir, &st) < 0 || st.st_nlink != 2))
+	if (fstat(dir, &st) < 0 || st.st_nlink != 2)
 		sweep(dir, g->name, SWEEP_DEPTH);
 	folder_close(f);
 }

@@ -44,9 +44,9 @@ struct cgroup_figures {
 	uint64_t user_ns, system_ns;              /* CPU time of all that ever were in the group */
 	uint64_t memory_bytes, peak_memory_bytes; /* page cache included */
 	uint64_t oom_kills;                       /* processes ended for want of memory */
-	uint64_t memory_refused;                  /* how often the limit on memory was run into */
-	uint64_t pids_refused;                    /* forks that the limit on pids refused */
-	const char *cpu_source, *memory_source;   /* static, the file that told; NULL: none did */
+	uint64_t memory_refused; /* how often that limit was run into; 0 where there is none */
+	uint64_t pids_refused;   /* forks that the limit on pids refused */
+	const char *cpu_source, *memory_source; /* static, the file that told; NULL: none did */
 };
 
 struct cgroup;

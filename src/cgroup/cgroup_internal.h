@@ -10,7 +10,7 @@
 struct cgroup_folder {
 	bool v2;
 	uint32_t controllers; /* that it has */
-	char *parent;         /* the folder it was made in */
+	int parent_fd;        /* the folder it was made in */
 	int fd;               /* the folder, held with flock(2) */
 	int tasks_fd;         /* v1: its "tasks", and that of the group we are in */
 	int own_tasks_fd;

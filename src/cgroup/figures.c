@@ -61,8 +61,9 @@ static void read_cpu(const struct cgroup *g, struct cgroup_figures *ret)
 	ret->cpu_source = "cpu.stat";
 }
 
-static void read_memory(const struct cgroup_folder *f, struct cgroup_figures *ret)
+static void read_memory(const struct cgroup *g, struct cgroup_figures *ret)
 {
+	const struct cgroup_folder *f = cgroup_folder_with(g, CGROUP_MEMORY);
 	bool v2 = f && f->v2;
 
 	ret->memory_bytes = number_in(f, v2 ? "memory.current" : "memory.usage_in_bytes");
@@ -70,6 +71,8 @@ static void read_memory(const struct cgroup_folder *f, struct cgroup_figures *re
 	if (ret->peak_memory_bytes != CGROUP_NONE)
 		ret->memory_source = v2 ? "memory.peak" : "memory.max_usage_in_bytes";
 	ret->oom_kills = key_in(f, v2 ? "memory.events" : "memory.oom_control", "oom_kill");
+	if (g->limits[CGROUP_LIMIT_MEMORY] == CGROUP_NONE)
+		return; /* none that could be run into */
 	ret->memory_refused =
 		v2 ? key_in(f, "memory.events", "max") : number_in(f, "memory.failcnt");
 }
@@ -78,6 +81,6 @@ void cgroup_figures(const struct cgroup *g, struct cgroup_figures *ret)
 {
 	*ret = (struct cgroup_figures){0};
 	read_cpu(g, ret);
-	read_memory(cgroup_folder_with(g, CGROUP_MEMORY), ret);
+	read_memory(g, ret);
 	ret->pids_refused = key_in(cgroup_folder_with(g, CGROUP_PIDS), "pids.events", "max");
 }

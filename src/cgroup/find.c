@@ -187,7 +187,7 @@ uint32_t cgroup_choose_parent(const struct cgroup_place *place, uint32_t wanted,
 		/* the group that both the old and the new place are below must be ours to write */
 		bool ours = access(dir, W_OK) == 0 && may_write(dir, "cgroup.procs");
 		bool is_root = strlen(dir) == place->mount_len;
-		uint32_t got = ours ? lent_by(dir) & wanted : 0;
+		uint32_t got = ours && wanted ? lent_by(dir) & wanted : 0;
 
 		/* the root group alone may hold processes and lend controllers, too */
 		if (ours && is_root && got != wanted &&

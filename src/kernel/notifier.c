@@ -10,10 +10,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -44,6 +44,7 @@ struct kernel_notifier {
 	struct kernel_callers *callers;
 	_Alignas(64) _Atomic uint32_t head; /* next to be written */
 	_Alignas(64) _Atomic uint32_t tail; /* next to be read */
+	_Atomic bool has_missed;            /* some of the next, since it was asked last */
 	_Atomic uint64_t missed[KERNEL_CALLS_MAX][ACTIONS];
 	struct kernel_denial queue[QUEUE_LEN];
 };
@@ -54,6 +55,7 @@ static void count_missed(struct kernel_notifier *n, const struct kernel_denial *
 		(unsigned)d->nr < KERNEL_CALLS_MAX - 1 ? (unsigned)d->nr : KERNEL_CALLS_MAX - 1;
 
 	atomic_fetch_add_explicit(&n->missed[nr][d->verdict.action], 1, memory_order_relaxed);
+	atomic_store_explicit(&n->has_missed, true, memory_order_release);
 }
 
 /* The slot that the next denial goes to, or NULL: the reader is behind. */
@@ -80,6 +82,11 @@ bool kernel_notifier_next(struct kernel_notifier *n, struct kernel_denial *ret)
 	*ret = n->queue[tail % QUEUE_LEN];
 	atomic_store_explicit(&n->tail, tail + 1, memory_order_release);
 	return true;
+}
+
+bool kernel_notifier_has_missed(struct kernel_notifier *n)
+{
+	return atomic_exchange_explicit(&n->has_missed, false, memory_order_acquire);
 }
 
 uint64_t kernel_notifier_missed(struct kernel_notifier *n, unsigned nr, enum policy_action action)
@@ -243,14 +250,14 @@ int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifi
 			struct tt_err *err)
 {
 	/* zeroed by the kernel, and only what is used takes memory */
-	struct kernel_notifier *n = aligned_alloc(64, (sizeof(*n) + 63) & ~63UL);
+	struct kernel_notifier *n =
+		mmap(NULL, sizeof(*n), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	sigset_t all, old;
 	pthread_attr_t attr;
 	int r;
 
-	if (!n)
+	if (n == MAP_FAILED)
 		return tt_fail(err, ENOMEM, "make the supervisor of the syscall filter");
-	memset(n, 0, offsetof(struct kernel_notifier, queue));
 	n->opts = *opts;
 	n->listener = -1;
 	n->stop_fd = eventfd(0, EFD_CLOEXEC);
@@ -276,7 +283,7 @@ int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifi
 fail:
 	tt_closep(&n->stop_fd);
 	kernel_callers_free(n->callers);
-	free(n);
+	(void)munmap(n, sizeof(*n));
 	return r;
 }
 
@@ -310,5 +317,5 @@ void kernel_notifier_free(struct kernel_notifier *n)
 		return;
 	kernel_notifier_stop(n);
 	kernel_callers_free(n->callers);
-	free(n);
+	(void)munmap(n, sizeof(*n));
 }

@@ -82,6 +82,9 @@ void kernel_notifier_serve(struct kernel_notifier *n, int listener, pid_t top);
 /* kernel_notifier_next - take the next denial; false if there is none. One thread reads. */
 bool kernel_notifier_next(struct kernel_notifier *n, struct kernel_denial *ret);
 
+/* kernel_notifier_has_missed - whether the next has something to tell; asked once for all calls */
+bool kernel_notifier_has_missed(struct kernel_notifier *n);
+
 /*
  * kernel_notifier_missed - how many denials went by while the queue was full, since it was last
  * asked

@@ -22,7 +22,7 @@ static const struct policy_place *place_of(const struct policy_reader *r, enum p
 			return refuse_;                                             \
 	} while (0)
 
-/* Merge sort from pairs upwards: each run of a profile does this, and qsort(3) calls for each pair. */
+/* Merge sort from pairs upwards: each run does this, and qsort(3) makes a call for each pair. */
 static const uint64_t *sort_keys(uint64_t *keys, uint64_t *other, size_t n)
 {
 	for (size_t width = 1; width < n; width *= 2) {

@@ -32,7 +32,7 @@ static void step(struct policy_source *s)
 	s->at += n ? n : 1;
 }
 
-/* Past characters of a word, or of a comment, that mean nothing but themselves: most of a profile. */
+/* Past characters of a word or a comment that mean nothing but themselves: most of a profile. */
 static void step_plain(struct policy_source *s, bool comment)
 {
 	size_t from = s->at;

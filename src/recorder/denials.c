@@ -254,6 +254,8 @@ static const struct recorder_span *span_of(struct recorder_track *t, const struc
 
 static void take_missed(struct recorder_denials *d)
 {
+	if (!kernel_notifier_has_missed(d->notifier))
+		return;
 	for (unsigned nr = 0; nr < KERNEL_CALLS_MAX; nr++) {
 		for (unsigned action = POLICY_LOG; action <= POLICY_KILL; action++) {
 			uint64_t n = kernel_notifier_missed(d->notifier, nr, action);

@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/program.h"
@@ -37,18 +38,24 @@ static const __rlimit_resource_t raised[] = {RLIMIT_NOFILE, RLIMIT_FSIZE, RLIMIT
 _Static_assert(TT_ARRAY_SIZE(raised) == TT_ARRAY_SIZE(((struct recorder_run_state *)0)->limits),
 	       "one each");
 
+/* @as_found is what it was: mostly there is nothing to change. */
+static void set_limit(__rlimit_resource_t what, const struct rlimit *as_found, rlim_t soft)
+{
+	if (as_found->rlim_cur != as_found->rlim_max)
+		(void)setrlimit(what, &(struct rlimit){soft, as_found->rlim_max});
+}
+
 static void raise_limits(struct recorder_run_state *r)
 {
 	for (size_t i = 0; i < TT_ARRAY_SIZE(raised); i++)
 		if (getrlimit(raised[i], &r->limits[i]) == 0)
-			(void)setrlimit(raised[i], &(struct rlimit){r->limits[i].rlim_max,
-								    r->limits[i].rlim_max});
+			set_limit(raised[i], &r->limits[i], r->limits[i].rlim_max);
 }
 
 static void restore_limits(const struct recorder_run_state *r)
 {
 	for (size_t i = 0; i < TT_ARRAY_SIZE(raised); i++)
-		(void)setrlimit(raised[i], &r->limits[i]);
+		set_limit(raised[i], &r->limits[i], r->limits[i].rlim_cur);
 }
 
 /* The ring's fd, under a number that programs do not meet. */
@@ -382,6 +389,7 @@ struct recorder_connections_run recorder_run_connections(const struct recorder_r
 int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 {
 	bool more = false;
+	siginfo_t si;
 	int n;
 
 	n = open_connections(r, err);
@@ -390,8 +398,9 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	if (n < 0)
 		return n;
 	/* after those two: they are children of ours, too, and none of the command's */
-	r->track.foreign_count = recorder_children_read(getpid(), r->track.foreign,
-							TT_ARRAY_SIZE(r->track.foreign), &more);
+	if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD)
+		r->track.foreign_count = recorder_children_read(
+			getpid(), r->track.foreign, TT_ARRAY_SIZE(r->track.foreign), &more);
 	raise_limits(r);
 	sandbox_ignored_signals(&r->ignored);
 	/* ignored, our children would vanish before we could look at them */

@@ -611,7 +611,7 @@ void recorder_track_finish(struct recorder_track *t)
 		recorder_track_end(t, t->tree.live.next_live);
 	recorder_track_end_gone(t, true);
 	/* spans without a process: spawned children that never spoke */
-	for (size_t i = 0; i < TT_ARRAY_SIZE(t->tree.spans); i++)
+	for (size_t i = 0; t->tree.span_count && i < TT_ARRAY_SIZE(t->tree.spans); i++)
 		while (t->tree.spans[i]) {
 			struct recorder_span *s = t->tree.spans[i], *image = s;
 

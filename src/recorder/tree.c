@@ -25,7 +25,7 @@ void recorder_tree_done(struct recorder_tree *t)
 {
 	while (t->live.next_live != &t->live)
 		recorder_process_remove(t, t->live.next_live);
-	for (size_t i = 0; i < TT_ARRAY_SIZE(t->spans); i++)
+	for (size_t i = 0; t->span_count && i < TT_ARRAY_SIZE(t->spans); i++)
 		while (t->spans[i])
 			recorder_span_remove(t, t->spans[i]);
 }
