@@ -490,9 +490,6 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	torn = recorder_output_lost(r->out, &num);
 	ret->lost += torn;
 	n = write_document(r, err);
-	if (r->reap_last)
-		(void)waitpid(r->child.pid, NULL, 0);
-	recorder_limits_close(&r->bounds);
 	if (n == 0 && torn)
 		n = tt_fail(err, num, "write trace '%s': %llu lines lost",
 			    recorder_output_trace_path(r->out), (unsigned long long)torn);
@@ -510,10 +507,10 @@ int recorder_run_open_output(struct recorder_run_state *r, struct tt_err *err)
 	return recorder_output_open(&r->out, r->opts->output_dir, r->run_id, utc, err);
 }
 
+/* While the kernel still takes the sandbox apart; only then can its group be removed. */
 static void run_free(struct recorder_run_state *r)
 {
 	sandbox_abandon(r->launch);
-	recorder_limits_close(&r->bounds);
 	sandbox_count_free(r->count);
 	recorder_track_done(&r->track);
 	recorder_sampler_done(&r->sampler);
@@ -536,6 +533,9 @@ static void run_free(struct recorder_run_state *r)
 	free(r->environ);
 	free(r->env_buf);
 	free(r->musl_library);
+	if (r->reap_last)
+		(void)waitpid(r->child.pid, NULL, 0);
+	recorder_limits_close(&r->bounds);
 	free(r);
 }
 TT_DEFINE_FREEP(struct recorder_run_state *, run_free)
