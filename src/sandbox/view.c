@@ -102,12 +102,22 @@ static void take_mounts(struct sandbox_plan *plan)
 	}
 }
 
-/* mkdir -p of the folders above @path, then an empty file or folder: something to mount on. */
+static int make_empty(const char *path, bool folder)
+{
+	int r = folder ? mkdir(path, 0755) : mknod(path, S_IFREG | 0644, 0);
+
+	return r < 0 && errno != EEXIST && errno != EROFS ? -errno : 0;
+}
+
+/* An empty file or folder, something to mount on; with the folders above it if they are missing. */
 static int make_mount_point(const char *path, bool folder)
 {
 	static char buf[PATH_MAX];
 	size_t len = strlen(path);
+	int r = make_empty(path, folder);
 
+	if (r != -ENOENT)
+		return r;
 	if (len >= sizeof(buf))
 		return -ENAMETOOLONG;
 	memcpy(buf, path, len + 1);
@@ -118,10 +128,7 @@ static int make_mount_point(const char *path, bool folder)
 			return -errno;
 		*p = '/';
 	}
-	if ((folder ? mkdir(path, 0755) : mknod(path, S_IFREG | 0644, 0)) < 0 && errno != EEXIST &&
-	    errno != EROFS)
-		return -errno;
-	return 0;
+	return make_empty(path, folder);
 }
 
 int sandbox_place(int fd, const char *to, bool make, bool folder)
