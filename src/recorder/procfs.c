@@ -212,6 +212,14 @@ size_t recorder_children_read(pid_t pid, pid_t *pids, size_t cap, bool *ret_more
 	return n;
 }
 
+pid_t recorder_child_read(pid_t pid)
+{
+	bool more = false;
+	pid_t child;
+
+	return children_of_thread(pid, pid, &child, 1, &more) ? child : 0;
+}
+
 int recorder_ns_pid_read(pid_t pid)
 {
 	char path[40], text[4096], *at, *last;

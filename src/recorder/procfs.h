@@ -49,6 +49,9 @@ int recorder_pss_read(pid_t pid, uint64_t *ret_kb) TT_MUST_CHECK;
  */
 size_t recorder_children_read(pid_t pid, pid_t *pids, size_t cap, bool *ret_more);
 
+/* recorder_child_read - the first child of a process with one thread, or 0 */
+pid_t recorder_child_read(pid_t pid);
+
 /* recorder_ns_pid_read - the pid it has in its innermost namespace, or -errno */
 int recorder_ns_pid_read(pid_t pid);
 

@@ -250,12 +250,7 @@ static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 /* Where the command's own process is: behind the sandbox's init it is that one's only child. */
 static pid_t command_pid(const struct recorder_run_state *r)
 {
-	bool more = false;
-	pid_t pid = 0;
-
-	if (!r->opts->policy->sandboxed)
-		return r->child.pid;
-	return recorder_children_read(r->child.pid, &pid, 1, &more) == 1 ? pid : 0;
+	return r->opts->policy->sandboxed ? recorder_child_read(r->child.pid) : r->child.pid;
 }
 
 void recorder_run_start_timer(struct recorder_run_state *r)
