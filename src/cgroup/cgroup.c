@@ -325,10 +325,14 @@ int cgroup_leave(struct cgroup *g)
 		if (!f->inside)
 			continue;
 		any = true;
-		if (write(f->own_tasks_fd, "0", 1) == 1)
-			f->inside = false;
-		else if (r == 0)
-			r = -errno;
+		if (write(f->own_tasks_fd, "0", 1) != 1) {
+			r = r == 0 ? -errno : r;
+			continue;
+		}
+		f->inside = false;
+		tt_closep(&f->tasks_fd);
+		tt_closep(&f->own_tasks_fd);
+		f->tasks_fd = f->own_tasks_fd = -1;
 	}
 	return r == 0 && any ? cgroup_limits_restore(g) : r;
 }

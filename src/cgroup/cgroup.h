@@ -76,7 +76,7 @@ const char *cgroup_reason(const struct cgroup *g);
 const char *cgroup_limit_source(const struct cgroup *g, enum cgroup_limit limit);
 
 /*
- * cgroup_enter, cgroup_leave - go in, and come back
+ * cgroup_enter, cgroup_leave - go in, and come back, once
  * Return 0 or -errno: enter, and this process is where it was; leave, and a limit does not hold.
  */
 int cgroup_enter(struct cgroup *g) TT_MUST_CHECK;
