@@ -249,7 +249,7 @@ int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifi
 	int r;
 
 	if (!n)
-		return tt_fail(err, ENOMEM, "make the supervisor of the syscall filter");
+		return tt_fail(err, ENOMEM, "make the notifier of the syscall filter");
 	memset(n, 0, offsetof(struct kernel_notifier, queue));
 	n->opts = *opts;
 	n->listener = -1;
@@ -257,7 +257,7 @@ int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifi
 	n->callers = kernel_callers_new(opts->chains);
 	if (n->stop_fd < 0 || !n->callers) {
 		r = tt_fail(err, n->callers ? errno : ENOMEM,
-			    "make the supervisor of the syscall filter");
+			    "make the notifier of the syscall filter");
 		goto fail;
 	}
 	(void)sigfillset(&all);
@@ -268,7 +268,7 @@ int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifi
 	(void)pthread_attr_destroy(&attr);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r != 0) {
-		r = tt_fail(err, r, "start the supervisor of the syscall filter");
+		r = tt_fail(err, r, "start the notifier of the syscall filter");
 		goto fail;
 	}
 	*ret = n;
