@@ -80,13 +80,20 @@ int cgroup_parse_number(const char *text, uint64_t *ret)
 	return 0;
 }
 
+const char *cgroup_next_line(const char *line)
+{
+	const char *end = strchr(line, '\n');
+
+	return end ? end + 1 : NULL;
+}
+
 int cgroup_parse_key(const char *text, const char *key, uint64_t *ret)
 {
 	size_t n = strlen(key);
 	uint64_t v;
 	char *end;
 
-	for (const char *at = text; at && *at; at = strchr(at, '\n'), at += at != NULL) {
+	for (const char *at = text; at && *at; at = cgroup_next_line(at)) {
 		if (strncmp(at, key, n) != 0 || at[n] != ' ')
 			continue;
 		/* without its end the number may be cut */
@@ -128,13 +135,6 @@ static bool unescape(const char *text, size_t len, char *buf, size_t cap)
 	}
 	buf[n] = '\0';
 	return n > 0;
-}
-
-const char *cgroup_next_line(const char *line)
-{
-	const char *end = strchr(line, '\n');
-
-	return end ? end + 1 : NULL;
 }
 
 /*

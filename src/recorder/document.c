@@ -123,7 +123,7 @@ static bool is_launched(const struct recorder_run_state *r)
 }
 
 /*
- * By the supervisor of the filter, or by the kernel for a call of a foreign ABI. What became of the
+ * By the notifier, or by the kernel for a call of a foreign ABI. What became of the
  * command itself counts: a run whose child was killed is over when the command is.
  */
 static bool is_killed_by_policy(const struct recorder_run_state *r)
@@ -273,6 +273,8 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 	(void)json_array_append_new(sensors, json_string("proc"));
 	if (r->denials)
 		(void)json_array_append_new(sensors, json_string("seccomp"));
+	if (r->connections)
+		(void)json_array_append_new(sensors, json_string("proxy"));
 	return json_pack("{s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans",
 			 (json_int_t)t->spans, "full", 0, "kernel_only", 0, "declared_only",
 			 (json_int_t)t->spans_preload, "none",
