@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Record tools/demo-workload.sh with the Telltale that was just built, and print the report.
+# Record tools/demo-workload.sh, and tools/demo-agent.sh in a sandbox, with the Telltale that was just built.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -27,9 +27,6 @@ step() { printf '\n%s$ %s%s\n' "$bold" "$*" "$plain"; }
 step telltale run -- tools/demo-workload.sh
 (cd "$dir" && "$telltale" run -- "$top/tools/demo-workload.sh")
 
-step telltale show --last
-"$telltale" show --last
-
 step telltale tree --last
 "$telltale" tree --last
 
@@ -45,16 +42,35 @@ if grep -q hunter2 "$state/$run/trace.jsonl" "$state/$run/run.json"; then
 	exit 1
 fi
 
+# A home of its own, with a key to be found in it.
+home=$dir/agent
+mkdir -p "$home/.ssh"
+echo "not a real key" >"$home/.ssh/id_demo"
+step telltale run --profile=AGENT -- tools/demo-agent.sh
+status=0
+(cd "$home" && XDG_STATE_HOME=${state%/telltale/runs} HOME=$home \
+	"$telltale" run --profile=AGENT -- "$top/tools/demo-agent.sh") || status=$?
+shown=--last
+if [ "$status" -eq 125 ]; then
+	echo "demo: this machine allows no sandbox: 'build/telltale doctor' says what is missing" >&2
+	shown=$run
+elif [ "$status" -ne 0 ]; then
+	exit "$status"
+fi
+
+step telltale show "$shown"
+"$telltale" show "$shown"
+
 cat <<EOF
 
-The record is in '$state/$run'.
-The command line said '--password hunter2'; the record says '***'.
+The records are in '$state'.
+The first command line said '--password hunter2'; the record says '***'.
 
 What to try next:
-  build/telltale events --last --kind net     every look-up and connection, in order
+  build/telltale events --last --kind denied  what was refused, in order
   build/telltale events --last --kind file    every file it touched
+  build/telltale policy explain AGENT unshare CLONE_NEWUSER   which line of the profile refuses that
   build/telltale list                         all runs
   build/telltale run -- COMMAND               a command of yours
-  build/telltale run --profile=STRICT -- ls   the same without network, processes or writes
   build/telltale doctor                       what this machine allows
 EOF

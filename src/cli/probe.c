@@ -6,9 +6,7 @@
 #include <fcntl.h>
 #include <linux/bpf.h>
 #include <linux/filter.h>
-#include <linux/genetlink.h>
 #include <linux/seccomp.h>
-#include <linux/taskstats.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -31,10 +29,13 @@
 
 #include "base/compiler.h"
 #include "base/time.h"
+#include "cgroup/cgroup.h"
 #include "cli/library.h"
+#include "sandbox/count.h"
 #include "store/runs.h"
 
-#define PROBE_MS 5000
+#define PROBE_MS      5000
+#define ABI_OF_SCOPES 6 /* of Landlock, Linux 6.12: abstract sockets and signals */
 
 static void found(struct cli_finding *f, enum cli_probe_state state, const char *fmt, ...)
 	TT_PRINTF(3, 4);
@@ -226,80 +227,68 @@ static void try_landlock(struct cli_finding *f)
 
 	if (abi < 0)
 		found_errno(f, CLI_PROBE_MISSING, "Landlock");
+	else if (abi < ABI_OF_SCOPES)
+		found(f, CLI_PROBE_LIMITED, "ABI %ld, full from %d on", abi, ABI_OF_SCOPES);
 	else
 		found(f, CLI_PROBE_OK, "ABI %ld", abi);
 }
 
-/* What /proc/self/cgroup says of the unified hierarchy ("0::/path"), or of any v1 one. */
-static bool own_cgroup(char *v2, size_t cap, bool *ret_v1)
-{
-	FILE *file = fopen("/proc/self/cgroup", "re");
-	char line[512];
-	bool any = false;
-
-	*ret_v1 = false;
-	while (file && fgets(line, sizeof(line), file)) {
-		line[strcspn(line, "\n")] = '\0';
-		if (strncmp(line, "0::", 3) == 0) {
-			(void)snprintf(v2, cap, "%s", line + 3);
-			any = true;
-		} else {
-			*ret_v1 = true;
-		}
-	}
-	if (file)
-		fclose(file);
-	return any;
-}
-
-/*
- * Where cgroup2 is mounted. Paths in mountinfo have blanks as \040: such a mount point is passed
- * over.
- */
-static bool cgroup2_mount(char *ret, size_t cap)
-{
-	FILE *file = fopen("/proc/self/mountinfo", "re");
-	char line[4096], point[1024];
-	bool any = false;
-
-	while (file && !any && fgets(line, sizeof(line), file)) {
-		if (!strstr(line, " - cgroup2 ") ||
-		    sscanf(line, "%*s %*s %*s %*s %1023s", point) != 1)
-			continue;
-		(void)snprintf(ret, cap, "%s", point);
-		any = true;
-	}
-	if (file)
-		fclose(file);
-	return any;
-}
-
+/* As a run makes one, with every limit; nobody is put into it. */
 static void try_cgroup(struct cli_finding *f)
 {
-	char own[512] = "", point[1024] = "", path[2048], controllers[160] = "";
-	TT_CLEANUP(tt_closep) int fd = -1;
-	bool v1, v2 = own_cgroup(own, sizeof(own), &v1) && cgroup2_mount(point, sizeof(point));
-	const char *layout = v2 ? v1 ? "v1 and v2" : "v2" : v1 ? "v1" : "none";
-	ssize_t n;
+	static const char *const names[CGROUP_LIMITS] = {
+		[CGROUP_LIMIT_MEMORY] = "memory", [CGROUP_LIMIT_SWAP] = "swap",
+		[CGROUP_LIMIT_CPU] = "cpu",       [CGROUP_LIMIT_PIDS] = "pids",
+		[CGROUP_LIMIT_READ] = "read",     [CGROUP_LIMIT_WRITE] = "write",
+	};
+	/* far more than this process has or uses */
+	static const uint64_t limits[CGROUP_LIMITS] = {
+		[CGROUP_LIMIT_MEMORY] = 1ULL << 40, [CGROUP_LIMIT_SWAP] = 1ULL << 40,
+		[CGROUP_LIMIT_CPU] = 100,           [CGROUP_LIMIT_PIDS] = 4096,
+		[CGROUP_LIMIT_READ] = 1ULL << 40,   [CGROUP_LIMIT_WRITE] = 1ULL << 40,
+	};
+	char name[48], held[96] = "";
+	struct cgroup *g;
+	size_t len = 0;
+	bool all = true;
 
-	if (!v2) {
-		found(f, v1 ? CLI_PROBE_LIMITED : CLI_PROBE_MISSING, "%s", layout);
+	(void)snprintf(name, sizeof(name), "telltale-doctor-%d", (int)getpid());
+	g = cgroup_make("", name, limits);
+	if (!g) {
+		found(f, CLI_PROBE_MISSING, "out of memory");
 		return;
 	}
-	(void)snprintf(path, sizeof(path), "%s%s/cgroup.controllers", point, own);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? 0 : read(fd, controllers, sizeof(controllers) - 1);
-	controllers[n > 0 ? n : 0] = '\0';
-	controllers[strcspn(controllers, "\n")] = '\0';
-	(void)snprintf(path, sizeof(path), "%s%s/telltale-doctor-%d", point, own, (int)getpid());
-	if (mkdir(path, 0700) < 0) {
-		found(f, CLI_PROBE_LIMITED, "%s, controllers: %s; make a group: %s", layout,
-		      controllers[0] ? controllers : "none", strerror(errno));
+	for (unsigned i = 0; i < CGROUP_LIMITS; i++) {
+		if (cgroup_limit_source(g, i))
+			len += (size_t)snprintf(held + len, sizeof(held) - len, " %s", names[i]);
+		else if (i == CGROUP_LIMIT_MEMORY || i == CGROUP_LIMIT_CPU ||
+			 i == CGROUP_LIMIT_PIDS)
+			all = false;
+	}
+	if (cgroup_has_memory(g))
+		found(f, all ? CLI_PROBE_OK : CLI_PROBE_LIMITED, "exact memory; limits:%s",
+		      len ? held : " none");
+	else
+		found(f, len ? CLI_PROBE_LIMITED : CLI_PROBE_MISSING, "%s; limits:%s",
+		      cgroup_reason(g) ? cgroup_reason(g) : "no memory controller",
+		      len ? held : " none");
+	cgroup_free(g);
+}
+
+/* The counter as a run has it: it tries itself out on a child of its own. */
+static void try_counter(struct cli_finding *f)
+{
+	struct sandbox_count *c;
+	struct tt_err err;
+	int r = sandbox_count_start(&c, &err);
+
+	if (r < 0) {
+		found(f, CLI_PROBE_MISSING, "%s", strerror(-r));
 		return;
 	}
-	(void)rmdir(path); /* it is empty: nobody was put into it */
-	found(f, strstr(controllers, "memory") ? CLI_PROBE_OK : CLI_PROBE_LIMITED,
-	      "%s, writable, controllers: %s", layout, controllers[0] ? controllers : "none");
+	found(f, CLI_PROBE_OK, "every system call can be counted, for %.1f us each",
+	      (double)sandbox_count_finish(c)->cost_ns / 1e3);
+	sandbox_count_free(c);
 }
 
 /* A child that waits to be killed. The caller reaps it with end_child(). */
@@ -412,84 +401,6 @@ static void try_bpf(struct cli_finding *f)
 		found(f, CLI_PROBE_OK, "programs that watch the kernel can be loaded");
 }
 
-/*
- * One generic netlink request with one attribute; the answer is in @buf. Returns its length or -1.
- */
-static ssize_t ask_netlink(int fd, uint16_t type, uint8_t cmd, uint16_t attr, const void *data,
-			   size_t len, char *buf, size_t cap)
-{
-	struct {
-		struct nlmsghdr head;
-		struct genlmsghdr gen;
-		struct nlattr attr;
-		char data[32];
-	} ask = {
-		.head = {.nlmsg_type = type, .nlmsg_flags = NLM_F_REQUEST, .nlmsg_seq = 1},
-		.gen = {.cmd = cmd, .version = 1},
-		.attr = {.nla_len = (uint16_t)(NLA_HDRLEN + len), .nla_type = attr},
-	};
-	struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
-
-	memcpy(ask.data, data, len);
-	ask.head.nlmsg_len = (uint32_t)(NLMSG_HDRLEN + GENL_HDRLEN + NLA_ALIGN(NLA_HDRLEN + len));
-	if (sendto(fd, &ask, ask.head.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof(kernel)) < 0)
-		return -1;
-	return recv(fd, buf, cap, 0);
-}
-
-/* The number of the TASKSTATS family, 0 if there is none. */
-static uint16_t taskstats_family(int fd, char *buf, size_t cap)
-{
-	ssize_t n = ask_netlink(fd, GENL_ID_CTRL, CTRL_CMD_GETFAMILY, CTRL_ATTR_FAMILY_NAME,
-				TASKSTATS_GENL_NAME, sizeof(TASKSTATS_GENL_NAME), buf, cap);
-
-	if (n < NLMSG_HDRLEN || ((struct nlmsghdr *)(void *)buf)->nlmsg_type == NLMSG_ERROR)
-		return 0;
-	for (ssize_t at = NLMSG_HDRLEN + GENL_HDRLEN; at + NLA_HDRLEN <= n;) {
-		struct nlattr *attr = (struct nlattr *)(void *)(buf + at);
-
-		if (attr->nla_len < NLA_HDRLEN)
-			break;
-		if (attr->nla_type == CTRL_ATTR_FAMILY_ID && attr->nla_len >= NLA_HDRLEN + 2)
-			return *(uint16_t *)(void *)(buf + at + NLA_HDRLEN);
-		at += NLA_ALIGN(attr->nla_len);
-	}
-	return 0;
-}
-
-static void try_taskstats(struct cli_finding *f)
-{
-	TT_CLEANUP(tt_closep) int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
-	struct timeval limit = {.tv_sec = 2};
-	char buf[4096] __attribute__((__aligned__(8)));
-	uint32_t pid = (uint32_t)getpid();
-	const struct nlmsghdr *head = (const void *)buf;
-	uint16_t family;
-	ssize_t n;
-
-	if (fd < 0) {
-		found_errno(f, CLI_PROBE_MISSING, "netlink");
-		return;
-	}
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit,
-			 sizeof(limit)); /* the probe has its own limit, too */
-	family = taskstats_family(fd, buf, sizeof(buf));
-	if (!family) {
-		found(f, CLI_PROBE_MISSING, "this kernel has no taskstats");
-		return;
-	}
-	n = ask_netlink(fd, family, TASKSTATS_CMD_GET, TASKSTATS_CMD_ATTR_PID, &pid, sizeof(pid),
-			buf, sizeof(buf));
-	if (n >= NLMSG_HDRLEN + 4 && head->nlmsg_type == NLMSG_ERROR) {
-		errno = -*(const int *)(const void *)(buf + NLMSG_HDRLEN);
-		n = -1;
-	}
-	if (n < 0)
-		found_errno(f, CLI_PROBE_MISSING, "ask for the figures of a process");
-	else
-		found(f, CLI_PROBE_OK, "exit figures of every process");
-}
-
 static void try_tracefs(struct cli_finding *f)
 {
 	static const char *const places[] = {"/sys/kernel/tracing/events",
@@ -571,30 +482,32 @@ const struct cli_probe cli_probes[] = {
 	{"pidfd", try_pidfd,
 	 "processes are followed by number, and some facts of short-lived ones are lost",
 	 "Linux 6.13 or later for PIDFD_GET_INFO", 0},
-	{"user namespaces", try_userns, "profile STRICT needs root",
+	{"user namespaces", try_userns, "profiles with a sandbox need root, or --degrade",
 	 "allow them: kernel.unprivileged_userns_clone, user.max_user_namespaces, "
 	 "or the AppArmor profile",
 	 0},
-	{"mount_setattr", try_mount_setattr, "profile STRICT cannot make the root read-only",
+	{"mount_setattr", try_mount_setattr,
+	 "profiles with a read-only root need --degrade, which leaves it writable",
 	 "Linux 5.12 or later", 0},
-	{"seccomp filter", try_seccomp, "profile STRICT cannot refuse calls",
+	{"seccomp filter", try_seccomp, "profiles with rules about system calls do not run",
 	 "a kernel with CONFIG_SECCOMP_FILTER", 0},
-	{"seccomp notifier", try_notifier, "refused calls are not named",
+	{"seccomp notifier", try_notifier, "profiles with rules about system calls do not run",
 	 "Linux 5.5 or later, and no outer listener", 0},
-	{"Landlock", try_landlock, "no rules per path",
-	 "a kernel with Landlock switched on (lsm=landlock,...)", 0},
+	{"Landlock", try_landlock,
+	 "no second wall behind the mounts: profiles that ask for one may need --degrade",
+	 "a newer kernel, with Landlock switched on (lsm=landlock,...)", 0},
 	{"cgroup", try_cgroup,
-	 "peak memory is sampled, and figures of unreaped children may be too low",
-	 "a cgroup v2 folder that you may write (systemd-run --user --scope -p Delegate=yes)", 0},
-	{"taskstats", try_taskstats, "figures of children that nobody waits for are a lower bound",
-	 "run as root (CAP_NET_ADMIN)", 0},
-	{"bpf()", try_bpf,
-	 "no kernel sensor: what the library declares is not confirmed from outside",
+	 "what no group holds: memory and CPU time are sampled, some limits cannot be set",
+	 "root, or a group of your own (systemd-run --user --scope -p Delegate=yes)", 0},
+	{"counting by ptrace", try_counter,
+	 "no --count=ptrace, and profile LEARNING learns no system calls",
+	 "allow ptrace: kernel.yama.ptrace_scope below 3, or the container's seccomp profile", 0},
+	{"bpf()", try_bpf, "the kernel sensor, which comes later, cannot be used here",
 	 "run as root, or with CAP_BPF and CAP_PERFMON", 0},
-	{"BTF", try_btf, "the kernel sensor cannot adapt to this kernel",
+	{"BTF", try_btf, "the kernel sensor, which comes later, cannot adapt to this kernel",
 	 "a kernel with CONFIG_DEBUG_INFO_BTF", 0},
-	{"tracefs", try_tracefs, "tracepoints cannot be looked up", "run as root, or mount tracefs",
-	 0},
+	{"tracefs", try_tracefs, "tracepoints cannot be looked up by the kernel sensor",
+	 "run as root, or mount tracefs", 0},
 	{NULL, NULL, NULL, NULL, 0},
 };
 

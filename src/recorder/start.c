@@ -342,7 +342,7 @@ static int start_count(struct recorder_run_state *r, struct tt_err *err)
 		return 0;
 	}
 	if (mode == POLICY_COUNT_AUTO && !r->opts->policy->learn) {
-		r->count_reason = "needs the kernel sensor, or --count=ptrace";
+		r->count_reason = "counted with --count=ptrace only";
 		return 0;
 	}
 	if (r->opts->policy->sandboxed) {
