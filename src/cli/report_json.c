@@ -180,7 +180,8 @@ json_t *cli_report_json(const struct cli_report *r)
 {
 	static const char *const facts[] = {"run_id", "session_id", "program",    "argv",
 					    "cwd",    "profile",    "started_at", "ended_at"};
-	static const char *const parts[] = {"summary", "connections", "coverage", "sources"};
+	static const char *const parts[] = {"summary", "limits", "connections", "coverage",
+					    "sources"};
 	const struct store_view *v = r->view;
 	json_t *doc = json_object();
 	char verdict[128];

@@ -146,17 +146,17 @@ static void put_gaps(const struct cli_report *r)
 	}
 }
 
-/* Entries of `sources` that say a figure is missing or may be too low. */
-/* A remark on a figure, wrapped at the width: its end says what is wrong with the figure. */
-static void put_remark(const struct cli_report *r, const char *figure, struct store_text text)
+/* A remark on something, wrapped at the width: its end says what is wrong. */
+static void put_remark(const struct cli_report *r, enum cli_color color, const char *what,
+		       struct store_text text)
 {
 	const char *at = text.data, *end = text.data + text.len;
 	struct cli_line l;
 
 	cli_line_begin(&l, r->width);
-	cli_line_color(&l, CLI_DIM);
+	cli_line_color(&l, color);
 	cli_line_str(&l, "  ");
-	cli_line_text(&l, figure, strlen(figure));
+	cli_line_text(&l, what, strlen(what));
 	cli_line_str(&l, ":");
 	while (at < end) {
 		const char *space = memchr(at, ' ', (size_t)(end - at));
@@ -165,7 +165,7 @@ static void put_remark(const struct cli_report *r, const char *figure, struct st
 		if (l.col + 2 + cli_text_width(at, n) > r->width) {
 			cli_line_end(&l);
 			cli_line_begin(&l, r->width);
-			cli_line_color(&l, CLI_DIM);
+			cli_line_color(&l, color);
 			cli_line_str(&l, "   ");
 		}
 		cli_line_str(&l, " ");
@@ -175,6 +175,22 @@ static void put_remark(const struct cli_report *r, const char *figure, struct st
 	cli_line_end(&l);
 }
 
+/* Parts of the sandbox that were left out with --degrade. */
+static void put_degraded(const struct cli_report *r)
+{
+	json_t *list = json_object_get(json_object_get(r->view->doc, "limits"), "degraded"), *line;
+	size_t i;
+
+	json_array_foreach(list, i, line)
+	{
+		struct store_text text = store_text_of(line);
+
+		if (text.data)
+			put_remark(r, CLI_BAD, "the sandbox was without", text);
+	}
+}
+
+/* Entries of `sources` that say a figure is missing or may be too low. */
 static void put_sources(const struct cli_report *r)
 {
 	json_t *sources = json_object_get(r->view->doc, "sources"), *source;
@@ -197,7 +213,7 @@ static void put_sources(const struct cli_report *r)
 			continue;
 		}
 		shown++;
-		put_remark(r, figure, text);
+		put_remark(r, CLI_DIM, figure, text);
 	}
 	if (left)
 		sentence(r, CLI_DIM, "+ %zu more figures with a remark: telltale show --all", left);
@@ -272,7 +288,8 @@ void cli_report_known(const struct cli_report *r)
 	}
 	if (v->doc && v->has_trace)
 		sentence(r, CLI_PLAIN,
-			 "The figures and the result were observed from outside the command. "
+			 "The figures, the result and what was refused were observed from outside "
+			 "the command. "
 			 "Files, hosts and failed "
 			 "calls are declared: the library said so from inside the "
 			 "processes, where a hostile one "
@@ -282,5 +299,6 @@ void cli_report_known(const struct cli_report *r)
 			 "Files, hosts and failed calls are declared: the library said so "
 			 "from inside the processes, "
 			 "where a hostile one could have kept silent.");
+	put_degraded(r);
 	put_sources(r);
 }

@@ -257,14 +257,14 @@ int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifi
 	int r;
 
 	if (n == MAP_FAILED)
-		return tt_fail(err, ENOMEM, "make the supervisor of the syscall filter");
+		return tt_fail(err, ENOMEM, "make the notifier of the syscall filter");
 	n->opts = *opts;
 	n->listener = -1;
 	n->stop_fd = eventfd(0, EFD_CLOEXEC);
 	n->callers = kernel_callers_new(opts->chains);
 	if (n->stop_fd < 0 || !n->callers) {
 		r = tt_fail(err, n->callers ? errno : ENOMEM,
-			    "make the supervisor of the syscall filter");
+			    "make the notifier of the syscall filter");
 		goto fail;
 	}
 	(void)sigfillset(&all);
@@ -275,7 +275,7 @@ int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifi
 	(void)pthread_attr_destroy(&attr);
 	(void)pthread_sigmask(SIG_SETMASK, &old, NULL);
 	if (r != 0) {
-		r = tt_fail(err, r, "start the supervisor of the syscall filter");
+		r = tt_fail(err, r, "start the notifier of the syscall filter");
 		goto fail;
 	}
 	*ret = n;

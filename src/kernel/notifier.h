@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The supervisor of a syscall filter: a thread that answers each call the filter does not allow as
+ * The notifier of a syscall filter: a thread that answers each call the filter does not allow as
  * the policy says, and tells another thread about it.
  *
  * It decides by the number and the registers alone, which the workload cannot change while it

@@ -123,7 +123,7 @@ static bool is_launched(const struct recorder_run_state *r)
 }
 
 /*
- * By the supervisor of the filter, or by the kernel for a call of a foreign ABI. What became of the
+ * By the notifier, or by the kernel for a call of a foreign ABI. What became of the
  * command itself counts: a run whose child was killed is over when the command is.
  */
 static bool is_killed_by_policy(const struct recorder_run_state *r)

@@ -15,7 +15,7 @@
  * when nothing of ours needs more. Capabilities go before the filter, which comes last: it would
  * refuse us the other steps, and after it there is nothing but exec.
  *
- * Init exists without a PID namespace, too, as the command's supervisor in the caller's. What the
+ * Init exists without a PID namespace, too, as the command's parent in the caller's. What the
  * kernel does there for PID 1 it then does itself: orphans fall to it while the command runs, and
  * if the caller dies it ends them all.
  */
@@ -305,7 +305,7 @@ void sandbox_init(struct sandbox_plan *plan)
 		sandbox_child_fail(plan, SANDBOX_STEP_CAPS, -r, 0);
 	if (plan->shared)
 		sandbox_listener_pass_on(plan, command);
-	else if (unshare(CLONE_FILES) < 0)
+	else if (sandbox_own_fds() < 0)
 		_exit(125);
 	if (close_all_but(plan->report_fd, children_fd) < 0)
 		_exit(125);

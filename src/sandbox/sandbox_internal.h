@@ -214,6 +214,10 @@ void sandbox_listener_give_up(const struct sandbox_plan *plan);
 
 /* listener.c, init: take the listener of @command, leave its table of fds, send it to the caller */
 void sandbox_listener_pass_on(const struct sandbox_plan *plan, pid_t command);
+
+/* listener.c: leave a table of fds that is shared. 0 or -errno. */
+int sandbox_own_fds(void) TT_MUST_CHECK;
+
 /* namespaces.c: 127.0.0.1 and ::1 of this network. 0 or -errno. */
 int sandbox_raise_loopback(void) TT_MUST_CHECK;
 

@@ -465,6 +465,9 @@ def command_line(m):
     tt.check(f"{m.name}: --degrade says what is left out", r.returncode == 0 and r.stdout == "ran\n"
              and r.stderr == f"telltale: run: left out: {line}\n", f"{r.stdout} {r.stderr}")
     tt.same(f"{m.name}: so does run.json", doc.get("limits", {}).get("degraded"), [line])
+    r, doc = recorded(m, "include STRICT\n", ["echo", "ran"], ["--degrade"], before=[m.refuse, "unshare", "1", "--"])
+    tt.check(f"{m.name}: as in a container whose filter refuses unshare(2)", r.returncode == 0 and r.stdout == "ran\n"
+             and "left out: make namespaces mount" in r.stderr, f"{r.stdout} {r.stderr}")
     r, doc = recorded(m, "landlock handle write\n", ["sh", "-c", "sleep 0.1 & true; echo $$; exit 3"])
     tt.check(f"{m.name}: a sandbox without a PID namespace: status, processes, no init among them",
              r.returncode == 3 and doc["summary"]["exit_reason"] == "EXITED(3)" and doc["summary"]["processes"] == 2,

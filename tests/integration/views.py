@@ -110,10 +110,13 @@ def remarks():
     doc["sources"] = {figure: "lower_bound: " + "w" * (n + 40 - len(figure)) + " word" * 40
                       for n, figure in enumerate(list(doc["summary"])[:6])}
     want = doc["sources"].values()
+    doc["limits"]["degraded"] = ["mount proc on '/proc': Operation not permitted"]
     with open(os.path.join(folder, "run.json"), "w", encoding="utf-8") as f:
         json.dump(doc, f)
     lines = telltale("show", "--all", folder).stdout.decode().splitlines()
     text = " ".join(line.strip() for line in lines)
+    point("show: what was left out of the sandbox",
+          "the sandbox was without: mount proc on '/proc': Operation not permitted" in text, text)
     point("show: a remark on a figure is told to its end", all(w in text for w in want) and max(map(len, lines)) <= 100, text)
 
 
