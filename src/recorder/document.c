@@ -273,6 +273,8 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 	(void)json_array_append_new(sensors, json_string("proc"));
 	if (r->denials)
 		(void)json_array_append_new(sensors, json_string("seccomp"));
+	if (r->connections)
+		(void)json_array_append_new(sensors, json_string("proxy"));
 	return json_pack("{s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans",
 			 (json_int_t)t->spans, "full", 0, "kernel_only", 0, "declared_only",
 			 (json_int_t)t->spans_preload, "none",
