@@ -23,6 +23,7 @@ struct kernel_caller {
 
 struct kernel_callers;
 
+/* kernel_callers_new - NULL without memory. @chains: look up parents, too. */
 struct kernel_callers *kernel_callers_new(bool chains);
 void kernel_callers_free(struct kernel_callers *c);
 

@@ -67,7 +67,7 @@ struct kernel_notifier;
 
 /*
  * kernel_notifier_new - make the thread, which waits for kernel_notifier_serve()
- * Free it before what @opts points to.
+ * Free it before what @opts points to. Returns 0 or -errno. This and all below is for one thread.
  */
 int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifier_options *opts,
 			struct tt_err *err) TT_MUST_CHECK;
@@ -79,7 +79,7 @@ int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifi
  */
 void kernel_notifier_serve(struct kernel_notifier *n, int listener, pid_t top);
 
-/* kernel_notifier_next - take the next denial; false if there is none. One thread reads. */
+/* kernel_notifier_next - take the next denial; false if there is none */
 bool kernel_notifier_next(struct kernel_notifier *n, struct kernel_denial *ret);
 
 /* kernel_notifier_has_missed - whether the next has something to tell; asked once for all calls */
@@ -95,6 +95,7 @@ uint64_t kernel_notifier_missed(struct kernel_notifier *n, unsigned nr, enum pol
 /* kernel_notifier_stop - close the listener and wait for the thread; the queue can still be read */
 void kernel_notifier_stop(struct kernel_notifier *n);
 
+/* kernel_notifier_free - stop it, too; NULL is fine */
 void kernel_notifier_free(struct kernel_notifier *n);
 TT_DEFINE_FREEP(struct kernel_notifier *, kernel_notifier_free)
 

@@ -186,7 +186,7 @@ struct policy_place {
 /* The effective policy of one profile. */
 struct policy {
 	const char *name;    /* "STRICT" */
-	const char *summary; /* one line for --help and doctor */
+	const char *summary; /* one line for `policy list` */
 	bool sandboxed; /* false: nothing below applies but limits; no filter, no no_new_privs */
 	uint32_t namespaces; /* enum policy_namespace */
 	enum policy_network network;

@@ -52,7 +52,7 @@ struct recorder_options {
 };
 
 struct recorder_outcome {
-	int exit_status; /* what telltale exits with: the command's, 128+n, 124, 125, 126, 127 */
+	int exit_status; /* what telltale exits with: telltale(1) */
 	char run_id[40];
 	char folder[4096]; /* where the record is */
 	uint64_t lost;     /* events known to be lost */
