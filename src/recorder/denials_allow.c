@@ -34,7 +34,10 @@ static void put_condition(struct tt_out *o, const struct policy_condition *c, in
 		return;
 	}
 	tt_out_str(o, " == ");
-	put_number(o, v);
+	if (recorder_words_request(nr, c->arg, v) && (c->mask & whole) == whole)
+		tt_out_str(o, recorder_words_request(nr, c->arg, v));
+	else
+		put_number(o, v);
 }
 
 size_t recorder_allow_line(char *buf, size_t cap, const struct policy *p, int nr,

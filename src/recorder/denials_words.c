@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 #include "base/out.h"
@@ -17,7 +18,7 @@
  *
  *   d dirfd   f fd    p path or other text    a socket address, its size in the next argument
  *   i int     l long  u unsigned  x bits      * pointer to something that is not looked at
- *   q a number that chooses what the call does
+ *   q a number that chooses what the call does            Q ioctl request
  *   o open flags      m mode                  A AT_* flags      r renameat2 flags
  *   D socket domain   T socket type           P protocol, behind D and T
  *   C clone flags     N namespaces            M mount flags     U umount flags
@@ -116,7 +117,7 @@ static const char layouts[KERNEL_CALLS_MAX][RECORDER_WORDS_MAX + 1] = {
 	CALL(semget, "iix"),
 	CALL(msgget, "ix"),
 	CALL(mq_open, "pom*"),
-	CALL(ioctl, "fqx"),
+	CALL(ioctl, "fQx"),
 	CALL(fcntl, "fcx"),
 	CALL(flock, "fi"),
 	CALL(setuid, "g"),
@@ -286,7 +287,7 @@ void recorder_words_keys(const struct kernel_denial *d, uint64_t ret[6])
 
 	memset(ret, 0, 6 * sizeof(*ret));
 	for (unsigned i = 0; layout[i]; i++)
-		if (strchr("qoDTPCNMUESXKJcr", layout[i]))
+		if (strchr("qQoDTPCNMUESXKJcr", layout[i]))
 			ret[i] = d->args[i];
 }
 
@@ -295,6 +296,24 @@ bool recorder_words_is_family(int nr, unsigned arg)
 	const char *layout = layout_of(nr);
 
 	return arg < strlen(layout) && layout[arg] == 'D';
+}
+
+const char *recorder_words_request(int nr, unsigned arg, uint64_t value)
+{
+	const char *layout = layout_of(nr);
+
+	if (arg >= strlen(layout) || layout[arg] != 'Q')
+		return NULL;
+	switch ((uint32_t)value) {
+	case TIOCSTI:
+		return "TIOCSTI";
+	case TIOCLINUX:
+		return "TIOCLINUX";
+	case TIOCSETD:
+		return "TIOCSETD";
+	default:
+		return NULL;
+	}
 }
 
 /* Text that somebody else wrote: valid UTF-8 without secrets. */
@@ -426,6 +445,12 @@ static void put_word(struct tt_out *o, const struct kernel_denial *d, unsigned i
 	case 'k':
 		event_put_device(o, v);
 		break;
+	case 'Q':
+		if (recorder_words_request(d->nr, i, v)) {
+			tt_out_str(o, recorder_words_request(d->nr, i, v));
+			break;
+		}
+		/* fallthrough */
 	case 'q':
 		if (v < 4096)
 			tt_out_u64(o, v);

@@ -37,4 +37,7 @@ void recorder_words_keys(const struct kernel_denial *d, uint64_t ret[6]);
 /* recorder_words_is_family - whether the argument is an address family, which has a name */
 bool recorder_words_is_family(int nr, unsigned arg);
 
+/* recorder_words_request - the name of an ioctl(2) request that profiles know, static; or NULL */
+const char *recorder_words_request(int nr, unsigned arg, uint64_t value);
+
 #endif

@@ -52,8 +52,8 @@ static bool caller_is_gone(const struct sandbox_plan *plan)
 /*
  * A dying caller closes its fds first and then sends the death signal. So either the signal was
  * asked for in time, or the other end of our socket is already closed. To PID 1 getppid() is no
- * help: 0 either way. Where init is not PID 1 it has to end the others itself and must live a moment
- * longer: see serve().
+ * help: 0 either way. Where init is not PID 1 it has to end the others itself and must live a
+ * moment longer: see serve().
  */
 static void die_with_parent(const struct sandbox_plan *plan)
 {

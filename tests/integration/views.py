@@ -443,6 +443,12 @@ def doctor():
     point("doctor: one line per check", all(name in text for name in names), text)
     blind = json.loads(telltale("doctor", "--json", env=environment(XDG_STATE_HOME="/proc")).stdout)
     states = {c["name"]: c["state"] for c in blind["checks"]}
+    refuse = os.path.join(BUILD, "tests/integration/sandbox_refuse")
+    for call, name in (("ptrace", "counting by ptrace"), ("seccomp", "seccomp notifier"), ("mkdirat", "cgroup")):
+        run = subprocess.run([refuse, call, "1", "--", TELLTALE, "doctor", "--json"], stdin=subprocess.DEVNULL,
+                             capture_output=True, timeout=LIMIT, env=environment(), check=False)
+        found = {c["name"]: c["state"] for c in json.loads(run.stdout)["checks"]}
+        point(f"doctor: {name} without {call}(2)", found[name] in ("missing", "limited"), found)
     point("doctor: a state folder that cannot be written", states["state folder"] == "missing" and not blind["works"], blind)
 
 

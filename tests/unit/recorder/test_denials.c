@@ -66,7 +66,8 @@ static void arguments_have_names(void)
 	CHECK_STR(words_of(denial(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD, 0, 0)),
 		  "CLONE_VM|CLONE_VFORK|SIGCHLD");
 	CHECK_STR(words_of(denial(SYS_setuid, (uint32_t)-1, 0, 0)), "-1");
-	CHECK_STR(words_of(denial(SYS_ioctl, 3, 0x5412, 0x1000)), "fd:3, 0x5412, 0x1000");
+	CHECK_STR(words_of(denial(SYS_ioctl, 3, 0x5412, 0x1000)), "fd:3, TIOCSTI, 0x1000");
+	CHECK_STR(words_of(denial(SYS_ioctl, 3, 0x5413, 0x1000)), "fd:3, 0x5413, 0x1000");
 	CHECK_STR(words_of(denial(SYS_getpid, 7, 7, 7)), "");
 	CHECK_STR(words_of(denial(KERNEL_CALLS_MAX + 5, 7, 7, 7)), "");
 	CHECK_STR(words_of(denial(-1, 7, 7, 7)), "");
@@ -180,6 +181,8 @@ static void the_smallest_line_names_what_the_rule_looked_at(void)
 	check_allow("default allow\ndeny EPERM lseek when arg1:64 > 0x100000000\n",
 		    denial(SYS_lseek, 3, 0x200000001, 0),
 		    "allow lseek when arg1:64 == 0x200000001");
+	check_allow("default allow\ndeny EPERM ioctl when request == TIOCSTI\n",
+		    denial(SYS_ioctl, 0, 0x5412, 0), "allow ioctl when arg1 == TIOCSTI");
 }
 
 /* A run's parts that denials need, without a notifier. */
