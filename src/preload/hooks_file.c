@@ -12,9 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_KEPT   960 /* longest directory path of a dirfd that is resolved */
-#define DIR_OF_TWO 768 /* the same where a call has two */
-
 /* Not in any header: what _FORTIFY_SOURCE makes of open and openat without a mode. */
 int __open_2(const char *path, int flags);
 int __open64_2(const char *path, int flags);
@@ -243,22 +240,7 @@ DEFINE_TWO_PATHS(rename)
 DEFINE_TWO_PATHS(link)
 DEFINE_TWO_PATHS(symlink)
 
-TT_PUBLIC int unlinkat(int dirfd, const char *path, int flags)
-{
-	char dir[DIR_KEPT];
-	struct pl_call c;
-	int r;
-
-	if (!pl_enter(&c, EVENT_CALL_unlinkat))
-		return PL_NEXT(unlinkat)(dirfd, path, flags);
-	pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir));
-	pl_arg_text(&c, 1, path);
-	pl_arg_num(&c, 2, flags);
-	pl_begin(&c);
-	r = PL_NEXT(unlinkat)(dirfd, path, flags);
-	pl_end(&c, r, r < 0);
-	return r;
-}
+DEFINE_AT(unlinkat, int)
 
 TT_PUBLIC int renameat(int from_dirfd, const char *from, int to_dirfd, const char *to)
 {

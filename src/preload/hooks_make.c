@@ -14,8 +14,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define DIR_KEPT      960 /* longest directory path of a dirfd that is resolved */
-#define DIR_OF_TWO    768 /* the same where a call has two */
 #define TEMPLATE_KEPT 1536
 
 /*
@@ -216,22 +214,7 @@ TT_PUBLIC int symlinkat(const char *text, int dirfd, const char *path)
 	return r;
 }
 
-TT_PUBLIC int mkdirat(int dirfd, const char *path, mode_t mode)
-{
-	char dir[DIR_KEPT];
-	struct pl_call c;
-	int r;
-
-	if (!pl_enter(&c, EVENT_CALL_mkdirat))
-		return PL_NEXT(mkdirat)(dirfd, path, mode);
-	pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir));
-	pl_arg_text(&c, 1, path);
-	pl_arg_num(&c, 2, mode);
-	pl_begin(&c);
-	r = PL_NEXT(mkdirat)(dirfd, path, mode);
-	pl_end(&c, r, r < 0);
-	return r;
-}
+DEFINE_AT(mkdirat, mode_t)
 
 TT_PUBLIC int mkfifo(const char *path, mode_t mode)
 {
@@ -248,22 +231,7 @@ TT_PUBLIC int mkfifo(const char *path, mode_t mode)
 	return r;
 }
 
-TT_PUBLIC int mkfifoat(int dirfd, const char *path, mode_t mode)
-{
-	char dir[DIR_KEPT];
-	struct pl_call c;
-	int r;
-
-	if (!pl_enter(&c, EVENT_CALL_mkfifoat))
-		return PL_NEXT(mkfifoat)(dirfd, path, mode);
-	pl_arg_dirfd(&c, 0, dirfd, path, dir, sizeof(dir));
-	pl_arg_text(&c, 1, path);
-	pl_arg_num(&c, 2, mode);
-	pl_begin(&c);
-	r = PL_NEXT(mkfifoat)(dirfd, path, mode);
-	pl_end(&c, r, r < 0);
-	return r;
-}
+DEFINE_AT(mkfifoat, mode_t)
 
 TT_PUBLIC int mknod(const char *path, mode_t mode, dev_t dev)
 {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What files are like: length, mode, owner, times, extended attributes. */
 #include "preload/preload.h"
+#include "preload/shapes.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/xattr.h>
 #include <unistd.h>
-
-#define DIR_KEPT 960 /* longest directory path of a dirfd that is resolved */
 
 #define DEFINE_TRUNCATE(name, type)                      \
 	TT_PUBLIC int name(const char *path, type len)   \

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "proxy/proxy_internal.h"
+#include "util/fdpass.h"
 
 struct proxy {
 	pid_t pid;
@@ -74,26 +75,10 @@ int proxy_fd(const struct proxy *p)
 
 int proxy_give(struct proxy *p, int listen_fd, struct tt_err *err)
 {
-	char byte = 0;
-	struct iovec iov = {&byte, 1};
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {.room = {0}};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.room),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	int r = tt_fd_send(p->channel, listen_fd, "", 1, 0);
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &listen_fd, sizeof(int));
-	if (sendmsg(p->channel, &msg, MSG_NOSIGNAL) != 1)
-		return tt_fail(err, errno, "hand the sandbox's socket to the proxy");
+	if (r < 0)
+		return tt_fail(err, -r, "hand the sandbox's socket to the proxy");
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "proxy/proxy_internal.h"
+#include "util/fdpass.h"
 
 #define TICK_MS 250
 
@@ -72,26 +73,16 @@ static void accept_one(struct proxy_server *s)
 static bool take_message(struct proxy_server *s)
 {
 	char byte;
-	struct iovec iov = {&byte, 1};
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.room),
-	};
-	ssize_t n = recvmsg(s->channel, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c;
+	int fd;
+	long n = tt_fd_recv(s->channel, &byte, 1, MSG_DONTWAIT, &fd);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
-	c = CMSG_FIRSTHDR(&msg);
-	if (n == 0 || !c || c->cmsg_type != SCM_RIGHTS || s->listen_fd >= 0)
+		return n == -EAGAIN || n == -EINTR;
+	if (n == 0 || fd < 0 || s->listen_fd >= 0) {
+		tt_closep(&fd);
 		return false;
-	memcpy(&s->listen_fd, CMSG_DATA(c), sizeof(int));
+	}
+	s->listen_fd = fd;
 	return true;
 }
 

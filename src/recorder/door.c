@@ -11,6 +11,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "util/fdpass.h"
+
 #define QUEUE     128 /* who comes while it is full tries again for a moment */
 #define SERVE_MAX 16  /* then the ring has its turn */
 
@@ -47,21 +49,7 @@ void recorder_door_close(struct recorder_door *d)
 /* A fresh socket has room for a byte: this never waits, whatever the other side does. */
 static bool hand_over(int to, int ring_fd)
 {
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {.head = {.cmsg_len = CMSG_LEN(sizeof(int)),
-			      .cmsg_level = SOL_SOCKET,
-			      .cmsg_type = SCM_RIGHTS}};
-	char byte = 0;
-	struct iovec iov = {.iov_base = &byte, .iov_len = 1};
-	struct msghdr msg = {.msg_iov = &iov,
-			     .msg_iovlen = 1,
-			     .msg_control = &control,
-			     .msg_controllen = sizeof(control)};
-
-	memcpy(CMSG_DATA(&control.head), &ring_fd, sizeof(ring_fd));
-	return sendmsg(to, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) == 1;
+	return tt_fd_send(to, ring_fd, "", 1, MSG_DONTWAIT) == 0;
 }
 
 void recorder_door_serve(struct recorder_door *d, struct recorder_track *t, int ring_fd)

@@ -8,31 +8,9 @@
 #include <sys/socket.h>
 
 #include "sandbox/sandbox_internal.h"
+#include "util/fdpass.h"
 
 #define BACKLOG 512
-
-static int send_fd(int channel, int fd)
-{
-	char byte = 0;
-	struct iovec iov = {&byte, 1};
-	union {
-		struct cmsghdr head;
-		char room[CMSG_SPACE(sizeof(int))];
-	} control = {.room = {0}};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &control,
-		.msg_controllen = sizeof(control.room),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(int));
-	return sendmsg(channel, &msg, MSG_NOSIGNAL) == 1 ? 0 : -errno;
-}
 
 void sandbox_listen(const struct sandbox_plan *plan)
 {
@@ -56,7 +34,7 @@ void sandbox_listen(const struct sandbox_plan *plan)
 	    (bind(fd, (const struct sockaddr *)&home, sizeof(home)) < 0 || listen(fd, BACKLOG) < 0))
 		r = -errno;
 	if (r == 0)
-		r = send_fd(spec->listen_channel, fd);
+		r = tt_fd_send(spec->listen_channel, fd, "", 1, 0);
 	if (r < 0)
 		sandbox_child_fail(plan, SANDBOX_STEP_LISTEN, -r, 0);
 }

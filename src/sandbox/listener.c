@@ -27,6 +27,7 @@
 #include <time.h>
 
 #include "sandbox/sandbox_internal.h"
+#include "util/fdpass.h"
 
 /* Linux 5.19: a call that was received is not interrupted by signals, so that it counts once. */
 #define FLAG_WAIT_KILLABLE_RECV (1UL << 5)
@@ -110,26 +111,10 @@ static int await(struct sandbox_shared *s, pid_t command)
 /* One message to the caller, with the fd. */
 static void send_fd(int sock, int fd)
 {
-	struct sandbox_report rep = {.kind = SANDBOX_LISTENER};
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control = {{0}};
-	struct iovec iov = {&rep, sizeof(rep)};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+	const struct sandbox_report rep = {.kind = SANDBOX_LISTENER};
 
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(c), &fd, sizeof(fd));
 	/* if it fails the caller finds no listener and ends us */
-	while (sendmsg(sock, &msg, MSG_NOSIGNAL) < 0 && errno == EINTR)
+	while (tt_fd_send(sock, fd, &rep, sizeof(rep), 0) == -EINTR)
 		;
 }
 
@@ -152,31 +137,17 @@ int sandbox_listener_take(int report_fd)
 {
 	struct pollfd p = {.fd = report_fd, .events = POLLIN};
 	struct sandbox_report rep;
-	union {
-		char buf[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} control;
-	struct iovec iov = {&rep, sizeof(rep)};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control.buf,
-		.msg_controllen = sizeof(control.buf),
-	};
-	struct cmsghdr *c;
 	int fd, high;
 
 	/* it comes, or init ends */
 	while (poll(&p, 1, -1) < 0 && errno == EINTR)
 		;
-	if (recvmsg(report_fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC) != (ssize_t)sizeof(rep) ||
-	    rep.kind != SANDBOX_LISTENER)
+	if (tt_fd_recv(report_fd, &rep, sizeof(rep), MSG_DONTWAIT, &fd) != (long)sizeof(rep) ||
+	    rep.kind != SANDBOX_LISTENER) {
+		tt_closep(&fd);
 		return -1;
-	c = CMSG_FIRSTHDR(&msg);
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof(int)))
-		return -1;
-	memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-	if (fd > 2)
+	}
+	if (fd < 0 || fd > 2)
 		return fd;
 	high = fcntl(fd, F_DUPFD_CLOEXEC, 3);
 	(void)close(fd);
