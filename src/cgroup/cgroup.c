@@ -20,26 +20,6 @@
 #define MAKE_TRIES   5
 #define SWEEP_DEPTH  4 /* runs in runs, left over by one SIGKILL */
 
-int cgroup_text_read(int dir, const char *file, char *buf, size_t cap)
-{
-	TT_CLEANUP(tt_closep) int fd = openat(dir, file, O_RDONLY | O_CLOEXEC);
-	size_t at = 0;
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	while (at < cap - 1) {
-		n = read(fd, buf + at, cap - 1 - at);
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		at += (size_t)n;
-	}
-	buf[at] = '\0';
-	return (int)at;
-}
-
 int cgroup_text_write(int dir, const char *file, const char *text)
 {
 	TT_CLEANUP(tt_closep) int fd = openat(dir, file, O_WRONLY | O_CLOEXEC);

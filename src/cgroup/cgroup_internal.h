@@ -29,9 +29,6 @@ struct cgroup {
 
 #define CGROUP_TEXT_MAX 16384 /* no file of cgroupfs that is read here is longer */
 
-/* cgroup_text_read - a whole small file below @dir (AT_FDCWD: a path). The length, or -errno. */
-int cgroup_text_read(int dir, const char *file, char *buf, size_t cap) TT_MUST_CHECK;
-
 /* cgroup_text_write - in one write(2). 0 or -errno. */
 int cgroup_text_write(int dir, const char *file, const char *text);
 

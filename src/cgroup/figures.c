@@ -5,13 +5,14 @@
 
 #include "base/time.h"
 #include "cgroup/cgroup_internal.h"
+#include "util/textfile.h"
 
 static uint64_t number_in(const struct cgroup_folder *f, const char *file)
 {
 	char text[64];
 	uint64_t v;
 
-	if (!f || cgroup_text_read(f->fd, file, text, sizeof(text)) < 0 ||
+	if (!f || tt_text_read(f->fd, file, text, sizeof(text)) < 0 ||
 	    cgroup_parse_number(text, &v) < 0)
 		return CGROUP_NONE;
 	return v;
@@ -22,7 +23,7 @@ static uint64_t key_in(const struct cgroup_folder *f, const char *file, const ch
 	char text[CGROUP_TEXT_MAX];
 	uint64_t v;
 
-	if (!f || cgroup_text_read(f->fd, file, text, sizeof(text)) < 0 ||
+	if (!f || tt_text_read(f->fd, file, text, sizeof(text)) < 0 ||
 	    cgroup_parse_key(text, key, &v) < 0)
 		return CGROUP_NONE;
 	return v;
@@ -50,7 +51,7 @@ static void read_cpu(const struct cgroup *g, struct cgroup_figures *ret)
 	uint64_t user, system;
 
 	ret->user_ns = ret->system_ns = CGROUP_NONE;
-	if (!f || cgroup_text_read(f->fd, "cpu.stat", text, sizeof(text)) < 0 ||
+	if (!f || tt_text_read(f->fd, "cpu.stat", text, sizeof(text)) < 0 ||
 	    cgroup_parse_key(text, "user_usec", &user) < 0 ||
 	    cgroup_parse_key(text, "system_usec", &system) < 0) {
 		read_cpuacct(cgroup_folder_with(g, CGROUP_CPUACCT), ret);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "cgroup/cgroup_internal.h"
+#include "util/textfile.h"
 
 #define CLIMB_MAX 32 /* groups on the way up */
 #define USUAL_MAX 8192
@@ -36,7 +37,7 @@ static char *read_proc(const char *root, const char *file)
 		if (!grown)
 			break;
 		text = grown;
-		n = cgroup_text_read(AT_FDCWD, path, text, cap);
+		n = tt_text_read(AT_FDCWD, path, text, cap);
 		if (n < (int)cap - 1)
 			break;
 	}
@@ -122,7 +123,7 @@ static int folder_read(const char *dir, const char *file, char *buf, size_t cap)
 	char path[PATH_MAX + 64];
 
 	(void)snprintf(path, sizeof(path), "%s/%s", dir, file);
-	return cgroup_text_read(AT_FDCWD, path, buf, cap);
+	return tt_text_read(AT_FDCWD, path, buf, cap);
 }
 
 static bool may_write(const char *dir, const char *file)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cgroup/cgroup_internal.h"
+#include "util/textfile.h"
 
 #define CPU_PERIOD_US 100000
 
@@ -33,7 +34,7 @@ static bool has_swap(const struct cgroup *g)
 	char path[PATH_MAX + 32], text[4096], *line;
 
 	(void)snprintf(path, sizeof(path), "%s/proc/swaps", g->root);
-	if (cgroup_text_read(AT_FDCWD, path, text, sizeof(text)) < 0)
+	if (tt_text_read(AT_FDCWD, path, text, sizeof(text)) < 0)
 		return true;
 	line = strchr(text, '\n');
 	return line && line[1];
@@ -111,7 +112,7 @@ static const char *limit_io(const struct cgroup *g, const struct cgroup_folder *
 		    strncmp(e->d_name, "ram", 3) == 0 || strncmp(e->d_name, "zram", 4) == 0)
 			continue;
 		(void)snprintf(path, sizeof(path), "%s/sys/block/%s/dev", g->root, e->d_name);
-		if (cgroup_text_read(AT_FDCWD, path, dev, sizeof(dev)) <= 0)
+		if (tt_text_read(AT_FDCWD, path, dev, sizeof(dev)) <= 0)
 			continue;
 		dev[strcspn(dev, "\n")] = '\0';
 		any = true;

@@ -11,26 +11,14 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "util/textfile.h"
 
 /* The whole file as text, at most @cap - 1 bytes of it. */
 static int read_text(const char *path, char *buf, size_t cap)
 {
-	TT_CLEANUP(tt_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-	size_t at = 0;
-	ssize_t n;
+	int r = tt_text_read(AT_FDCWD, path, buf, cap);
 
-	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
-	while (at < cap - 1) {
-		n = read(fd, buf + at, cap - 1 - at);
-		if (n < 0)
-			return -errno;
-		if (n == 0)
-			break;
-		at += (size_t)n;
-	}
-	buf[at] = '\0';
-	return at ? (int)at : -ESRCH;
+	return r == -ENOENT || r == 0 ? -ESRCH : r;
 }
 
 static uint64_t ticks_ns(uint64_t ticks)
