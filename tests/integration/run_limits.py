@@ -92,7 +92,8 @@ def pids(have):
     check("... and not fewer", doc["summary"]["peak_processes"] <= 4 and doc["summary"]["processes"] == 4, doc["summary"])
     done, doc = run("sh", "-c", "sleep 0.1 & sleep 0.1 & sleep 0.1 & wait", limits=["pids=4"])
     same("as many as allowed", (done.returncode, ends(doc), asked(doc, "pids")["refused"]), (0, ("EXITED(0)", []), 0))
-    bomb = "f() { f | f & }; f; sleep 1"
+    # each makes two, seven times over: were it not held, it would end by itself
+    bomb = "f() { if [ $1 -gt 0 ]; then f $(($1-1)) & f $(($1-1)) & fi; sleep 0.3; }; f 7; sleep 1"
     started = time.monotonic()
     done, doc = run("sh", "-c", bomb, limits=["pids=20", "wall=3s"], options=["--orphans=wait:0.1s"])
     check("a fork bomb is held", "pids" in doc["limits"]["hit"] and doc["summary"]["peak_processes"] <= 20 and
