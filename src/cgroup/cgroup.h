@@ -46,6 +46,7 @@ struct cgroup_figures {
 	uint64_t oom_kills;                       /* processes ended for want of memory */
 	uint64_t memory_refused; /* how often that limit was run into; 0 where there is none */
 	uint64_t pids_refused;   /* forks that the limit on pids refused */
+	uint64_t peak_pids;      /* processes and threads at once */
 	const char *cpu_source, *memory_source; /* static, the file that told; NULL: none did */
 };
 
@@ -84,6 +85,12 @@ int cgroup_leave(struct cgroup *g);
 
 /* cgroup_fork_fd - the folder to be born in, or -1. Owned by @g. */
 int cgroup_fork_fd(const struct cgroup *g);
+
+/*
+ * cgroup_lifts - whether cgroup_enter() lifts a limit until cgroup_leave(): what is born between the
+ * two must not run before the second
+ */
+bool cgroup_lifts(const struct cgroup *g);
 
 /* cgroup_has_memory - whether the group tells of memory, and of who was ended for want of it */
 bool cgroup_has_memory(const struct cgroup *g);

@@ -84,4 +84,5 @@ void cgroup_figures(const struct cgroup *g, struct cgroup_figures *ret)
 	read_cpu(g, ret);
 	read_memory(g, ret);
 	ret->pids_refused = key_in(cgroup_folder_with(g, CGROUP_PIDS), "pids.events", "max");
+	ret->peak_pids = number_in(cgroup_folder_with(g, CGROUP_PIDS), "pids.peak");
 }

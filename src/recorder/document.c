@@ -196,12 +196,16 @@ static json_t *summary_json(const struct recorder_run_state *r)
 				   ? s->group_figures.peak_memory_bytes / 1024
 			   : s->peak_memory_kb > s->max_rss_kb ? s->peak_memory_kb
 							       : s->max_rss_kb;
-	uint64_t peak_processes = s->peak_processes ? s->peak_processes : is_launched(r);
+	uint64_t peak_processes = s->peak_processes ? s->peak_processes : is_launched(r),
+		 peak_pids = s->group_figures.peak_pids;
 	double avg = runtime_ns ? 100.0 * (double)cpu_ns / (double)runtime_ns : 0;
 	bool exited = is_launched(r) && WIFEXITED(r->status);
 	char reason[32];
 	json_t *j = json_object();
 
+	/* a walk through /proc takes time: it may meet those that end and those that come then */
+	if (peak_pids && peak_processes > peak_pids)
+		peak_processes = peak_pids;
 	recorder_run_exit_reason(r, reason, sizeof(reason));
 	(void)json_object_set_new(j, "runtime_ms", int_json(runtime_ns / TT_NS_PER_MS));
 	/* a run shorter than a sample has no better peak than its average */

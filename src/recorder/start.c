@@ -231,6 +231,7 @@ static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 		.fork_enter = group ? enter_group : NULL,
 		.fork_leave = group ? leave_group : NULL,
 		.fork_arg = group,
+		.fork_hold = group && cgroup_lifts(group),
 		.cgroup_fd = group && cgroup_fork_fd(group) >= 0 ? cgroup_fork_fd(group) : 0,
 		.cgroup_must = group && cgroup_is_limited(group),
 		.count = r->count,

@@ -131,8 +131,11 @@ static int launch_plan(struct sandbox_launch *l, struct tt_err *err)
 	l->plan.parent_err_fd = l->err_fd;
 	if (spec->policy->sandboxed)
 		return plan_sandbox(l, err);
-	/* where we could not open /proc/PID/io of one that has already ended */
-	l->plan.wait = geteuid() != 0 || spec->count;
+	/*
+	 * Where we could not open /proc/PID/io of one that has already ended. And not before its
+	 * group has its limits, which it has not while we are in it ourselves.
+	 */
+	l->plan.wait = geteuid() != 0 || spec->count || spec->fork_hold;
 	return 0;
 }
 

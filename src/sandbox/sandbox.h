@@ -84,6 +84,7 @@ struct sandbox_spec {
 	int (*fork_enter)(void *arg);
 	int (*fork_leave)(void *arg);
 	void *fork_arg;
+	bool fork_hold;              /* nothing of the command runs before fork_leave() is over */
 	int cgroup_fd;               /* a folder of cgroup v2 that the child is born in; 0: none */
 	bool cgroup_must;            /* ... or the launch fails; else sandbox_child says so */
 	struct sandbox_count *count; /* traces the command from its exec on; NULL: nobody does */
