@@ -157,6 +157,44 @@ static bool only_foreign_left(const struct recorder_run_state *r)
 	return !more;
 }
 
+/*
+ * Nothing is left in the sandbox but its init, whose end the kernel spends with the namespaces. The
+ * figures are final, so the run is written down meanwhile; init is reaped last.
+ */
+static void on_empty_sandbox(struct recorder_run_state *r, const struct rusage *usage)
+{
+	if (r->phase != RUN_RUNNING || r->child.io_fd < 0)
+		return;
+	recorder_sampler_add(&r->sampler, usage, r->child.io_fd, r->child.pid);
+	command_ended(r);
+	r->reap_last = true;
+	r->phase = RUN_DONE;
+}
+
+static void on_reports(struct recorder_run_state *r)
+{
+	struct sandbox_report rep;
+	struct recorder_process *p;
+	ssize_t n;
+
+	while ((n = recv(r->child.report_fd, &rep, sizeof(rep), MSG_DONTWAIT)) ==
+	       (ssize_t)sizeof(rep)) {
+		if (rep.kind == SANDBOX_STOPPED) {
+			follow_stop(r, rep.value);
+		} else if (rep.kind == SANDBOX_ENDED) {
+			r->status = rep.value;
+			r->status_known = true;
+			p = recorder_process_find(&r->track.tree, r->command_pid);
+			if (p)
+				recorder_track_died(&r->track, p, true, rep.value);
+			if (rep.alone)
+				on_empty_sandbox(r, &rep.usage);
+		}
+	}
+	if (n == 0) /* init is gone; SIGCHLD says the rest */
+		(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, r->child.report_fd, NULL);
+}
+
 static void on_children(struct recorder_run_state *r)
 {
 	siginfo_t si;
@@ -170,6 +208,11 @@ static void on_children(struct recorder_run_state *r)
 		}
 		if (!si.si_pid)
 			break;
+		/* what init had to say comes before its end, which says less: 137 for a SIGKILL */
+		if (si.si_pid == r->child.pid && r->phase == RUN_RUNNING && r->child.report_fd >= 0)
+			on_reports(r);
+		if (r->phase == RUN_DONE)
+			return;
 		if (recorder_track_is_foreign(&r->track, si.si_pid))
 			(void)waitpid(si.si_pid, NULL, 0);
 		else
@@ -212,44 +255,6 @@ static void on_signals(struct recorder_run_state *r)
 		for (size_t i = 0; i < (size_t)n / sizeof(si[0]); i++)
 			on_signal(r, &si[i]);
 	on_children(r);
-}
-
-/*
- * Nothing is left in the sandbox but its init, whose end the kernel spends with the namespaces. The
- * figures are final, so the run is written down meanwhile; init is reaped last.
- */
-static void on_empty_sandbox(struct recorder_run_state *r, const struct rusage *usage)
-{
-	if (r->phase != RUN_RUNNING || r->child.io_fd < 0)
-		return;
-	recorder_sampler_add(&r->sampler, usage, r->child.io_fd, r->child.pid);
-	command_ended(r);
-	r->reap_last = true;
-	r->phase = RUN_DONE;
-}
-
-static void on_reports(struct recorder_run_state *r)
-{
-	struct sandbox_report rep;
-	struct recorder_process *p;
-	ssize_t n;
-
-	while ((n = recv(r->child.report_fd, &rep, sizeof(rep), MSG_DONTWAIT)) ==
-	       (ssize_t)sizeof(rep)) {
-		if (rep.kind == SANDBOX_STOPPED) {
-			follow_stop(r, rep.value);
-		} else if (rep.kind == SANDBOX_ENDED) {
-			r->status = rep.value;
-			r->status_known = true;
-			p = recorder_process_find(&r->track.tree, r->command_pid);
-			if (p)
-				recorder_track_died(&r->track, p, true, rep.value);
-			if (rep.alone)
-				on_empty_sandbox(r, &rep.usage);
-		}
-	}
-	if (n == 0) /* init is gone; SIGCHLD says the rest */
-		(void)epoll_ctl(r->epoll_fd, EPOLL_CTL_DEL, r->child.report_fd, NULL);
 }
 
 static void on_timer(struct recorder_run_state *r)
