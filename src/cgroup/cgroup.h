@@ -87,8 +87,8 @@ int cgroup_leave(struct cgroup *g);
 int cgroup_fork_fd(const struct cgroup *g);
 
 /*
- * cgroup_lifts - whether cgroup_enter() lifts a limit until cgroup_leave(): what is born between the
- * two must not run before the second
+ * cgroup_lifts - whether cgroup_enter() lifts a limit until cgroup_leave(): what is born between
+ * the two must not run before the second
  */
 bool cgroup_lifts(const struct cgroup *g);
 
