@@ -74,6 +74,19 @@ def modes():
         yield "user's namespace", [*DROP, "unshare", "-Ur"], NOBODY
 
 
+def unable(prefix):
+    """Why nothing can be tried in this way here, or None: no such namespace, or no group for a profile's limits."""
+    able = subprocess.run(prefix + ["/bin/true"], stderr=subprocess.PIPE, text=True, check=False)
+    if able.returncode:
+        return "this machine does not let us: " + able.stderr.strip()
+    with tempfile.TemporaryDirectory(dir=find_scratch()) as folder:
+        os.chmod(folder, 0o777)
+        line = [shutil.copy(tt.TELLTALE, folder), "run", "--no-preload", "--profile=RESOURCE-AWARE", "--output-dir", folder + "/rec", "--", "true"]
+        able = subprocess.run(prefix + line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                              cwd=folder, env=tt.clean_env(HOME=folder), text=True, timeout=60, check=False)
+    return able.stderr.strip() or "RESOURCE-AWARE does not start" if able.returncode else None
+
+
 class World:
     """Files, listeners and a process outside, all of which an act may reach for."""
 

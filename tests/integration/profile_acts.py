@@ -6,7 +6,6 @@ profile_acts.py [MODE|PROFILE]...    those alone
 """
 import os
 import shutil
-import subprocess
 import sys
 
 import acts
@@ -32,9 +31,9 @@ def main():
     for name, prefix, owner in acts.modes():
         if only and name not in only and not set(acts.ALL) & set(only):
             continue
-        able = subprocess.run(prefix + ["/bin/true"], stderr=subprocess.PIPE, text=True, check=False)
-        if able.returncode:
-            tt.skip(name, "this machine does not let us: " + able.stderr.strip())
+        why = acts.unable(prefix)
+        if why:
+            tt.skip(name, why)
             continue
         world.own(owner)
         world.start_canary(prefix[:len(acts.DROP)] if prefix[:1] == acts.DROP[:1] else [])

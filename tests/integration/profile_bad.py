@@ -194,6 +194,10 @@ def main():
     for mode, prefix, _ in acts.modes():
         if mode not in ("root", "user") or (sys.argv[1:] and mode not in sys.argv[1:]):
             continue
+        why = acts.unable(prefix)
+        if why:
+            tt.skip(mode, why)
+            continue
         b = Bench(mode, prefix)
         for part in (texts, files, setups, groups, early, killed):
             part(b)

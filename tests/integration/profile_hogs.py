@@ -185,9 +185,9 @@ def main():
     for mode, prefix, owner in acts.modes():
         if sys.argv[1:] and mode not in sys.argv[1:]:
             continue
-        able = subprocess.run(prefix + ["/bin/true"], stderr=subprocess.PIPE, text=True, check=False)
-        if able.returncode:
-            tt.skip(mode, "this machine does not let us: " + able.stderr.strip())
+        why = acts.unable(prefix)
+        if why:
+            tt.skip(mode, why)
             continue
         world.own(owner)
         case = Case(world, mode, prefix)

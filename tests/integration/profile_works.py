@@ -318,9 +318,9 @@ def main():
     for mode, prefix, uid in acts.modes():
         if only and mode not in only and not set(acts.ALL) & set(only):
             continue
-        able = subprocess.run(prefix + ["/bin/true"], stderr=subprocess.PIPE, text=True, check=False)
-        if able.returncode:
-            tt.skip(mode, "this machine does not let us: " + able.stderr.strip())
+        why = acts.unable(prefix)
+        if why:
+            tt.skip(mode, why)
             continue
         for profile in acts.ALL:
             if set(acts.ALL) & set(only) and profile not in only:
