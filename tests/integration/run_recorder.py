@@ -186,7 +186,7 @@ def sudden_ends():
     gaps = [e for e in rec.events if e["event_type"] == "gap" and e["reason"] == "killed"]
     same("... at most one event is missing", [g["count"] for g in gaps if g["count"] != 1], [])
     ready = os.path.join(tt.scratch(0o777), "ready")
-    code = f"'{PROBE}' accept '{ready}' & p=$!; while [ ! -s '{ready}' ]; do sleep 0.02; done; kill -9 $p; wait $p"
+    code = f"'{PROBE}' accept '{ready}' & p=$!; while [ ! -s '{ready}' ]; do sleep 0.02; done; sleep 0.5; kill -9 $p; wait $p"
     rec = tt.record("recorder", ["sh", "-c", code])
     calls = rec.calls("accept")
     same("killed in accept: the call is there, in flight", [(e.get("in_flight"), e["result"]) for e in calls],
