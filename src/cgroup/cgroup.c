@@ -339,15 +339,6 @@ bool cgroup_is_limited(const struct cgroup *g)
 	return false;
 }
 
-bool cgroup_lifts(const struct cgroup *g)
-{
-	for (unsigned i = CGROUP_LIMIT_MEMORY; i < CGROUP_LIMITS; i++)
-		if ((i == CGROUP_LIMIT_MEMORY || i == CGROUP_LIMIT_PIDS) && g->limit_source[i] &&
-		    !cgroup_limit_folder(g, i)->v2)
-			return true;
-	return false;
-}
-
 void cgroup_born_outside(struct cgroup *g)
 {
 	for (size_t i = 0; i < g->count; i++) {

@@ -170,12 +170,28 @@ void cgroup_limits_write(struct cgroup *g)
 			g->limit_source[i] = limit_one(g, i, g->limits[i]);
 }
 
-/* The two that this process would run into, and pay for, while it is in the run's group to fork. */
+/*
+ * The folder of a limit that this process would run into, and pay for, while it is in the run's
+ * group to fork; NULL: there is none.
+ */
+static const struct cgroup_folder *lifted(const struct cgroup *g, enum cgroup_limit limit)
+{
+	const struct cgroup_folder *f =
+		g->limit_source[limit] ? cgroup_limit_folder(g, limit) : NULL;
+
+	return f && !f->v2 ? f : NULL;
+}
+
+bool cgroup_lifts(const struct cgroup *g)
+{
+	return lifted(g, CGROUP_LIMIT_PIDS) || lifted(g, CGROUP_LIMIT_MEMORY);
+}
+
 static int rewrite_pids(const struct cgroup *g, bool lift)
 {
-	const struct cgroup_folder *f = cgroup_limit_folder(g, CGROUP_LIMIT_PIDS);
+	const struct cgroup_folder *f = lifted(g, CGROUP_LIMIT_PIDS);
 
-	if (!g->limit_source[CGROUP_LIMIT_PIDS] || f->v2)
+	if (!f)
 		return 0;
 	if (lift)
 		return cgroup_text_write(f->fd, "pids.max", "max");
@@ -184,9 +200,9 @@ static int rewrite_pids(const struct cgroup *g, bool lift)
 
 static int rewrite_memory(const struct cgroup *g, bool lift)
 {
-	const struct cgroup_folder *f = cgroup_limit_folder(g, CGROUP_LIMIT_MEMORY);
+	const struct cgroup_folder *f = lifted(g, CGROUP_LIMIT_MEMORY);
 
-	if (!g->limit_source[CGROUP_LIMIT_MEMORY] || f->v2)
+	if (!f)
 		return 0;
 	if (lift) {
 		/* memory may not be let past memory and swap together: that one first */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/utf8.h"
 
 /* A name is secret if it ends in one of these; '-' equals '_', case does not matter. */
 static const char secret_names[][20] = {
@@ -458,4 +459,28 @@ bool event_redact_next(const char *text, size_t len, size_t from, size_t *ret_st
 		}
 	}
 	return false;
+}
+
+void event_redact_text(struct tt_out *o, const char *text, size_t len)
+{
+	size_t at = 0, start = 0, end = 0;
+
+	while (at < len) {
+		bool found = event_redact_next(text, len, at, &start, &end);
+		size_t stop = found ? start : len;
+
+		while (at < stop) {
+			size_t n = tt_utf8_len((const unsigned char *)text + at, stop - at);
+
+			if (n)
+				tt_out_mem(o, text + at, n);
+			else
+				tt_out_str(o, "\xef\xbf\xbd");
+			at += n ? n : 1;
+		}
+		if (found) {
+			tt_out_str(o, "***");
+			at = end;
+		}
+	}
 }

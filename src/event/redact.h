@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/out.h"
+
 /*
  * event_redact_configure - extend or switch off
  * @spec: NULL or "": the defaults; "off": nothing is redacted; else further secret names, comma
@@ -32,6 +34,12 @@ void event_redact_extend(const char *names);
  */
 bool event_redact_next(const char *text, size_t len, size_t from, size_t *ret_start,
 		       size_t *ret_end);
+
+/*
+ * event_redact_text - what somebody else wrote as valid UTF-8 without secrets: these become ***,
+ * and each byte that is no UTF-8 becomes U+FFFD, at most three times as long
+ */
+void event_redact_text(struct tt_out *o, const char *text, size_t len);
 
 /*
  * event_redact_is_flag - whether an argument is a flag whose value, the next argument, is a secret

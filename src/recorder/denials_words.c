@@ -8,7 +8,6 @@
 #include <sys/syscall.h>
 
 #include "base/out.h"
-#include "base/utf8.h"
 #include "event/event.h"
 #include "event/redact.h"
 #include "event/text.h"
@@ -316,31 +315,6 @@ const char *recorder_words_request(int nr, unsigned arg, uint64_t value)
 	}
 }
 
-/* Text that somebody else wrote: valid UTF-8 without secrets. */
-static void put_text(struct tt_out *o, const char *text, size_t len)
-{
-	size_t at = 0, start = 0, end = 0;
-
-	while (at < len) {
-		bool found = event_redact_next(text, len, at, &start, &end);
-		size_t stop = found ? start : len;
-
-		while (at < stop) {
-			size_t n = tt_utf8_len((const unsigned char *)text + at, stop - at);
-
-			if (n)
-				tt_out_mem(o, text + at, n);
-			else
-				tt_out_str(o, "\xef\xbf\xbd");
-			at += n ? n : 1;
-		}
-		if (found) {
-			tt_out_str(o, "***");
-			at = end;
-		}
-	}
-}
-
 static void put_pointer(struct tt_out *o, const struct kernel_denial *d, unsigned i, char letter)
 {
 	char addr[EVENT_ADDR_MAX + 16];
@@ -354,14 +328,14 @@ static void put_pointer(struct tt_out *o, const struct kernel_denial *d, unsigne
 		return;
 	}
 	if (letter == 'p') {
-		put_text(o, d->text, d->text_len);
+		event_redact_text(o, d->text, d->text_len);
 		if (d->text_cut)
 			tt_out_str(o, "...");
 		return;
 	}
 	tt_out_init(&a, addr, sizeof(addr));
 	event_put_addr(&a, d->text, d->text_len < EVENT_ADDR_MAX ? d->text_len : EVENT_ADDR_MAX);
-	put_text(o, addr, a.len);
+	event_redact_text(o, addr, a.len);
 }
 
 static void put_word(struct tt_out *o, const struct kernel_denial *d, unsigned i, char letter)

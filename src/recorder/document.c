@@ -11,7 +11,6 @@
 #include <sys/wait.h>
 
 #include "base/time.h"
-#include "base/utf8.h"
 #include "event/redact.h"
 #include "event/text.h"
 #include "recorder/run.h"
@@ -20,35 +19,19 @@
 static json_t *text_json(const char *text, size_t len, bool secret)
 {
 	/* each byte can become the three of U+FFFD; "***" replaces at least one byte */
-	char *buf = malloc(3 * len + 4), *to = buf;
-	size_t start = 0, end = 0, at = 0;
+	size_t room = 3 * len + 4;
+	char *buf = malloc(room);
+	struct tt_out o;
 	json_t *json;
 
 	if (!buf)
 		return NULL;
-	if (secret) {
-		to = stpcpy(to, "***");
-		at = len;
-	}
-	while (at < len) {
-		bool found = event_redact_next(text, len, at, &start, &end);
-		size_t stop = found ? start : len;
-
-		while (at < stop) {
-			size_t n = tt_utf8_len((const unsigned char *)text + at, stop - at);
-
-			if (n)
-				to = mempcpy(to, text + at, n);
-			else
-				to = mempcpy(to, "\xef\xbf\xbd", 3);
-			at += n ? n : 1;
-		}
-		if (found) {
-			to = mempcpy(to, "***", 3);
-			at = end;
-		}
-	}
-	json = json_stringn_nocheck(buf, (size_t)(to - buf));
+	tt_out_init(&o, buf, room);
+	if (secret)
+		tt_out_str(&o, "***");
+	else
+		event_redact_text(&o, text, len);
+	json = json_stringn_nocheck(buf, o.len);
 	free(buf);
 	return json;
 }
@@ -196,16 +179,12 @@ static json_t *summary_json(const struct recorder_run_state *r)
 				   ? s->group_figures.peak_memory_bytes / 1024
 			   : s->peak_memory_kb > s->max_rss_kb ? s->peak_memory_kb
 							       : s->max_rss_kb;
-	uint64_t peak_processes = s->peak_processes ? s->peak_processes : is_launched(r),
-		 peak_pids = s->group_figures.peak_pids;
+	uint64_t peak_processes = s->peak_processes ? s->peak_processes : is_launched(r);
 	double avg = runtime_ns ? 100.0 * (double)cpu_ns / (double)runtime_ns : 0;
 	bool exited = is_launched(r) && WIFEXITED(r->status);
 	char reason[32];
 	json_t *j = json_object();
 
-	/* a walk through /proc takes time: it may meet those that end and those that come then */
-	if (peak_pids && peak_processes > peak_pids)
-		peak_processes = peak_pids;
 	recorder_run_exit_reason(r, reason, sizeof(reason));
 	(void)json_object_set_new(j, "runtime_ms", int_json(runtime_ns / TT_NS_PER_MS));
 	/* a run shorter than a sample has no better peak than its average */

@@ -126,6 +126,9 @@ static void look_at_group(struct recorder_sampler *s, struct totals *sum)
 		sum->cpu_ns = f->user_ns + f->system_ns;
 	if (f->memory_bytes != CGROUP_NONE)
 		sum->memory_kb = f->memory_bytes / 1024;
+	/* a walk through /proc takes time: it may meet those that end and those that come then */
+	if (sum->processes > f->peak_pids)
+		sum->processes = (uint32_t)f->peak_pids;
 }
 
 static void add_sample(struct recorder_sampler *s, struct recorder_track *track, struct totals *sum)
