@@ -254,6 +254,14 @@ static int take_option(int c, struct run_words *w)
 	case 'N':
 		w->no_preload = true;
 		return 0;
+	case 'K':
+		w->opts.no_kernel = false;
+		w->opts.must_kernel = true;
+		return 0;
+	case 'M':
+		w->opts.no_kernel = true;
+		w->opts.must_kernel = false;
+		return 0;
 	case 'q':
 		w->quiet = true;
 		return 0;
@@ -282,6 +290,8 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"count", required_argument, NULL, 'C'},
 		{"allow-host", required_argument, NULL, 'A'},
 		{"no-preload", no_argument, NULL, 'N'},
+		{"kernel", no_argument, NULL, 'K'},
+		{"no-kernel", no_argument, NULL, 'M'},
 		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},
 		{0},
