@@ -64,7 +64,7 @@ static void put_span(struct line *l, const struct event_span *s)
 static const char type_names[][11] = {"syscall", "process", "denied", "sample",
 				      "gap",     "run",     "notice", "connection"};
 static const char components[][10] = {"telemetry", "recorder", "recorder", "sandbox",
-				     "sandbox",   "kernel",   "kernel"};
+				      "sandbox",   "kernel",   "kernel"};
 
 static void put_origin(struct line *l, const struct event *ev)
 {
