@@ -36,9 +36,9 @@ static void put_call(struct event *ev, const struct kernel_fact *f)
 	ev->result = f->result;
 	ev->has_result = f->has_result;
 	ev->error = f->error;
-	if (f->where.data && f->where_is_file)
+	if (f->where.len && f->where_is_file)
 		ev->joined = f->where;
-	else if (f->where.data)
+	else if (f->where.len)
 		put_base(ev, f);
 }
 
@@ -48,7 +48,8 @@ static void put_exec(struct event *ev, const struct kernel_fact *f)
 	ev->args[0] = (struct event_arg){.data = f->path.data, .len = f->path.len};
 	ev->args[1] = (struct event_arg){
 		.data = f->argv.data ? f->argv.data : "", .len = f->argv.len, .cut = f->argv_cut};
-	ev->joined = f->path;
+	if (f->path.len)
+		ev->joined = f->path;
 }
 
 void recorder_observed_put(struct recorder_track *t, struct recorder_span *s,
