@@ -10,6 +10,7 @@
 #include "base/program.h"
 #include "base/time.h"
 #include "recorder/facts.h"
+#include "recorder/held.h"
 #include "recorder/track_internal.h"
 
 #define WAIT_NS  (150 * TT_NS_PER_MS) /* for the first word of an image that may have the library */
@@ -208,6 +209,8 @@ void recorder_images_exec(struct recorder_track *t, const struct kernel_fact *f)
 	if (!p || !p->span)
 		return;
 	old = p->span;
+	if (old->observed)
+		recorder_held_add(t, old, f);
 	parent = (struct event_span){.id = old->told};
 	old->over_ns = f->ts_ns;
 	recorder_track_replace(t, old, f->ts_ns + t->realtime_offset);
@@ -350,10 +353,15 @@ void recorder_images_begin(struct recorder_track *t, struct recorder_span *s,
 		.how = s->claimed ? EVENT_HOW_SPAWN : s->how,
 		.ppid = s->ppid,
 	};
+	struct recorder_span *maker;
 
 	wait_no_more(s);
 	s->claimed = false;
 	s->mute = mute;
+	if (s->how != EVENT_HOW_EXEC &&
+	    (mute == RECORDER_MUTE_UNSAID || mute == RECORDER_MUTE_BRIEF) &&
+	    (maker = recorder_span_find(&t->tree, &s->parent.id)))
+		maker->has_unsaid = true;
 	if (s->how == EVENT_HOW_EXEC) {
 		ev.exe = (struct event_text){s->exe, s->exe ? strlen(s->exe) : 0};
 		ev.cwd = (struct event_text){s->cwd, s->cwd ? strlen(s->cwd) : 0};
