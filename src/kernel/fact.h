@@ -59,7 +59,7 @@ struct kernel_fact {
 	bool argv_cut;
 	struct kernel_file exe;
 	uint32_t uid, euid, gid, egid;
-	bool secure; /* AT_SECURE: set-user-id and its like; the dynamic linker ignores LD_PRELOAD */
+	bool secure;    /* AT_SECURE: set-user-id and its like; ld.so ignores LD_PRELOAD */
 	bool anonymous; /* a memfd, or a file that has no name any more */
 
 	/* EXIT */

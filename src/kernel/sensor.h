@@ -39,7 +39,8 @@ TT_DEFINE_FREEP(struct kernel_sensor *, kernel_sensor_close)
 
 /*
  * kernel_sensor_follow - tell of what @pidfd's process makes from now on, and all below that
- * Calls count from the first exec of each on: what a launcher does before is not told, but for FORK.
+ * Calls count from the first exec of each on: what a launcher does before is not told, but for
+ * FORK.
  */
 int kernel_sensor_follow(struct kernel_sensor *s, int pidfd) TT_MUST_CHECK;
 

@@ -18,14 +18,11 @@ import tempfile
 
 import tt
 
-NOBODY = 65534
 SECONDS = 60
-HIDDEN = ("/tmp", "/var/tmp", "/dev", "/proc", "/run")
 ALL = ("STRICT", "RESOURCE-AWARE", "AGENT")
 STRICT = ("STRICT",)
 BUILDS = ("RESOURCE-AWARE", "AGENT")
 AGENT = ("AGENT",)
-DROP = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
 NAMESPACES = ("user", "mount", "pid", "net", "ipc", "uts", "cgroup")
 
 
@@ -42,36 +39,16 @@ class Act:
         return bool(self.how or self.effect)
 
 
-def find_scratch():
-    """A new folder that no profile hides, that may hold programs and that everyone can enter."""
-    for base in (tt.BUILD, os.path.expanduser("~"), "/srv", "/opt", "/var/lib", os.getcwd()):
-        base = os.path.realpath(base)
-        if any((base + "/").startswith(h + "/") for h in HIDDEN):
-            continue
-        try:
-            path = tempfile.mkdtemp(prefix="telltale-test-", dir=base)
-        except OSError:
-            continue
-        tt.scratch_folders.append(path)
-        os.chmod(path, 0o755)
-        true = shutil.copy("/bin/true", path)
-        # by way of sh: setpriv still holds root's capabilities when it looks the program up
-        drop = DROP if os.geteuid() == 0 else []
-        if subprocess.run(drop + ["sh", "-c", 'exec "$0"', true], stderr=subprocess.DEVNULL, check=False).returncode == 0:
-            return path
-    return None
-
-
 def modes():
     """Name, prefix, and whose the files outside are."""
     root = os.geteuid() == 0
     if root:
         yield "root", [], 0
-    yield "user", DROP if root else [], NOBODY if root else os.geteuid()
+    yield "user", tt.DROP if root else [], tt.NOBODY if root else os.geteuid()
     # its root is the owner of the files outside
     yield "namespace", ["unshare", "-Ur"], os.geteuid()
     if root:
-        yield "user's namespace", [*DROP, "unshare", "-Ur"], NOBODY
+        yield "user's namespace", [*tt.DROP, "unshare", "-Ur"], tt.NOBODY
 
 
 def unable(prefix):
@@ -79,7 +56,7 @@ def unable(prefix):
     able = subprocess.run(prefix + ["/bin/true"], stderr=subprocess.PIPE, text=True, check=False)
     if able.returncode:
         return "this machine does not let us: " + able.stderr.strip()
-    with tempfile.TemporaryDirectory(dir=find_scratch()) as folder:
+    with tempfile.TemporaryDirectory(dir=tt.find_scratch()) as folder:
         os.chmod(folder, 0o777)
         line = [shutil.copy(tt.TELLTALE, folder), "run", "--no-kernel", "--no-preload", "--profile=RESOURCE-AWARE", "--output-dir", folder + "/rec", "--", "true"]
         able = subprocess.run(prefix + line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -91,7 +68,7 @@ class World:
     """Files, listeners and a process outside, all of which an act may reach for."""
 
     def __init__(self):
-        self.root = find_scratch()
+        self.root = tt.find_scratch()
         if not self.root:
             tt.skip_all("no place that programs may lie in and that the profiles do not hide")
         for name in ("telltale", "libtelltale.so", "libtelltale-musl.so", "libtelltale-audit.so"):

@@ -36,7 +36,7 @@ def main():
             tt.skip(name, why)
             continue
         world.own(owner)
-        world.start_canary(prefix[:len(acts.DROP)] if prefix[:1] == acts.DROP[:1] else [])
+        world.start_canary(prefix[:len(tt.DROP)] if prefix[:1] == tt.DROP[:1] else [])
         control(world, name, prefix)
         for profile in acts.ALL:
             if set(acts.ALL) & set(only) and profile not in only:

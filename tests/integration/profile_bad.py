@@ -22,7 +22,7 @@ BIG = 10 << 20
 class Bench:
     def __init__(self, mode, prefix):
         self.mode, self.prefix = mode, prefix
-        self.root = acts.find_scratch()
+        self.root = tt.find_scratch()
         if not self.root:
             tt.skip_all("no place that programs may lie in and that the profiles do not hide")
         os.chmod(self.root, 0o777)

@@ -219,7 +219,7 @@ class Place:
     """Where the commands run: the same folder each time, made anew."""
 
     def __init__(self):
-        self.root = acts.find_scratch()
+        self.root = tt.find_scratch()
         if not self.root:
             tt.skip_all("no place that programs may lie in and that the profiles do not hide")
         for name in ("telltale", "libtelltale.so", "libtelltale-musl.so"):

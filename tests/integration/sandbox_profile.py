@@ -315,25 +315,6 @@ def descriptors(m):
         os.close(n)
 
 
-def descendants(pid):
-    found = []
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as f:
-            for child in f.read().split():
-                found += [int(child)] + descendants(int(child))
-    except OSError:
-        pass
-    return found
-
-
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
-
-
 def caller_dies(m):
     """Without a PID namespace, too, nothing is left: not even what has left the session and lost its parent."""
     for rules in ([], ["namespaces pid"]):
@@ -341,13 +322,13 @@ def caller_dies(m):
                                     "sleep 0.3; echo ready; sleep 60; true"), env=m.env, stdin=subprocess.DEVNULL,
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         p.stdout.readline()
-        below = descendants(p.pid)
+        below = tt.descendants(p.pid)
         p.kill()
         p.wait(LIMIT)
         end = time.monotonic() + 10
-        while any(map(is_alive, below)) and time.monotonic() < end:
+        while any(map(tt.is_alive, below)) and time.monotonic() < end:
             time.sleep(0.02)
-        left = [q for q in below if is_alive(q)]
+        left = [q for q in below if tt.is_alive(q)]
         tt.check(f"{m.name}: SIGKILL of the caller ends all ({rules or 'no PID namespace'})",
                  len(below) >= 5 and not left, f"{below} left {left}")
         p.stdout.close()

@@ -17,53 +17,10 @@ import sys
 import tempfile
 import time
 
-BUILD = os.path.abspath(os.environ.get("TELLTALE_BUILD", "build"))
+import tt
+
 DRIVER = os.path.abspath(sys.argv[1]) if len(sys.argv) > 1 else None
-HIDDEN = ("/tmp", "/var/tmp", "/dev", "/proc")
-NOBODY = 65534
 LIMIT = 30
-
-count = failed = 0
-
-
-def check(name, good, detail=""):
-    global count, failed
-    count += 1
-    if not good:
-        failed += 1
-        for line in str(detail).splitlines() or [""]:
-            print("# " + line)
-    print(f"{'ok' if good else 'not ok'} {count} - {name}", flush=True)
-
-
-def skip(name, why):
-    global count
-    count += 1
-    print(f"ok {count} - {name} # SKIP {why}", flush=True)
-
-
-def find_scratch():
-    """A new folder that STRICT does not hide, that may hold programs and that everyone can enter."""
-    for base in (BUILD, os.path.expanduser("~"), "/srv", "/opt", "/var/lib", os.getcwd()):
-        base = os.path.realpath(base)
-        if any((base + "/").startswith(h + "/") for h in HIDDEN):
-            continue
-        try:
-            path = tempfile.mkdtemp(prefix="telltale-test-", dir=base)
-        except OSError:
-            continue
-        os.chmod(path, 0o755)
-        true = shutil.copy("/bin/true", path)
-        drop = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        try:
-            # by way of sh: setpriv still holds root's capabilities when it looks the program up
-            subprocess.run((drop if os.geteuid() == 0 else []) + ["sh", "-c", 'exec "$0"', true],
-                           check=True, stderr=subprocess.DEVNULL)
-            return path
-        except (OSError, subprocess.CalledProcessError):
-            shutil.rmtree(path)
-    return None
-
 
 class Mode:
     """One way to be: a prefix for every command line, and how the launcher is called."""
@@ -101,7 +58,7 @@ class Mode:
 def must_run(m):
     def case(name, cmd, want, **more):
         r = m.run(*cmd, **more)
-        check(f"{m.name}: runs {name}", r.returncode == 0 and want in r.stdout,
+        tt.check(f"{m.name}: runs {name}", r.returncode == 0 and want in r.stdout,
               f"{r.returncode} {r.stdout[-300:]} {r.stderr[-300:]}")
 
     case("/bin/echo", ["/bin/echo", "hello"], "hello\n")
@@ -115,13 +72,13 @@ def must_run(m):
     if os.path.exists("/bin/busybox"):
         case("static busybox", ["/bin/busybox", "echo", "busy"], "busy\n")
     else:
-        skip(f"{m.name}: runs static busybox", "no /bin/busybox")
+        tt.skip(f"{m.name}: runs static busybox", "no /bin/busybox")
     for kind in ("static", "musl"):
         path = os.path.join(m.scratch, kind)
         if os.path.exists(path):
             case(f"a {kind} program", [path], f"hello from {kind}\n")
         else:
-            skip(f"{m.name}: runs a {kind} program", "its compiler is not installed")
+            tt.skip(f"{m.name}: runs a {kind} program", "its compiler is not installed")
 
 
 def must_fail(m):
@@ -133,27 +90,27 @@ def must_fail(m):
              ("persona-ask", "ok"), ("persona-set", "EPERM"), ("keyctl", "EPERM"), ("io-uring", "EPERM")]
     for act, want in wants:
         got = m.said(act)
-        check(f"{m.name}: {act} gives {want}", got == want, got)
+        tt.check(f"{m.name}: {act} gives {want}", got == want, got)
     for act in ("int80", "x32"):
         control = m.said(act, profile="OFF")
         if os.uname().machine != "x86_64" or "status" in control:
-            skip(f"{m.name}: {act} kills", "this kernel has no such calls")
+            tt.skip(f"{m.name}: {act} kills", "this kernel has no such calls")
             continue
         got = m.said(act)
-        check(f"{m.name}: {act} kills", got.startswith("status 159"), got)
+        tt.check(f"{m.name}: {act} kills", got.startswith("status 159"), got)
     for pid in (1, os.getpid(), os.getppid()):
         got = m.said("ptrace", str(pid))
-        check(f"{m.name}: ptrace of {'init' if pid == 1 else 'a process outside'}", got == "EPERM", got)
+        tt.check(f"{m.name}: ptrace of {'init' if pid == 1 else 'a process outside'}", got == "EPERM", got)
     got = m.said("kill", str(os.getpid()))
-    check(f"{m.name}: kill of a process outside", got == "ESRCH", got)
+    tt.check(f"{m.name}: kill of a process outside", got == "ESRCH", got)
     m.said("kill", "1")
     r = m.run("sh", "-c", "kill -9 1; echo alive")
-    check(f"{m.name}: init outlives kill -9 from inside", r.stdout == "alive\n", r.stdout + r.stderr)
+    tt.check(f"{m.name}: init outlives kill -9 from inside", r.stdout == "alive\n", r.stdout + r.stderr)
     for what in ("mem", "environ", "maps"):
         got = m.said("open-rw" if what == "mem" else "write", f"/proc/1/{what}")
-        check(f"{m.name}: /proc/1/{what} is closed", got in ("EACCES", "EROFS", "EPERM"), got)
+        tt.check(f"{m.name}: /proc/1/{what} is closed", got in ("EACCES", "EROFS", "EPERM"), got)
     r = m.run("cat", "/proc/1/environ")
-    check(f"{m.name}: init's environment cannot be read", r.returncode == 1 and not r.stdout, r.stderr)
+    tt.check(f"{m.name}: init's environment cannot be read", r.returncode == 1 and not r.stdout, r.stderr)
     no_effect(m)
 
 
@@ -162,45 +119,45 @@ def no_effect(m):
                  "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches", "/dev/telltale-test",
                  "/sys/kernel/profiling", os.path.join(m.scratch, "open-to-all")):
         got = m.said("write", path)
-        check(f"{m.name}: write to {path.replace(m.scratch, 'SCRATCH')}",
+        tt.check(f"{m.name}: write to {path.replace(m.scratch, 'SCRATCH')}",
               got in ("EROFS", "EACCES", "ENOENT"), got)
     if DRIVER or not m.prefix:
         got = m.said("write", os.path.join(m.scratch, "open-to-all"))
-        check(f"{m.name}: it is the mount that refuses, not the file mode", got == "EROFS", got)
+        tt.check(f"{m.name}: it is the mount that refuses, not the file mode", got == "EROFS", got)
     r = m.run("sh", "-c", "echo x >here", cwd=m.state)
-    check(f"{m.name}: write to the working folder", r.returncode != 0 and "Read-only" in r.stderr, r.stderr)
+    tt.check(f"{m.name}: write to the working folder", r.returncode != 0 and "Read-only" in r.stderr, r.stderr)
     for folder in ("/tmp", "/var/tmp", "/dev/shm"):
         path = f"{folder}/telltale-test-{os.getpid()}"
         got = m.said("write", path) if os.path.isdir(folder) else None
-        check(f"{m.name}: write to {folder} is not seen outside", got == "ok" and not os.path.exists(path), got)
+        tt.check(f"{m.name}: write to {folder} is not seen outside", got == "ok" and not os.path.exists(path), got)
     disks = [p for p in ("/dev/vda", "/dev/sda", "/dev/mem", "/dev/kmsg", "/dev/kvm") if os.path.exists(p)]
     for path in disks:
         got = m.said("open-rw", path)
-        check(f"{m.name}: {path} is not there", got == "ENOENT", got)
+        tt.check(f"{m.name}: {path} is not there", got == "ENOENT", got)
     node = os.path.join(m.scratch, "device")
     if os.path.exists(node):
         got = m.said("open-rw", node)
-        check(f"{m.name}: a device node elsewhere does not open", got == "EACCES", got)
+        tt.check(f"{m.name}: a device node elsewhere does not open", got == "EACCES", got)
     for key in ("CapPrm", "CapEff", "CapInh", "CapBnd", "CapAmb"):
         r = m.run("grep", key, "/proc/self/status")
-        check(f"{m.name}: {key} is empty", r.stdout.split()[1:] == ["0" * 16], r.stdout + r.stderr)
+        tt.check(f"{m.name}: {key} is empty", r.stdout.split()[1:] == ["0" * 16], r.stdout + r.stderr)
     r = m.run("ls", "/proc")
     pids = [n for n in r.stdout.split() if n.isdigit()]
-    check(f"{m.name}: /proc shows init and the command alone", pids == ["1", "2"], pids)
+    tt.check(f"{m.name}: /proc shows init and the command alone", pids == ["1", "2"], pids)
 
 
 def setuid(m):
     path = os.path.join(m.scratch, "setuid")
     if not os.path.exists(path):
-        skip(f"{m.name}: a setuid program gains nothing", "only root can make one")
+        tt.skip(f"{m.name}: a setuid program gains nothing", "only root can make one")
         return
     if m.name == "namespace":
         return  # its owner is not mapped there
     r = m.run(path, "ids")
     free = m.run(path, "ids", profile="OFF")
-    check(f"{m.name}: a setuid program works under OFF", free.stdout != r.stdout, free.stdout)
+    tt.check(f"{m.name}: a setuid program works under OFF", free.stdout != r.stdout, free.stdout)
     ids = r.stdout.split()[1:5]
-    check(f"{m.name}: a setuid program gains nothing", len(ids) == 4 and ids[0] == ids[1], r.stdout + r.stderr)
+    tt.check(f"{m.name}: a setuid program gains nothing", len(ids) == 4 and ids[0] == ids[1], r.stdout + r.stderr)
 
 
 def controls(m):
@@ -208,41 +165,41 @@ def controls(m):
     for act in ("inet", "unix", "pair-dgram", "fork", "vfork", "clone3", "thread", "kill-group", "persona-set",
                 "nice-group"):
         got = m.said(act, profile="OFF", start_new_session=True)
-        check(f"{m.name}: OFF allows {act}", got == "ok", got)
+        tt.check(f"{m.name}: OFF allows {act}", got == "ok", got)
 
 
 def surroundings(m):
     r = m.run(m.probe, "cwd", cwd=m.state, umask=0o027)
-    check(f"{m.name}: the working folder and umask stay", f"cwd {m.state} umask 027" in r.stdout, r.stdout)
+    tt.check(f"{m.name}: the working folder and umask stay", f"cwd {m.state} umask 027" in r.stdout, r.stdout)
     here = tempfile.mkdtemp(dir="/tmp")
     os.chmod(here, 0o755)
     r = m.run(m.probe, "cwd", cwd=here)
     os.rmdir(here)
-    check(f"{m.name}: a hidden working folder becomes /", r.stdout.startswith("cwd / "), r.stdout)
+    tt.check(f"{m.name}: a hidden working folder becomes /", r.stdout.startswith("cwd / "), r.stdout)
     read_end, write_end = os.pipe()
     os.dup2(write_end, 9, inheritable=True)
     low = [os.open("/dev/null", os.O_RDONLY) for _ in range(3)]
     r = m.run(m.probe, "fds", pass_fds=(9, *low))
-    check(f"{m.name}: other fds are closed", "fd 2\n" in r.stdout
+    tt.check(f"{m.name}: other fds are closed", "fd 2\n" in r.stdout
           and not any(f"fd {n}\n" in r.stdout for n in (9, *low)), r.stdout)
     for fd in low:
         os.close(fd)
     if DRIVER:
         r = m.run(m.probe, "fds", pass_fds=(9,), options=["--keep=9"])
-        check(f"{m.name}: kept fds stay, nothing else", r.stdout == "fd 0\nfd 1\nfd 2\nfd 9\nfds ok\n", r.stdout)
+        tt.check(f"{m.name}: kept fds stay, nothing else", r.stdout == "fd 0\nfd 1\nfd 2\nfd 9\nfds ok\n", r.stdout)
     for fd in (9, read_end, write_end):
         os.close(fd)
     folder = os.open("/", os.O_RDONLY)
     r = m.run("/bin/echo", "ran", stdin=folder)
     os.close(folder)
-    check(f"{m.name}: a folder as stdin is refused", r.returncode == 125 and not r.stdout, r.stdout + r.stderr)
+    tt.check(f"{m.name}: a folder as stdin is refused", r.returncode == 125 and not r.stdout, r.stdout + r.stderr)
     base = m.run(m.probe, "signals").stdout
     plain = subprocess.run(m.prefix + [m.probe, "signals"], env=m.env, stdout=subprocess.PIPE, text=True,
                            check=True).stdout
-    check(f"{m.name}: signal mask and dispositions as without a launcher", base == plain, base + "/" + plain)
+    tt.check(f"{m.name}: signal mask and dispositions as without a launcher", base == plain, base + "/" + plain)
     r = subprocess.run(["sh", "-c", 'trap "" HUP PIPE; exec "$@"', "sh", *m.line([m.probe, "signals"])],
                        env=m.env, stdout=subprocess.PIPE, text=True, check=False, timeout=LIMIT)
-    check(f"{m.name}: ignored signals stay ignored", "ignored 1\n" in r.stdout and "ignored 13\n" in r.stdout,
+    tt.check(f"{m.name}: ignored signals stay ignored", "ignored 1\n" in r.stdout and "ignored 13\n" in r.stdout,
           r.stdout)
 
 
@@ -254,7 +211,7 @@ def landlock_is_here():
 def second_wall(m):
     """What read-only mounts leave open."""
     if not landlock_is_here():
-        skip(f"{m.name}: nothing opens for writing through /proc/self/fd", "this kernel has no Landlock")
+        tt.skip(f"{m.name}: nothing opens for writing through /proc/self/fd", "this kernel has no Landlock")
         return
     path = os.path.join(m.state, "input")
     with open(path, "w") as f:
@@ -267,19 +224,19 @@ def second_wall(m):
         for act in ("open-rw", "truncate"):
             with open(path) as f:
                 got = m.said(act, "/proc/self/fd/0", profile=profile, stdin=f)
-            check(f"{m.name}: {profile}: {act} of the file that is stdin gives {want}", got == want, got)
+            tt.check(f"{m.name}: {profile}: {act} of the file that is stdin gives {want}", got == want, got)
         got = m.said("open-rw", fifo, profile=profile)
-        check(f"{m.name}: {profile}: a FIFO for writing gives {want}", got == want, got)
+        tt.check(f"{m.name}: {profile}: a FIFO for writing gives {want}", got == want, got)
     with open(path, "w+") as f:
         subprocess.run(m.line(["sh", "-c", "echo again >>/dev/stderr"]), env=m.env, stderr=f, check=False,
                        stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, timeout=LIMIT)
         f.seek(0)
         got = f.read()
-    check(f"{m.name}: /dev/stderr opens where stderr is a file", got == "again\n", got)
+    tt.check(f"{m.name}: /dev/stderr opens where stderr is a file", got == "again\n", got)
     script = ("import os; os.makedirs('/tmp/a'); os.makedirs('/tmp/b'); open('/tmp/a/f', 'w').write('x'); "
               "os.rename('/tmp/a/f', '/tmp/b/f'); os.truncate('/tmp/b/f', 0); print(os.listdir('/tmp/b'))")
     r = m.run("/usr/bin/python3", "-c", script)
-    check(f"{m.name}: in /tmp files can be written, moved and cut", r.stdout == "['f']\n", r.stderr)
+    tt.check(f"{m.name}: in /tmp files can be written, moved and cut", r.stdout == "['f']\n", r.stderr)
 
 
 def namespaces(m):
@@ -289,7 +246,7 @@ def namespaces(m):
         if kind == "user" and m.name == "namespace":
             continue  # each run has another one around it
         own = kind != "user" or m.name == "user"
-        check(f"{m.name}: {kind} namespace is {'its own' if own else 'the same'}",
+        tt.check(f"{m.name}: {kind} namespace is {'its own' if own else 'the same'}",
               inside and off and (inside != off) == own, inside + off)
 
 
@@ -301,15 +258,15 @@ def failures(m):
                               ("empty name", "", 127)):
         for profile in ("OFF", "STRICT"):
             r = m.run(cmd, profile=profile)
-            check(f"{m.name}: {profile}: {name} is {status}",
+            tt.check(f"{m.name}: {profile}: {name} is {status}",
                   r.returncode == status and not r.stdout and r.stderr.count("\n") >= 1,
                   f"{r.returncode} {r.stdout} {r.stderr}")
     r = m.run("sh", "-c", "exit 7")
-    check(f"{m.name}: exit status", r.returncode == 7, r.returncode)
+    tt.check(f"{m.name}: exit status", r.returncode == 7, r.returncode)
     r = m.run("sh", "-c", "kill -SEGV $$")
-    check(f"{m.name}: death by signal", r.returncode == 128 + signal.SIGSEGV, r.returncode)
+    tt.check(f"{m.name}: death by signal", r.returncode == 128 + signal.SIGSEGV, r.returncode)
     r = m.run(*m.line(["/bin/true"])[len(m.prefix):])
-    check(f"{m.name}: STRICT inside STRICT is refused with 125", r.returncode == 125, f"{r.returncode} {r.stderr}")
+    tt.check(f"{m.name}: STRICT inside STRICT is refused with 125", r.returncode == 125, f"{r.returncode} {r.stderr}")
 
 
 def read_until(fd, text, limit=10):
@@ -336,40 +293,21 @@ def forwarding(m):
         got += read_until(p.stdout.fileno(), b"ok\n")
         p.stdout.close()
         p.wait(LIMIT)
-        check(f"{m.name}: {sig.name} is handed on", f"await signal {int(sig)}\n".encode() in got, got)
-
-
-def descendants(pid):
-    found = []
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children") as f:
-            for child in f.read().split():
-                found += [int(child)] + descendants(int(child))
-    except OSError:
-        pass
-    return found
-
-
-def is_alive(pid):
-    try:
-        with open(f"/proc/{pid}/stat") as f:
-            return f.read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
+        tt.check(f"{m.name}: {sig.name} is handed on", f"await signal {int(sig)}\n".encode() in got, got)
 
 
 def caller_dies(m):
     p = subprocess.Popen(m.line([m.probe, "await"]), env=m.env, stdout=subprocess.PIPE,
                          stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     read_until(p.stdout.fileno(), b"ready\n")
-    below = descendants(p.pid)
+    below = tt.descendants(p.pid)
     p.kill()
     p.wait(LIMIT)
     end = time.monotonic() + 5
-    while any(map(is_alive, below)) and time.monotonic() < end:
+    while any(map(tt.is_alive, below)) and time.monotonic() < end:
         time.sleep(0.02)
-    left = [q for q in below if is_alive(q)]
-    check(f"{m.name}: SIGKILL of the caller takes init and command down", len(below) >= 2 and not left,
+    left = [q for q in below if tt.is_alive(q)]
+    tt.check(f"{m.name}: SIGKILL of the caller takes init and command down", len(below) >= 2 and not left,
           f"{below} left {left}")
     p.stdout.close()
     for q in left:
@@ -424,29 +362,29 @@ def job_control(m):
     got = read_until(master, b"ready")
     os.write(master, b"\x1a")
     stopped = read_until(told, b"continuing\n")
-    check(f"{m.name}: Ctrl-Z stops the job", b"stopped" in stopped, got + stopped)
+    tt.check(f"{m.name}: Ctrl-Z stops the job", b"stopped" in stopped, got + stopped)
     os.write(master, b"hello\n")
     got = read_until(master, b"got hello")
     end = read_until(told, b"ended 7\n")
-    check(f"{m.name}: it goes on when continued", b"got hello" in got and b"ended 7" in end, got + end)
+    tt.check(f"{m.name}: it goes on when continued", b"got hello" in got and b"ended 7" in end, got + end)
     end_terminal(pid, master, told)
 
     pid, master, told = terminal(m, [m.probe, "line"])
     read_until(master, b"ready")
     os.write(master, b"\x03")
     end = read_until(told, b"ended")
-    check(f"{m.name}: Ctrl-C ends the job with 130", b"ended 130" in end, end)
+    tt.check(f"{m.name}: Ctrl-C ends the job with 130", b"ended 130" in end, end)
     end_terminal(pid, master, told)
 
     pid, master, told = terminal(m, [m.probe, "tty"])
     got = read_until(master, b"tty ok")
-    check(f"{m.name}: the terminal has its name and /dev/tty opens", b"tty /dev/pts/" in got and b"tty ok" in got,
+    tt.check(f"{m.name}: the terminal has its name and /dev/tty opens", b"tty /dev/pts/" in got and b"tty ok" in got,
           got)
     end_terminal(pid, master, told)
 
     pid, master, told = terminal(m, [m.probe, "tiocsti"])
     got = read_until(master, b"tiocsti E")
-    check(f"{m.name}: TIOCSTI on the real terminal is refused", b"tiocsti EPERM" in got, got)
+    tt.check(f"{m.name}: TIOCSTI on the real terminal is refused", b"tiocsti EPERM" in got, got)
     end_terminal(pid, master, told)
 
 
@@ -460,14 +398,14 @@ def driver_only(m):
     link = os.path.join(m.scratch, "link-" + m.name)
     os.symlink(name, link)
     r = m.run("cat", name)
-    check(f"{m.name}: a file below /tmp is hidden", r.returncode == 1, r.stdout)
+    tt.check(f"{m.name}: a file below /tmp is hidden", r.returncode == 1, r.stdout)
     for path in (name, link):
         r = m.run("cat", path, options=["--expose=" + path])
-        check(f"{m.name}: an exposed file is visible", r.stdout == "exposed\n", r.stderr)
+        tt.check(f"{m.name}: an exposed file is visible", r.stdout == "exposed\n", r.stderr)
     r = m.run(m.probe, "write", name, options=["--expose=" + name])
-    check(f"{m.name}: an exposed file is read-only", "EROFS" in r.stdout or "EACCES" in r.stdout, r.stdout)
+    tt.check(f"{m.name}: an exposed file is read-only", "EROFS" in r.stdout or "EACCES" in r.stdout, r.stdout)
     r = m.run("/bin/echo", "ran", options=["--expose=/tmp/no/such/file"])
-    check(f"{m.name}: what cannot be exposed stops the launch",
+    tt.check(f"{m.name}: what cannot be exposed stops the launch",
           r.returncode == 125 and "show '/tmp/no/such/file' in the sandbox: No such file" in r.stderr
           and not r.stdout, r.stderr)
     shutil.rmtree(hidden)
@@ -476,36 +414,36 @@ def driver_only(m):
     told = dict(line.split(":") for line in r.stderr.splitlines() if line.startswith("sysc"))
     off = m.run(m.probe, "io", options=["--tell=2"], profile="OFF")
     bare = dict(line.split(":") for line in off.stderr.splitlines() if line.startswith("sysc"))
-    check(f"{m.name}: init's figures are the command's and nothing else",
+    tt.check(f"{m.name}: init's figures are the command's and nothing else",
           told == bare and int(told.get("syscr", 0)) >= 500 and int(told.get("syscw", 0)) >= 500,
           f"{r.stderr} {off.stderr}")
-    check(f"{m.name}: the end is reported", "ended 0\n" in r.stderr, r.stderr)
+    tt.check(f"{m.name}: the end is reported", "ended 0\n" in r.stderr, r.stderr)
 
 
 def cannot_sandbox(scratch):
     """A machine without unprivileged namespaces: the launch fails, says why and runs nothing."""
     if os.geteuid() != 0:
-        skip("no namespaces: fails closed", "needs root to set the limit")
+        tt.skip("no namespaces: fails closed", "needs root to set the limit")
         return
     # Namespaces of a fresh user namespace count against its own limits, which its root may set to 0.
     script = 'echo 0 >/proc/sys/user/max_net_namespaces && exec "$@"'
     m = Mode("limit", ["unshare", "-Ur", "sh", "-c", script, "sh"], scratch)
     r = m.run("/bin/echo", "ran")
     if "max_net_namespaces" in r.stderr:
-        skip("no namespaces: fails closed", "cannot set the limit: " + r.stderr.strip())
+        tt.skip("no namespaces: fails closed", "cannot set the limit: " + r.stderr.strip())
         return
-    check("no namespaces: fails closed", r.returncode == 125 and "ran" not in r.stdout
+    tt.check("no namespaces: fails closed", r.returncode == 125 and "ran" not in r.stdout
           and "make namespaces" in r.stderr, f"{r.returncode} {r.stdout} {r.stderr}")
 
 
 def build_helpers(scratch):
-    probe = os.path.join(BUILD, "tests", "integration", "sandbox_probe")
+    probe = os.path.join(tt.BUILD, "tests", "integration", "sandbox_probe")
     shutil.copy(probe, scratch)
     if DRIVER:
         shutil.copy(DRIVER, os.path.join(scratch, "sandbox_driver"))
     else:
         for name in ("telltale", "libtelltale.so"):
-            shutil.copy(os.path.join(BUILD, name), scratch)
+            shutil.copy(os.path.join(tt.BUILD, name), scratch)
     for kind, cc in (("static", ["gcc", "-static"]), ("musl", ["musl-gcc"])):
         if shutil.which(cc[0]):
             subprocess.run([*cc, "-o", os.path.join(scratch, kind), "-x", "c", "-"], check=False, text=True,
@@ -528,34 +466,31 @@ def build_helpers(scratch):
 
 
 def modes(scratch):
-    user = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
     if os.geteuid() == 0:
         yield Mode("root", [], scratch)
-    yield Mode("user", user if os.geteuid() == 0 else [], scratch)
+    yield Mode("user", tt.DROP if os.geteuid() == 0 else [], scratch)
     yield Mode("namespace", ["unshare", "-Ur"], scratch)
 
 
 def main():
-    needed = [DRIVER] if DRIVER else [os.path.join(BUILD, n) for n in ("telltale", "libtelltale.so")]
-    needed.append(os.path.join(BUILD, "tests", "integration", "sandbox_probe"))
+    needed = [DRIVER] if DRIVER else [os.path.join(tt.BUILD, n) for n in ("telltale", "libtelltale.so")]
+    needed.append(os.path.join(tt.BUILD, "tests", "integration", "sandbox_probe"))
     for path in needed:
         if not os.path.exists(path):
-            print(f"1..0 # SKIP {os.path.basename(path)} is not built")
-            return 0
+            tt.skip_all(os.path.basename(path) + " is not built")
     # A shell's background job is started with these ignored, and so would be all that we run.
     for sig in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTSTP):
         signal.signal(sig, signal.SIG_DFL)
-    scratch = find_scratch()
+    scratch = tt.find_scratch()
     if not scratch:
-        print("1..0 # SKIP no folder outside /tmp that may hold programs")
-        return 0
+        tt.skip_all("no folder outside /tmp that may hold programs")
     try:
         build_helpers(scratch)
         for m in modes(scratch):
             if m.prefix:
                 able = subprocess.run(m.prefix + ["/bin/true"], stderr=subprocess.PIPE, text=True, check=False)
                 if able.returncode:
-                    skip(m.name, "this machine does not let us: " + able.stderr.strip())
+                    tt.skip(m.name, "this machine does not let us: " + able.stderr.strip())
                     continue
             for part in (must_run, must_fail, setuid, controls, surroundings, second_wall, namespaces, failures, forwarding, caller_dies,
                          job_control):
@@ -565,8 +500,7 @@ def main():
         cannot_sandbox(scratch)
     finally:
         shutil.rmtree(scratch)
-    print(f"1..{count}")
-    return 1 if failed else 0
+    tt.done()
 
 
-sys.exit(main())
+main()
