@@ -28,7 +28,8 @@ void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 
 /*
  * recorder_held_match - the library tells of a call of @s
- * @entered: CLOCK_MONOTONIC; @silent: it is no event. Sets ev->confirmed if the kernel told the same.
+ * @entered: CLOCK_MONOTONIC; @silent: it is no event
+ * Sets ev->confirmed if the kernel told the same.
  */
 void recorder_held_match(struct recorder_track *t, struct recorder_span *s, struct event *ev,
 			 uint64_t entered, bool silent);
