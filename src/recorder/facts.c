@@ -12,6 +12,7 @@
 
 #include "base/time.h"
 #include "recorder/held.h"
+#include "recorder/kinds.h"
 #include "recorder/track_internal.h"
 
 static void know(struct recorder_facts *f, uint64_t dev, uint64_t ino, enum recorder_origin origin)
@@ -50,20 +51,26 @@ static void know_libraries(struct recorder_facts *f)
 /* A file that is opened under the name of a part of libc. */
 static void learn_library(struct recorder_facts *facts, const struct kernel_fact *f)
 {
-	static const char *const names[] = {"libc.so", "libc-",       "libpthread", "libresolv",
-					    "libnss_", "libtelltale", "libanl",     "librt."};
+	static const char *const names[] = {"libc.so", "libc-",  "libpthread", "libresolv",
+					    "libnss_", "libanl", "librt."};
+	struct event_text path;
 	const char *base;
 	size_t len;
 
-	if (!f->where_is_file || !f->file.ino || !f->where.len)
+	if (!f->file.ino || recorder_kind_of(f->call) != RECORDER_KIND_OPEN)
 		return;
-	base = memrchr(f->where.data, '/', f->where.len);
-	base = base ? base + 1 : f->where.data;
-	len = (size_t)(f->where.data + f->where.len - base);
+	path = recorder_kind_path(f);
+	if (!path.len)
+		return;
+	base = memrchr(path.data, '/', path.len);
+	base = base ? base + 1 : path.data;
+	len = (size_t)(path.data + path.len - base);
 	if (len < 4 || (memcmp(base, "lib", 3) != 0 && memcmp(base, "ld-", 3) != 0))
 		return;
 	if (memcmp(base, "ld-", 3) == 0)
 		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LOADER);
+	if (len > 11 && memcmp(base, "libtelltale", 11) == 0)
+		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_OURS);
 	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++)
 		if (len > strlen(names[i]) && memcmp(base, names[i], strlen(names[i])) == 0)
 			know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LIBC);

@@ -23,6 +23,7 @@ enum recorder_origin {
 	RECORDER_ORIGIN_UNKNOWN,
 	RECORDER_ORIGIN_LIBC,   /* or one of its parts */
 	RECORDER_ORIGIN_LOADER, /* the dynamic linker */
+	RECORDER_ORIGIN_OURS,   /* the library that tells */
 	RECORDER_ORIGIN_OTHER,
 };
 

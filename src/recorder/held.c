@@ -14,7 +14,8 @@
 #define HELD_BYTES_MAX (64u << 20)
 #define SETTLED_NS     (20 * TT_NS_PER_MS) /* a record that is to explain a fact comes by then */
 #define DOUBT_NS       (1 * TT_NS_PER_MS)
-#define PROVEN_NS      (300 * TT_NS_PER_MS)  /* until a doubt becomes a finding */
+#define PROVEN_NS      (300 * TT_NS_PER_MS) /* until a doubt becomes a finding */
+#define LOOK_NS        (50 * TT_NS_PER_MS)
 #define EXEC_NS        (1000 * TT_NS_PER_MS) /* between the word of an exec and the exec */
 
 struct recorder_held {
@@ -91,6 +92,20 @@ static bool is_weighty(const struct kernel_fact *f)
 	}
 }
 
+/* A fact that reads, and that programs make without meaning to. */
+static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatched why,
+			  const struct kernel_fact *f)
+{
+	enum recorder_origin from = recorder_facts_origin(t->facts, f);
+
+	if (why == RECORDER_UNMATCHED_INSIDE)
+		return true;
+	if (why == RECORDER_UNMATCHED_STARTUP && from == RECORDER_ORIGIN_LOADER)
+		return true;
+	return (why == RECORDER_UNMATCHED_STARTUP || why == RECORDER_UNMATCHED_LIBC) &&
+	       recorder_kind_is_libcs(recorder_kind_path(f));
+}
+
 static enum recorder_unmatched reason_of(struct recorder_track *t, const struct recorder_span *s,
 					 const struct recorder_held *h)
 {
@@ -154,11 +169,7 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 		return;
 	t->facts->causes.unmatched[why]++;
 	s->unmatched[why]++;
-	if ((why == RECORDER_UNMATCHED_STARTUP || why == RECORDER_UNMATCHED_INSIDE) &&
-	    !is_weighty(f))
-		return;
-	if (why == RECORDER_UNMATCHED_LIBC &&
-	    recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LOADER && !is_weighty(f))
+	if (!is_weighty(f) && is_by_the_way(t, why, f))
 		return;
 	if (why == RECORDER_UNMATCHED_DIRECT || why == RECORDER_UNMATCHED_URING) {
 		tt_out_init(&o, text, sizeof(text));
@@ -284,14 +295,23 @@ static bool is_mine(const struct event *ev, const struct kernel_fact *f, uint64_
 	       recorder_kind_of(ev->call) == recorder_kind_of(f->call);
 }
 
+/* The library looks at a program before it tells that this is to be started. */
+static bool looks_ahead(const struct recorder_track *t, const struct event *ev,
+			const struct kernel_fact *f, uint64_t entered)
+{
+	return event_call_family(ev->call) == EVENT_FAMILY_EXEC && f->ts_ns <= entered &&
+	       f->ts_ns + LOOK_NS >= entered &&
+	       recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_OURS;
+}
+
 struct match {
 	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
 	const struct kernel_fact *other;      /* the same call with the same result, other text */
 };
 
 /* Look through the facts of the time that the call took. */
-static void search(struct recorder_span *s, const struct event *ev, uint64_t entered, uint64_t left,
-		   struct match *m)
+static void search(struct recorder_track *t, struct recorder_span *s, const struct event *ev,
+		   uint64_t entered, uint64_t left, struct match *m)
 {
 	struct recorder_held *before = NULL;
 
@@ -302,6 +322,8 @@ static void search(struct recorder_span *s, const struct event *ev, uint64_t ent
 
 		if (f->ts_ns > left + RECORDER_SLACK_NS)
 			break;
+		if (looks_ahead(t, ev, f, entered))
+			h->inside = true;
 		if (f->ts_ns + RECORDER_SLACK_NS < entered)
 			continue;
 		same = f->kind == KERNEL_FACT_EXEC ? 1 : same_thread(s, ev, f);
@@ -394,7 +416,7 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 
 	if (event_call_execs(ev->call) && !ev->has_result)
 		left = entered + EXEC_NS;
-	search(s, ev, entered, left, &m);
+	search(t, s, ev, entered, left, &m);
 	h = m.found;
 	if (h) {
 		if (m.before)

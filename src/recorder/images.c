@@ -77,7 +77,8 @@ void recorder_images_fork(struct recorder_track *t, const struct kernel_fact *f)
 	struct event_span parent = {0};
 	struct recorder_span *s;
 
-	if (p && (!p->start_ns || p->start_ns == f->start_ns) && !p->dead) {
+	if (p && (!p->start_ns || p->start_ns == f->start_ns) &&
+	    (!p->dead || (p->span && p->span->how == EVENT_HOW_LAUNCH))) {
 		/* the command itself, which we forked, or one that a record told of before */
 		if (!p->start_ns)
 			process_began(&t->facts->images);

@@ -180,6 +180,32 @@ struct event_text recorder_kind_text(const struct event *ev)
 	return (struct event_text){arg->data, arg->len};
 }
 
+struct event_text recorder_kind_path(const struct kernel_fact *f)
+{
+	const struct event_arg *arg = text_arg(event_call_info(f->call)->layout, f->args);
+
+	if (f->where_is_file && f->where.len)
+		return f->where;
+	if (!arg || arg->absent || !arg->data)
+		return (struct event_text){NULL, 0};
+	return (struct event_text){arg->data, arg->len};
+}
+
+bool recorder_kind_is_libcs(struct event_text path)
+{
+	static const char *const places[] = {
+		"/usr/lib/locale/", "/usr/share/locale/", "/usr/share/zoneinfo/", "/etc/ld.so.",
+		"/etc/localtime",   "/etc/nsswitch.conf", "/etc/locale.alias"};
+	static const char gconv[] = "/gconv/";
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(places); i++)
+		if (path.len >= strlen(places[i]) &&
+		    memcmp(path.data, places[i], strlen(places[i])) == 0)
+			return true;
+	return path.len > 5 && memcmp(path.data, "/usr/", 5) == 0 &&
+	       memmem(path.data, path.len, gconv, sizeof(gconv) - 1);
+}
+
 /* The library's text is not what it hands to the kernel. */
 static bool names_another_way(enum event_call call)
 {

@@ -46,6 +46,12 @@ bool recorder_kind_must(enum event_call call);
 /* recorder_kind_text - the path or name that a call of the library is about; data NULL: none */
 struct event_text recorder_kind_text(const struct event *ev);
 
+/* recorder_kind_path - the path that a fact is about: the file's own, or the text; data NULL: none */
+struct event_text recorder_kind_path(const struct kernel_fact *f);
+
+/* recorder_kind_is_libcs - a file that libc reads for its own sake: locales, time zones, ... */
+bool recorder_kind_is_libcs(struct event_text path);
+
 enum recorder_same {
 	RECORDER_SAME,
 	RECORDER_OTHER_RESULT,
