@@ -16,7 +16,7 @@
 #define DOUBT_NS       (1 * TT_NS_PER_MS)
 #define PROVEN_NS      (300 * TT_NS_PER_MS) /* until a doubt becomes a finding */
 #define LOOK_NS        (50 * TT_NS_PER_MS)
-#define EXEC_NS        (1000 * TT_NS_PER_MS) /* between the word of an exec and the exec */
+#define OPEN_END_NS    (1000 * TT_NS_PER_MS) /* a call whose end is not told is over by then */
 
 struct recorder_held {
 	struct recorder_held *next;
@@ -40,7 +40,7 @@ static size_t text_bytes(const struct kernel_fact *f)
 	const char *layout = event_call_info(f->call)->layout;
 	size_t n = f->path.len + f->argv.len + f->where.len;
 
-	if (f->kind == KERNEL_FACT_EXEC)
+	if (f->kind != KERNEL_FACT_CALL && f->kind != KERNEL_FACT_URING)
 		return n;
 	for (unsigned i = 0; layout[i]; i++)
 		n += f->args[i].data ? f->args[i].len : 0;
@@ -60,11 +60,12 @@ static void copy_texts(struct kernel_fact *f, char *at)
 {
 	struct event_text *texts[] = {&f->path, &f->argv, &f->where};
 	const char *layout = event_call_info(f->call)->layout;
+	bool calls = f->kind == KERNEL_FACT_CALL || f->kind == KERNEL_FACT_URING;
 
 	for (size_t i = 0; i < TT_ARRAY_SIZE(texts); i++)
 		if (texts[i]->data)
 			texts[i]->data = take_bytes(&at, texts[i]->data, texts[i]->len);
-	for (unsigned i = 0; f->kind != KERNEL_FACT_EXEC && layout[i]; i++)
+	for (unsigned i = 0; calls && layout[i]; i++)
 		if (f->args[i].data)
 			f->args[i].data = take_bytes(&at, f->args[i].data, f->args[i].len);
 }
@@ -81,6 +82,8 @@ static bool is_weighty(const struct kernel_fact *f)
 	struct event ev = {.type = EVENT_SYSCALL, .call = f->call};
 
 	switch (recorder_kind_of(f->call)) {
+	case RECORDER_KIND_EXEC: /* one of several tries */
+		return !f->error;
 	case RECORDER_KIND_OPEN:
 		memcpy(ev.args, f->args, sizeof(ev.args));
 		return event_writes(&ev);
@@ -163,7 +166,8 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 	struct tt_out o;
 
 	/* processes have lines of their own; threads have none */
-	if (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_FORK)
+	if (f->kind == KERNEL_FACT_FORK ||
+	    (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_FORK))
 		return;
 	if (recorder_observed_is_quiet(f))
 		return;
@@ -291,6 +295,8 @@ static bool is_mine(const struct event *ev, const struct kernel_fact *f, uint64_
 {
 	if (event_call_execs(ev->call) && !ev->has_result)
 		return f->kind == KERNEL_FACT_EXEC && f->ts_ns + RECORDER_SLACK_NS >= entered;
+	if (f->kind == KERNEL_FACT_FORK)
+		return recorder_kind_makes(ev, f);
 	return f->kind == KERNEL_FACT_CALL &&
 	       recorder_kind_of(ev->call) == recorder_kind_of(f->call);
 }
@@ -302,6 +308,15 @@ static bool looks_ahead(const struct recorder_track *t, const struct event *ev,
 	return event_call_family(ev->call) == EVENT_FAMILY_EXEC && f->ts_ns <= entered &&
 	       f->ts_ns + LOOK_NS >= entered &&
 	       recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_OURS;
+}
+
+/* Part of a call whose end is not told: tries of an exec, what dlopen(3) reads. */
+static bool is_open_end(const struct recorder_track *t, const struct event *ev,
+			const struct kernel_fact *f)
+{
+	if (event_call_execs(ev->call))
+		return recorder_kind_of(f->call) == RECORDER_KIND_EXEC;
+	return recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LOADER;
 }
 
 struct match {
@@ -326,7 +341,10 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 			h->inside = true;
 		if (f->ts_ns + RECORDER_SLACK_NS < entered)
 			continue;
-		same = f->kind == KERNEL_FACT_EXEC ? 1 : same_thread(s, ev, f);
+		/* the thread that made a process, or executes a program, is not told */
+		same = f->kind == KERNEL_FACT_CALL || f->kind == KERNEL_FACT_URING
+			       ? same_thread(s, ev, f)
+			       : 1;
 		if (!same)
 			continue;
 		if (!m->found && is_mine(ev, f, entered)) {
@@ -342,7 +360,8 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 				continue;
 			}
 		}
-		if (within && same > 0 && f->kind != KERNEL_FACT_EXEC)
+		if (within && same > 0 && f->kind == KERNEL_FACT_CALL &&
+		    (ev->has_result || is_open_end(t, ev, f)))
 			h->inside = true;
 	}
 }
@@ -414,8 +433,8 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 	struct match m = {0};
 	struct recorder_held *h;
 
-	if (event_call_execs(ev->call) && !ev->has_result)
-		left = entered + EXEC_NS;
+	if (!ev->has_result)
+		left = entered + OPEN_END_NS;
 	search(t, s, ev, entered, left, &m);
 	h = m.found;
 	if (h) {

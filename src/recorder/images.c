@@ -100,6 +100,9 @@ void recorder_images_fork(struct recorder_track *t, const struct kernel_fact *f)
 	process_began(&t->facts->images);
 	if (maker->span)
 		parent.id = maker->span->told;
+	/* its maker's call is the same act */
+	if (maker->span && maker->span->observed)
+		recorder_held_add(t, maker->span, f);
 	s = begin(t, &parent, EVENT_HOW_FORK, p, f);
 	if (!s || !maker->span)
 		return;

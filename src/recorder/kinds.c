@@ -269,10 +269,22 @@ static bool same_program(const struct event *ev, const struct kernel_fact *f)
 	       memcmp(a, b, (size_t)(said.data + said.len - a)) == 0;
 }
 
+bool recorder_kind_makes(const struct event *ev, const struct kernel_fact *f)
+{
+	if (event_call_family(ev->call) != EVENT_FAMILY_EXEC || event_call_execs(ev->call) ||
+	    !ev->has_result || ev->result < 0)
+		return false;
+	/* spawns and shells do not return the number of the process that they make */
+	return recorder_kind_of(ev->call) != RECORDER_KIND_FORK || ev->result == f->pid ||
+	       ev->result == f->ns_pid;
+}
+
 enum recorder_same recorder_kind_compare(const struct event *ev, const struct kernel_fact *f)
 {
 	if (f->kind == KERNEL_FACT_EXEC)
 		return same_program(ev, f) ? RECORDER_SAME : RECORDER_OTHER_TEXT;
+	if (f->kind == KERNEL_FACT_FORK)
+		return RECORDER_SAME;
 	/* a call that did not come back, whose end the kernel knows */
 	if (ev->has_result && f->has_result) {
 		bool failed = ev->error || ev->result < 0;

@@ -52,6 +52,9 @@ struct event_text recorder_kind_path(const struct kernel_fact *f);
 /* recorder_kind_is_libcs - a file that libc reads for its own sake: locales, time zones, ... */
 bool recorder_kind_is_libcs(struct event_text path);
 
+/* recorder_kind_makes - whether the call made the process that @f, a fork, tells of */
+bool recorder_kind_makes(const struct event *ev, const struct kernel_fact *f);
+
 enum recorder_same {
 	RECORDER_SAME,
 	RECORDER_OTHER_RESULT,
