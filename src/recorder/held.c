@@ -109,6 +109,11 @@ static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatche
 	       recorder_kind_is_libcs(recorder_kind_path(f));
 }
 
+static bool from_libc(const struct recorder_track *t, const struct kernel_fact *f)
+{
+	return recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LIBC;
+}
+
 static enum recorder_unmatched reason_of(struct recorder_track *t, const struct recorder_span *s,
 					 const struct recorder_held *h)
 {
@@ -119,7 +124,8 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 		return RECORDER_UNMATCHED_URING;
 	if (s->mute != RECORDER_MUTE_NOT)
 		return RECORDER_UNMATCHED_MUTE;
-	if (h->inside)
+	/* what libc does between fork and exec is part of the call that its parent told of */
+	if (h->inside || (s->how == EVENT_HOW_SPAWN && from != RECORDER_ORIGIN_OTHER))
 		return RECORDER_UNMATCHED_INSIDE;
 	if (f->ts_ns < s->spoke_ns)
 		return RECORDER_UNMATCHED_STARTUP;
@@ -173,6 +179,9 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 		return;
 	t->facts->causes.unmatched[why]++;
 	s->unmatched[why]++;
+	if (why == RECORDER_UNMATCHED_INSIDE && s->how == EVENT_HOW_SPAWN &&
+	    (f->kind == KERNEL_FACT_EXEC || from_libc(t, f)))
+		return; /* the program that was started has a line of its own */
 	if (!is_weighty(f) && is_by_the_way(t, why, f))
 		return;
 	if (why == RECORDER_UNMATCHED_DIRECT || why == RECORDER_UNMATCHED_URING) {
