@@ -273,8 +273,13 @@ static bool same_program(const struct event *ev, const struct kernel_fact *f)
 	struct event_text said = recorder_kind_text(ev);
 	const char *a, *b;
 
+	const char *layout = event_call_info(ev->call)->layout;
+
 	if (!said.data || !f->path.data)
 		return true; /* by an fd */
+	/* only a name that is searched for differs from what is executed */
+	if (layout[0] == 'p')
+		return said.len == f->path.len && memcmp(said.data, f->path.data, said.len) == 0;
 	a = memrchr(said.data, '/', said.len);
 	b = memrchr(f->path.data, '/', f->path.len);
 	a = a ? a + 1 : said.data;
