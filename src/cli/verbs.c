@@ -104,6 +104,23 @@ const struct cli_verb cli_verbs[] = {
 		"not the whole.\n"
 	},
 	{
+		"top", "top [RUN | --last] [--once] [--sort ORDER] [--lines N] [--json]",
+		"the busiest processes, calls, files and hosts, while the run goes on",
+		cli_cmd_top,
+		HELP_RUN
+		"\n"
+		"      --last            the last run\n"
+		"      --once            one table, and no screen that is drawn anew each second\n"
+		"  -s, --sort ORDER      count (default), recent (in the last second, on a screen),\n"
+		"                        failed, time or bytes\n"
+		"  -n, --lines N         rows of each table, at most (default: 10, or what fits)\n"
+		"      --json            one JSON document\n"
+		HELP_HELP
+		"\n"
+		"On a screen: q quits, s sorts by the next column. Where the run is over, or where\n"
+		"there is no terminal, it is as with --once.\n"
+	},
+	{
 		"doctor", "doctor [--json]",
 		"what this machine allows, and what is missing then",
 		cli_cmd_doctor,
