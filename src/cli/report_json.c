@@ -35,6 +35,18 @@ static json_t *flag_names(unsigned what)
 	return array;
 }
 
+/* Who told of it. */
+static json_t *told_json(unsigned told)
+{
+	static const char *const names[] = {"library", "kernel", "confirmed"};
+	json_t *array = json_array();
+
+	for (unsigned bit = 0; bit < TT_ARRAY_SIZE(names); bit++)
+		if (told & 1u << bit)
+			(void)json_array_append_new(array, json_string(names[bit]));
+	return array;
+}
+
 static json_t *files_json(const struct store_view *v)
 {
 	json_t *array = json_array();
@@ -49,6 +61,7 @@ static json_t *files_json(const struct store_view *v)
 		}
 		put(file, "path", text_json(v->file_names.items[i]));
 		put(file, "what", flag_names(f->what));
+		put(file, "told", told_json(f->told));
 		put(file, "reads", json_integer((json_int_t)f->reads));
 		put(file, "writes", json_integer((json_int_t)f->writes));
 		if (f->other != STORE_NONE)
@@ -76,6 +89,7 @@ static json_t *hosts_json(const struct store_view *v)
 
 		put(host, "kind", json_string(kinds[h->kind]));
 		put(host, "name", text_json(h->name));
+		put(host, "told", told_json(h->told));
 		put(host, "tries", json_integer((json_int_t)h->tries));
 		put(host, "failed", json_integer((json_int_t)h->failed));
 		put(host, "begun", json_integer((json_int_t)h->begun));
@@ -95,6 +109,7 @@ static json_t *acts_json(const struct store_view *v)
 
 		put(act, "syscall", text_json(v->acts[i].call));
 		put(act, "args", text_json(v->acts[i].what));
+		put(act, "told", told_json(v->acts[i].told));
 		put(act, "count", json_integer((json_int_t)v->acts[i].count));
 		(void)json_array_append_new(array, act);
 	}
@@ -165,6 +180,8 @@ static json_t *trace_json(const struct store_view *v)
 	}
 	put(trace, "events", json_integer((json_int_t)v->events));
 	put(trace, "calls", json_integer((json_int_t)v->calls));
+	put(trace, "confirmed", json_integer((json_int_t)v->confirmed));
+	put(trace, "by_kernel", json_integer((json_int_t)v->by_kernel));
 	put(trace, "spans", json_integer((json_int_t)spans));
 	put(trace, "watched", json_integer((json_int_t)watched));
 	put(trace, "in_flight", json_integer((json_int_t)v->in_flight));

@@ -86,7 +86,7 @@ const struct cli_verb cli_verbs[] = {
 		HELP_HELP
 	},
 	{
-		"events", "events [RUN | --last] [--kind KIND] [--failed] [--follow] [--json]",
+		"events", "events [RUN | --last] [--kind KIND] [OPTIONS]",
 		"the events of one run, one line each",
 		cli_cmd_events,
 		HELP_RUN
@@ -96,6 +96,9 @@ const struct cli_verb cli_verbs[] = {
 		"                        process (their starts and ends), denied (what the profile\n"
 		"                        refused) or all, which adds the samples\n"
 		"      --failed          only failed calls, and processes that failed\n"
+		"      --sensor NAME     only what preload, kernel, seccomp, proc or proxy told\n"
+		"      --standing WORD   only what is declared, observed or attested\n"
+		"      --confirmed       only calls that the library and the kernel told alike\n"
 		"  -f, --follow          go on until the run ends\n"
 		"      --json            the lines of the trace as they are\n"
 		HELP_HELP

@@ -17,6 +17,7 @@ struct call {
 	int number; /* enum event_call */
 	enum event_family family;
 	bool failed, in_flight;
+	unsigned told;           /* STORE_TOLD_* */
 	struct store_text error; /* data NULL: none */
 };
 
@@ -94,6 +95,7 @@ static struct store_file *file_of(struct store_view *v, const struct call *c, co
 	if (*ret_number == STORE_NONE)
 		return NULL;
 	v->files[*ret_number].unresolved |= unresolved;
+	v->files[*ret_number].told |= c->told;
 	return &v->files[*ret_number];
 }
 
@@ -208,6 +210,7 @@ static void add_host(struct store_view *v, const struct call *c, enum store_host
 	h = &v->hosts[i];
 	h->kind = kind;
 	h->name = part(v->host_names.items[i], 1);
+	h->told |= c->told;
 	h->tries++;
 	h->begun += store_text_is(c->error, "EINPROGRESS");
 	if (c->failed) {
@@ -432,6 +435,7 @@ static void add_act(struct store_view *v, const struct call *c)
 		return;
 	v->acts[i].call = part(v->act_names.items[i], 0);
 	v->acts[i].what = part(v->act_names.items[i], 1);
+	v->acts[i].told |= c->told;
 	v->acts[i].count++;
 }
 
@@ -443,6 +447,7 @@ void store_view_add_call(struct store_view *v, const json_t *line)
 		.name = store_get_text(line, "syscall"),
 		.error = store_get_text(line, "error"),
 		.in_flight = json_is_true(json_object_get(line, "in_flight")),
+		.told = store_told(line),
 	};
 	int64_t result = store_get_int(line, "result", 0);
 	bool writes;
