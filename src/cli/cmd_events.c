@@ -233,7 +233,8 @@ static void put_call(struct cli_line *l, const json_t *line)
 	put_bytes(l, line);
 	if (json_is_true(json_object_get(line, "truncated")))
 		cli_line_str(l, " (cut)");
-	cli_line_fmt(l, " <%lld us>", (long long)store_get_int(line, "elapsed_us", 0));
+	if (!(store_told(line) & STORE_TOLD_KERNEL)) /* which does not take the time */
+		cli_line_fmt(l, " <%lld us>", (long long)store_get_int(line, "elapsed_us", 0));
 }
 
 static void put_argv(struct cli_line *l, const json_t *argv)

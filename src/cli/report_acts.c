@@ -169,7 +169,7 @@ static void put_inline(const struct cli_report *r, const char *word, unsigned ma
 		uint32_t i = list[at].file;
 		struct store_text path = v->file_names.items[i];
 
-		need = shown_width(r, path) + 8;
+		need = shown_width(r, path) + (v->files[i].told == STORE_TOLD_KERNEL ? 18 : 8);
 		if ((mask & STORE_FILE_RENAMED) && v->files[i].other != STORE_NONE) {
 			struct store_text other = v->file_names.items[v->files[i].other];
 
@@ -191,6 +191,7 @@ static void put_inline(const struct cli_report *r, const char *word, unsigned ma
 			cli_line_color(&l, CLI_PLAIN);
 			cli_line_path(&l, r, v->file_names.items[v->files[i].other]);
 		}
+		put_told(&l, v->files[i].told);
 		if (++shown < count)
 			cli_line_str(&l, ",");
 	}
