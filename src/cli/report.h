@@ -44,6 +44,9 @@ void cli_report_syscalls(const struct cli_report *r);
  */
 bool cli_report_certificate(const struct cli_report *r);
 
+/* cli_certificate_json - the same; null */
+json_t *cli_certificate_json(const struct store_view *v);
+
 /* cli_cause_words - why not everybody saw a process, in few words; NULL: there is no cause */
 const char *cli_cause_words(struct store_text cause);
 

@@ -250,6 +250,30 @@ bool cli_report_certificate(const struct cli_report *r)
 	return true;
 }
 
+json_t *cli_certificate_json(const struct store_view *v)
+{
+	struct groups g;
+	json_t *array;
+
+	group_processes(v, &g);
+	if (!g.processes)
+		return json_null();
+	array = json_array();
+	for (size_t i = 0; i < g.count; i++) {
+		const struct group *one = &g.items[i];
+		json_t *json = json_pack("{ss sI}", "coverage", store_coverage_name(one->coverage),
+					 "processes", (json_int_t)one->count);
+
+		/* json_stringn() refuses what is no UTF-8, which text of JSON always is */
+		(void)json_object_set_new(json, "cause",
+					  one->cause.data
+						  ? json_stringn(one->cause.data, one->cause.len)
+						  : json_null());
+		(void)json_array_append_new(array, json);
+	}
+	return json_pack("{sI so}", "processes", (json_int_t)g.processes, "seen", array);
+}
+
 static const json_t *findings_of(const struct cli_report *r)
 {
 	return json_object_get(json_object_get(r->view->doc, "coverage"), "findings");

@@ -197,8 +197,8 @@ json_t *cli_report_json(const struct cli_report *r)
 {
 	static const char *const facts[] = {"run_id", "session_id", "program",    "argv",
 					    "cwd",    "profile",    "started_at", "ended_at"};
-	static const char *const parts[] = {"summary", "limits", "connections", "coverage",
-					    "sources"};
+	static const char *const parts[] = {"summary",     "syscalls", "syscall_ns", "limits",
+					    "connections", "coverage", "sources"};
 	const struct store_view *v = r->view;
 	json_t *doc = json_object();
 	char verdict[128];
@@ -217,6 +217,7 @@ json_t *cli_report_json(const struct cli_report *r)
 
 		put(doc, parts[i], value ? json_incref(value) : json_null());
 	}
+	put(doc, "certificate", cli_certificate_json(v));
 	put(doc, "trace", v->has_trace ? trace_json(v) : json_null());
 	put(doc, "programs", programs_json(v));
 	put(doc, "files", files_json(v));

@@ -154,6 +154,13 @@ static json_t *string_or_null(const json_t *line, const char *key)
 	return json_is_string(value) ? value : NULL;
 }
 
+static uint64_t figure_of(const json_t *line, const char *key)
+{
+	int64_t n = store_get_int(line, key, 0);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
 /* What the end of an image says of who saw it. */
 static void add_coverage(struct store_span *s, const json_t *line)
 {
@@ -164,9 +171,9 @@ static void add_coverage(struct store_span *s, const json_t *line)
 	s->coverage = coverage;
 	json_decref(s->cause);
 	s->cause = json_incref(string_or_null(line, "cause"));
-	s->lines_confirmed = (uint64_t)store_get_int(line, "lines_confirmed", 0);
-	s->lines_kernel = (uint64_t)store_get_int(line, "lines_kernel", 0);
-	s->lines_declared = (uint64_t)store_get_int(line, "lines_declared", 0);
+	s->lines_confirmed = figure_of(line, "lines_confirmed");
+	s->lines_kernel = figure_of(line, "lines_kernel");
+	s->lines_declared = figure_of(line, "lines_declared");
 }
 
 static void add_process(struct store_view *v, struct store_span *s, const json_t *line,

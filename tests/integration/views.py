@@ -230,6 +230,9 @@ def kernel():
           == (["kernel"], ["library", "confirmed"], ["library"]), files)
     point("show --json: the certificate as it is", doc["coverage"]["findings"][0]["kind"] == "evasion"
           and (doc["trace"]["confirmed"], doc["trace"]["by_kernel"]) == (18, 4), doc["coverage"], doc["trace"])
+    point("show --json: processes by who saw them", doc["certificate"] == {"processes": 5, "seen": [
+        {"coverage": "full", "processes": 3, "cause": None}, {"coverage": "kernel-only", "processes": 1, "cause": "direct"},
+        {"coverage": "kernel-only", "processes": 1, "cause": "static"}]}, doc["certificate"])
     text = has("tree: marks", telltale("tree", run), "python3 ./publish --password '***'  4004, 12 ms, exited 3, kernel-only (direct system calls), events lost\n",
                "busybox true  4005, 2.0 ms, killed by SIGSEGV, kernel-only (static)\n", "make  4002, 14 ms, exited 0\n")
     doc = json.loads(telltale("tree", "--json", run).stdout)
