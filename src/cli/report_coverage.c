@@ -25,7 +25,7 @@ static const struct {
 	{"other_class", "another libc or word size",
 	 "there is no build of the library for its libc or word size"},
 	{"secure", "set-user-id",
-	 "set-user-id programs and their like are started without the library by the dynamic linker"},
+	 "the dynamic linker starts set-user-id programs and their like without the library"},
 	{"environment", "scrubbed environment",
 	 "it could have loaded the library, but was started without our variables"},
 	{"brief", "too brief", "it was over before the library had said a word"},
@@ -34,11 +34,8 @@ static const struct {
 	{"direct", "direct system calls",
 	 "code other than libc made system calls, which the library cannot see"},
 	{"uring", "io_uring", "operations went through an io_uring, past the library"},
-	{"sensor_loss", "the library lost events",
-	 "the library lost events, so that what the kernel alone saw proves nothing"},
 	{"kernel_loss", "the kernel sensor lost events",
 	 "the kernel sensor lost events, so that what the library alone told cannot be checked"},
-	{"no_kernel", "no kernel sensor", "the kernel sensor was not there"},
 };
 
 /* Acts that the kernel alone saw, by why. */
@@ -286,10 +283,13 @@ static void put_finding(const struct cli_report *r, const json_t *finding)
 	} meanings[] = {
 		{"evasion",
 		 "What it told and what the kernel saw do not go together, and no innocent cause "
-		 "explains it: take the rest of what this process declares for what it is, a claim."},
+		 "explains it: take the rest of what this process declares for a claim, no more."},
 		{"direct_calls",
 		 "Its code makes system calls by itself. Many run times do, Go's among them; so does "
 		 "who wants to pass the library by. The kernel sensor saw them."},
+		{"uring",
+		 "What goes through an io_uring passes the library by. The kernel sensor saw "
+		 "what was handed over."},
 	};
 	struct store_text kind = store_get_text(finding, "kind"),
 			  comm = store_get_text(finding, "comm"),

@@ -52,24 +52,25 @@ static struct kinds count_kinds(const struct store_view *v)
 
 void cli_report_sentence(const struct cli_report *r, enum cli_color color, const char *fmt, ...)
 {
-	char text[512], *word, *rest = text;
+	char text[512], *word, *rest;
 	struct cli_line l;
+	int indent;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* numbers and our own words */
 	va_end(ap);
+	indent = 2 + (int)strspn(text, " ");
+	rest = text + indent - 2;
 	cli_line_begin(&l, r->width);
 	cli_line_color(&l, color);
-	cli_line_str(&l, " ");
 	while ((word = strsep(&rest, " "))) {
-		if (l.col + (int)strlen(word) + 2 > r->width) {
+		if (l.col && l.col + (int)strlen(word) + 2 > r->width) {
 			cli_line_end(&l);
 			cli_line_begin(&l, r->width);
 			cli_line_color(&l, color);
-			cli_line_str(&l, " ");
 		}
-		cli_line_str(&l, " ");
+		cli_line_pad(&l, l.col ? l.col + 1 : indent);
 		cli_line_str(&l, word);
 	}
 	cli_line_end(&l);

@@ -42,7 +42,7 @@ enum store_end {
 
 /* Who saw an image, the worst first. */
 enum store_coverage {
-	STORE_COVERAGE_UNKNOWN, /* nobody compared: there was no kernel sensor, or no end was seen */
+	STORE_COVERAGE_UNKNOWN, /* nobody compared: no kernel sensor, or no end was seen */
 	STORE_COVERAGE_NONE,
 	STORE_COVERAGE_DECLARED, /* the library alone */
 	STORE_COVERAGE_KERNEL,   /* the kernel sensor alone */
