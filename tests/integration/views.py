@@ -368,6 +368,12 @@ def listing():
     point("list: ids that tell runs apart", ids == [RUN[:-1] + "1", RUN, "01980f2a-7c11-7a3e-8b52-6f1d0c9e4a70"], ids)
     doc = json.loads(telltale("list", "--json", "--limit", "1").stdout)
     point("list --json --limit", doc["total"] == 3 and len(doc["runs"]) == 1 and doc["runs"][0]["ended"] is False, doc)
+    marked = os.path.join(state, "marked")
+    os.makedirs(os.path.join(marked, "telltale/runs"))
+    shutil.copytree(golden("kernel"), os.path.join(marked, "telltale/runs", RUN))
+    run = telltale("list", env=environment(XDG_STATE_HOME=marked))
+    doc = json.loads(telltale("list", "--json", env=environment(XDG_STATE_HOME=marked)).stdout)
+    point("list: a run with an evasion says so", b"exited 3, evasion  " in run.stdout and doc["runs"][0]["evasions"] == 1, run, doc)
     empty = telltale("list", env=environment(XDG_STATE_HOME="/nonexistent"))
     point("list: no runs is no failure", empty.returncode == 0 and b"telltale run" in empty.stdout, empty)
 
