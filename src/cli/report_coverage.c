@@ -148,6 +148,8 @@ static void put_certificate(const struct cli_report *r, const struct groups *g)
 {
 	const struct store_view *v = r->view;
 	char text[400], a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX];
+	const json_t *coverage = json_object_get(v->doc, "coverage");
+	int64_t events = store_get_int(coverage, "events", (int64_t)v->events);
 	bool unknown = v->unreadable > 0, whole = true;
 	uint64_t lost = 0;
 	size_t len;
@@ -158,6 +160,10 @@ static void put_certificate(const struct cli_report *r, const struct groups *g)
 		lost += v->gaps[i].events;
 		unknown |= v->gaps[i].at_least;
 	}
+	/* the recorder's own account has what found no line, too */
+	if (store_get_int(coverage, "lost", 0) > (int64_t)lost)
+		lost = (uint64_t)store_get_int(coverage, "lost", 0);
+	unknown |= json_is_false(json_object_get(coverage, "lost_exact"));
 	len = (size_t)snprintf(text, sizeof(text), "%s process%s:", cli_count(a, g->processes),
 			       g->processes == 1 ? "" : "es");
 	for (size_t i = 0; i < g->count; i++) {
@@ -172,7 +178,8 @@ static void put_certificate(const struct cli_report *r, const struct groups *g)
 					words ? " (" : "", words ? words : "", words ? ")" : "");
 	}
 	cli_report_sentence(r, !whole || lost || unknown ? CLI_WARN : CLI_GOOD,
-			    "%s; %s events, %s%s lost", text, cli_count(a, v->events),
+			    "%s; %s events, %s%s lost", text,
+			    cli_count(a, (uint64_t)(events > 0 ? events : 0)),
 			    unknown ? "at least " : "", cli_count(b, lost));
 }
 
@@ -271,39 +278,31 @@ json_t *cli_certificate_json(const struct store_view *v)
 	return json_pack("{sI so}", "processes", (json_int_t)g.processes, "seen", array);
 }
 
-static const json_t *findings_of(const struct cli_report *r)
-{
-	return json_object_get(json_object_get(r->view->doc, "coverage"), "findings");
-}
+/* What kinds of findings there are, those that weigh most first. */
+static const struct {
+	const char *kind, *meaning;
+} meanings[] = {
+	{"evasion",
+	 "What it told and what the kernel saw do not go together, and no innocent cause explains it: "
+	 "take the rest of what this process declares for a claim, no more."},
+	{"direct_calls",
+	 "Its code makes system calls by itself. Many run times do, Go's among them; so does who "
+	 "wants to pass the library by. The kernel sensor saw them."},
+	{"uring", "What goes through an io_uring passes the library by. The kernel sensor saw what "
+		  "was handed over."},
+};
 
 static void put_finding(const struct cli_report *r, const json_t *finding)
 {
-	static const struct {
-		const char *kind, *meaning;
-	} meanings[] = {
-		{"evasion",
-		 "What it told and what the kernel saw do not go together, and no innocent cause "
-		 "explains it: take the rest of what this process declares for a claim, no more."},
-		{"direct_calls",
-		 "Its code makes system calls by itself. Many run times do, Go's among them; so does "
-		 "who wants to pass the library by. The kernel sensor saw them."},
-		{"uring",
-		 "What goes through an io_uring passes the library by. The kernel sensor saw "
-		 "what was handed over."},
-	};
-	struct store_text kind = store_get_text(finding, "kind"),
-			  comm = store_get_text(finding, "comm"),
+	struct store_text comm = store_get_text(finding, "comm"),
 			  text = store_get_text(finding, "text");
 	const json_t *events = json_object_get(finding, "events");
 	size_t count = json_array_size(events), limit = r->all ? count : EVENTS_MAX;
+	int64_t all = store_get_int(finding, "count", 0);
 	struct cli_line l;
 
 	cli_line_begin(&l, r->width);
-	cli_line_color(&l, CLI_BAD);
-	cli_line_str(&l, "  ");
-	cli_line_text(&l, kind.data ? kind.data : "?", kind.data ? kind.len : 1);
-	cli_line_color(&l, CLI_PLAIN);
-	cli_line_str(&l, "  ");
+	cli_line_str(&l, "    ");
 	if (comm.data)
 		cli_line_text(&l, comm.data, comm.len);
 	cli_line_fmt(&l, " (%lld)", (long long)store_get_int(finding, "pid", 0));
@@ -318,31 +317,58 @@ static void put_finding(const struct cli_report *r, const json_t *finding)
 		if (!event.data)
 			continue;
 		cli_line_begin(&l, r->width);
-		cli_line_str(&l, "    ");
+		cli_line_str(&l, "      ");
 		cli_line_text(&l, event.data, event.len);
 		cli_line_end(&l);
 	}
-	if (store_get_int(finding, "count", 0) > (int64_t)(count < limit ? count : limit))
-		cli_report_sentence(r, CLI_DIM, "  in all %lld",
-				    (long long)store_get_int(finding, "count", 0));
-	for (size_t i = 0; i < TT_ARRAY_SIZE(meanings); i++)
-		if (store_text_is(kind, meanings[i].kind))
-			cli_report_sentence(r, CLI_DIM, "  %s", meanings[i].meaning);
+	if (count < limit)
+		limit = count;
+	if (all > (int64_t)limit)
+		cli_report_sentence(r, CLI_DIM, "    + %lld more",
+				    (long long)all - (long long)limit);
+}
+
+/* All findings of one kind, and once what they mean. */
+static void put_findings(const struct cli_report *r, const json_t *findings, const char *kind,
+			 const char *meaning)
+{
+	size_t count = 0, shown = 0;
+	struct cli_line l;
+
+	for (size_t i = 0; i < json_array_size(findings); i++)
+		count += store_text_is(store_get_text(json_array_get(findings, i), "kind"), kind);
+	if (!count)
+		return;
+	cli_line_begin(&l, r->width);
+	cli_line_str(&l, "  ");
+	cli_line_color(&l, strcmp(kind, "evasion") == 0 ? CLI_BAD : CLI_WARN);
+	cli_line_str(&l, kind);
+	cli_line_end(&l);
+	for (size_t i = 0; i < json_array_size(findings); i++) {
+		const json_t *finding = json_array_get(findings, i);
+
+		if (!store_text_is(store_get_text(finding, "kind"), kind))
+			continue;
+		if (shown++ < FINDINGS_MAX || r->all)
+			put_finding(r, finding);
+	}
+	if (!r->all && count > FINDINGS_MAX)
+		cli_report_sentence(r, CLI_DIM, "  + %zu more processes: telltale show --all",
+				    count - FINDINGS_MAX);
+	cli_report_sentence(r, CLI_DIM, "  %s", meaning);
 }
 
 void cli_report_findings(const struct cli_report *r)
 {
-	const json_t *findings = findings_of(r);
-	size_t count = json_array_size(findings), limit = r->all ? count : FINDINGS_MAX;
+	const json_t *findings =
+		json_object_get(json_object_get(r->view->doc, "coverage"), "findings");
 	char a[CLI_FIGURE_MAX];
 	struct cli_line l;
 
-	if (!count)
+	if (!json_array_size(findings))
 		return;
-	cli_report_heading(&l, r, "Findings %s", cli_count(a, count));
+	cli_report_heading(&l, r, "Findings %s", cli_count(a, json_array_size(findings)));
 	cli_line_end(&l);
-	for (size_t i = 0; i < count && i < limit; i++)
-		put_finding(r, json_array_get(findings, i));
-	if (limit < count)
-		cli_report_sentence(r, CLI_DIM, "+ %zu more: telltale show --all", count - limit);
+	for (size_t i = 0; i < TT_ARRAY_SIZE(meanings); i++)
+		put_findings(r, findings, meanings[i].kind, meanings[i].meaning);
 }

@@ -216,7 +216,7 @@ def kernel():
         "Read 5 files in 3 folders, 1 of them told by the kernel alone",
         "Made 4,211 system calls\n  read ×1,204, mmap ×901,",
         "Findings 1\n",
-        "  evasion  python3 (4004): told by the library as done, but the kernel saw nothing of it\n    open(\"/etc/hosts\", O_RDONLY)\n",
+        "  evasion\n    python3 (4004): told by the library as done, but the kernel saw nothing of it\n      open(\"/etc/hosts\", O_RDONLY)\n",
         "no innocent cause explains it",
     )
     point("show: what the library told is not called declared as a whole", "are declared: the library said so" not in text, text)
