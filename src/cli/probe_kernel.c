@@ -54,7 +54,7 @@ static void try_part(struct cli_finding *f, const char *word)
 
 void cli_probe_capabilities(struct cli_finding *f)
 {
-	try_part(f, "capable");
+	try_part(f, "capab");
 }
 
 void cli_probe_uring(struct cli_finding *f)
