@@ -51,22 +51,13 @@ static bool makes_process(struct store_text how)
 	       store_text_is(how, "vfork") || store_text_is(how, "spawn");
 }
 
-/* Whether the line is of another process than the row, one that has the number now. */
-static bool is_another(const struct store_tally_row *p, uint64_t span, bool is_start,
-		       struct store_text how)
-{
-	if (p->span == span || !p->span)
-		return false;
-	return p->end != STORE_TALLY_RUNNING || (is_start && p->started && makes_process(how));
-}
-
 static struct store_tally_row *process_of(struct store_busiest *b, const json_t *line,
 					  bool is_start)
 {
 	static const uint8_t no_key[16]; /* a span that is mistaken for another costs one row */
 	struct store_tally *t = b->tables[STORE_BUSIEST_PROCESSES];
 	struct store_text id = store_get_text(line, "span_id"), name = id;
-	struct store_text how = store_get_text(line, "how");
+	bool made = is_start && makes_process(store_get_text(line, "how"));
 	int64_t pid = store_get_int(line, "pid", 0);
 	struct store_tally_row *p;
 	char number[24];
@@ -77,16 +68,22 @@ static struct store_tally_row *process_of(struct store_busiest *b, const json_t 
 			number, (size_t)snprintf(number, sizeof(number), "%lld", (long long)pid)};
 	if (!name.data)
 		return NULL;
-	span = id.data ? store_text_hash(no_key, id) : 0;
 	p = store_tally_get(t, name);
-	if (p && is_another(p, span, is_start, how)) {
-		store_tally_retire(t, p);
-		p = store_tally_get(t, name);
+	if (made && p) {
+		span = id.data ? store_text_hash(no_key, id) : 1;
+		/*
+		 * Only this says that the number is another's now: other lines of an image may come
+		 * after the end of its process.
+		 */
+		if (p->made && p->made != span) {
+			store_tally_retire(t, p);
+			p = store_tally_get(t, name);
+		}
+		if (p)
+			p->made = span;
 	}
-	if (!p)
-		return NULL;
-	p->pid = pid;
-	p->span = span;
+	if (p)
+		p->pid = pid;
 	return p;
 }
 
@@ -128,37 +125,26 @@ static uint64_t bytes_of(const json_t *object, const char *key)
 }
 
 /*
- * What an image moved is told fd by fd as they are closed, and once more as a sum at its end, which
- * has those that were never closed, too, but is missing where it was killed.
+ * What an image moved is told fd by fd as they are closed, and at its end of those that were left
+ * open; the sum of both that stands there, too, would count it twice.
  */
-static void end_image(struct store_tally_row *p, const json_t *line)
-{
-	uint64_t in = bytes_of(line, "bytes_read"), out = bytes_of(line, "bytes_written");
-
-	if (in > p->image_read)
-		p->bytes_read += in - p->image_read;
-	if (out > p->image_written)
-		p->bytes_written += out - p->image_written;
-	p->image_read = p->image_written = 0;
-}
-
-/* Bytes of fds that the image left open. */
-static void add_open_fds(struct store_busiest *b, const json_t *line)
+static void add_open_fds(struct store_busiest *b, struct store_tally_row *p, const json_t *line)
 {
 	const json_t *fds = json_object_get(line, "open_fds");
 
 	for (size_t i = 0; i < json_array_size(fds); i++) {
 		const json_t *fd = json_array_get(fds, i);
+		uint64_t in = bytes_of(fd, "bytes_read"), out = bytes_of(fd, "bytes_written");
 		struct store_text path = store_get_text(fd, "path");
 		struct store_tally_row *f;
 
-		if (!path.data)
-			continue;
-		f = store_tally_get(b->tables[STORE_BUSIEST_FILES], path);
+		p->bytes_read += in;
+		p->bytes_written += out;
+		f = path.data ? store_tally_get(b->tables[STORE_BUSIEST_FILES], path) : NULL;
 		if (!f)
 			continue;
-		f->bytes_read += bytes_of(fd, "bytes_read");
-		f->bytes_written += bytes_of(fd, "bytes_written");
+		f->bytes_read += in;
+		f->bytes_written += out;
 	}
 }
 
@@ -178,8 +164,7 @@ static void add_process(struct store_busiest *b, const json_t *line)
 			set_words(p, line, is_exec);
 		return;
 	}
-	end_image(p, line);
-	add_open_fds(b, line);
+	add_open_fds(b, p, line);
 	if (!store_text_is(act, "exit"))
 		return;
 	if (p->end == STORE_TALLY_RUNNING)
@@ -268,8 +253,6 @@ static void add_call(struct store_busiest *b, const json_t *line)
 	if (p) {
 		p->bytes_read += in;
 		p->bytes_written += out;
-		p->image_read += in;
-		p->image_written += out;
 		if (!p->words)
 			set_words(p, line, false);
 	}

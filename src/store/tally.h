@@ -31,10 +31,9 @@ struct store_tally_row {
 	char *words; /* the command line, a NUL behind each word; NULL: not known */
 	size_t words_len;
 	enum store_tally_end end;
-	int64_t exit_code;                  /* -1: not known */
-	bool started;                       /* its start was seen */
-	uint64_t span;                      /* hash of the last span that it spoke in */
-	uint64_t image_read, image_written; /* closed so far by the present image */
+	int64_t exit_code; /* -1: not known */
+	bool started;      /* its start was seen */
+	uint64_t made; /* hash of the span that a fork or the launch began it with; 0: not seen */
 
 	/* the table's own */
 	uint64_t hash, now;

@@ -182,8 +182,11 @@ static void test_pid_again(void)
 	add(&b, CALL("b", "7", "open") ",\"result\":3");
 	add(&b, CALL("b", "7", "open") ",\"result\":-1,\"error\":\"EPERM\"");
 	add(&b, PROCESS("b", "7", "exit") ",\"exit_code\":5");
-	add(&b, CALL("c", "7", "open") ",\"result\":3");
+	add(&b, PROCESS("a", "7", "replaced")); /* late */
+	CHECK_INT(store_tally_rows(b.tables[STORE_BUSIEST_PROCESSES]), 1);
 	add(&b, PROCESS("c", "7", "start") ",\"how\":\"fork\"");
+	add(&b, PROCESS("c", "7", "start") ",\"how\":\"fork\""); /* told by both */
+	add(&b, CALL("c", "7", "open") ",\"result\":3");
 	CHECK_INT(b.started, 2);
 	CHECK_INT(b.ended, 1);
 	CHECK_INT(store_tally_top(b.tables[STORE_BUSIEST_PROCESSES], STORE_TALLY_BY_COUNT, rows, 4),
@@ -202,7 +205,7 @@ static void test_pid_again(void)
 	store_busiest_done(&b);
 }
 
-/* Bytes are told when an fd is closed, and again as a sum at the end of the image. */
+/* Bytes are told when an fd is closed, at the end of those left open, and there as a sum, too. */
 static void test_bytes(void)
 {
 	struct store_busiest b;
