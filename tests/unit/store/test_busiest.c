@@ -218,7 +218,7 @@ static void test_bytes(void)
 	add(&b,
 	    PROCESS("a", "7",
 		    "replaced") ",\"bytes_read\":15,\"bytes_written\":4,"
-				"\"open_fds\":[{\"fd\":1,\"path\":\"/g\",\"bytes_written\":4}]");
+				"\"open_fds\":[{\"fd\":0,\"bytes_read\":5},{\"fd\":1,\"path\":\"/g\",\"bytes_written\":4}]");
 	add(&b, CALL("b", "7", "close") ",\"result\":0,\"path\":\"/f\",\"bytes_read\":100");
 	add(&b, PROCESS("b", "7", "exit") ",\"exit_code\":null,\"signal\":\"SIGKILL\"");
 	store_tally_top(b.tables[STORE_BUSIEST_PROCESSES], STORE_TALLY_BY_COUNT, rows, 4);
