@@ -164,6 +164,7 @@ struct store_view {
 	uint64_t first_ns, last_ns; /* of the events */
 	uint64_t events, calls, samples;
 	uint64_t confirmed, by_kernel; /* of the calls */
+	uint64_t apart; /* told by the library alone, and of a kind that nobody else tells */
 	uint64_t starts_declared, starts_observed;
 	uint64_t in_flight;
 	uint64_t unreadable; /* damaged stretches */
