@@ -234,7 +234,7 @@ static void put_unmatched(const struct cli_report *r)
 bool cli_report_certificate(const struct cli_report *r)
 {
 	const struct store_view *v = r->view;
-	char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX], c[CLI_FIGURE_MAX];
+	char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX], c[CLI_FIGURE_MAX], d[CLI_FIGURE_MAX];
 	uint64_t declared = v->calls - v->confirmed - v->by_kernel;
 	struct groups g;
 
@@ -246,9 +246,11 @@ bool cli_report_certificate(const struct cli_report *r)
 	cli_report_sentence(
 		r, CLI_PLAIN,
 		"Of the calls %s were told alike by the library and the kernel, %s by the "
-		"kernel alone, %s by the library alone: these are declared, and a hostile "
-		"process could have made them up.",
-		cli_count(a, v->confirmed), cli_count(b, v->by_kernel), cli_count(c, declared));
+		"kernel alone, %s by the library alone (%s of a kind that is not compared, "
+		"such as closes): these are declared, and a hostile process could have made "
+		"them up.",
+		cli_count(a, v->confirmed), cli_count(b, v->by_kernel), cli_count(c, declared),
+		cli_count(d, v->apart));
 	if (r->all)
 		put_unmatched(r);
 	return true;

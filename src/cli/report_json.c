@@ -181,6 +181,7 @@ static json_t *trace_json(const struct store_view *v)
 	put(trace, "events", json_integer((json_int_t)v->events));
 	put(trace, "calls", json_integer((json_int_t)v->calls));
 	put(trace, "confirmed", json_integer((json_int_t)v->confirmed));
+	put(trace, "not_compared", json_integer((json_int_t)v->apart));
 	put(trace, "by_kernel", json_integer((json_int_t)v->by_kernel));
 	put(trace, "spans", json_integer((json_int_t)spans));
 	put(trace, "watched", json_integer((json_int_t)watched));
