@@ -13,12 +13,15 @@
 
 #include "base/time.h"
 #include "recorder/denials.h"
+#include "recorder/facts.h"
+#include "recorder/held.h"
 #include "recorder/track_internal.h"
 
-#define ARENA_BYTES (16u << 20)
-#define DRAIN_NS    (50 * TT_NS_PER_MS) /* then signals and deadlines have their turn */
-#define WALKS_MAX   64
-#define ENTRIES_MAX (ARENA_BYTES / (uint32_t)sizeof(struct ring_taken))
+#define ARENA_BYTES    (16u << 20)
+#define DRAIN_NS       (50 * TT_NS_PER_MS) /* then signals and deadlines have their turn */
+#define WALKS_MAX      64
+#define PUT_OFF_PASSES 20 /* an exec waits for the kernel's word of it */
+#define ENTRIES_MAX    (ARENA_BYTES / (uint32_t)sizeof(struct ring_taken))
 
 int recorder_track_init(struct recorder_track *t)
 {
@@ -70,8 +73,7 @@ static struct recorder_span *span_of(struct recorder_track *t, const struct even
 	return s;
 }
 
-/* What a forked or spawned span starts with: its parent's. */
-static void inherit(struct recorder_span *s, const struct recorder_span *from)
+void recorder_track_inherit(struct recorder_span *s, const struct recorder_span *from)
 {
 	if (!from)
 		return;
@@ -135,8 +137,7 @@ static bool was_early(const struct recorder_track *t, const struct tt_uuid *id)
 	return false;
 }
 
-/* The "/" of a process goes on to its children, and to what it executes. */
-static void inherit_root(struct recorder_span *s, const struct recorder_span *from)
+void recorder_track_inherit_root(struct recorder_span *s, const struct recorder_span *from)
 {
 	s->root_unknown = from->root_unknown;
 	if (from->root)
@@ -158,13 +159,70 @@ static struct event_text below_root(const struct recorder_span *s, struct event_
 	return tt_out_is_full(&o) ? (struct event_text){NULL, 0} : (struct event_text){buf, o.len};
 }
 
+/* What an image says of its beginning. @was: whom it comes from; @parent: the same, if it forked */
+static void begin_told(struct recorder_track *t, struct recorder_span *s, struct event *ev,
+		       struct recorder_span *parent, struct recorder_span *was, bool late)
+{
+	char exe[EVENT_PATH_MAX], cwd[EVENT_PATH_MAX];
+
+	s->preload = true;
+	t->spans_preload++;
+	s->ppid = ev->ppid;
+	s->heard = ev->how == EVENT_HOW_SPAWN && was_early(t, &s->id);
+	recorder_track_inherit(s, parent);
+	if (was)
+		recorder_track_inherit_root(s, was);
+	ev->root = (struct event_text){s->root, s->root ? strlen(s->root) : 0};
+	ev->root_unknown = s->root_unknown;
+	ev->exe = below_root(s, ev->exe, exe, sizeof(exe));
+	ev->cwd = below_root(s, ev->cwd, cwd, sizeof(cwd));
+	/* what a spawned child does to its fds before it becomes a program is not seen */
+	if (was && ev->how != EVENT_HOW_SPAWN)
+		recorder_fds_inherit(&s->fds, &was->fds, ev->how == EVENT_HOW_EXEC);
+	if (ev->comm.data) {
+		memset(s->comm, 0, sizeof(s->comm));
+		memcpy(s->comm, ev->comm.data,
+		       ev->comm.len < sizeof(s->comm) ? ev->comm.len : sizeof(s->comm) - 1);
+	}
+	if (ev->exe.data)
+		recorder_text_set(&s->exe, ev->exe.data, ev->exe.len);
+	if (ev->cwd.data || s->root_unknown)
+		recorder_text_set(&s->cwd, s->root_unknown ? NULL : ev->cwd.data, ev->cwd.len);
+	/* the fork half of a spawn has none */
+	if (t->ring && s->how != EVENT_HOW_SPAWN)
+		s->slot = ring_slot_find(t->ring, &s->id);
+	s->was_late = late;
+	s->spoke_ns = ev->ts_ns - t->realtime_offset;
+	if (late)
+		return; /* it has a line already */
+	t->events++;
+	recorder_track_put(t, ev, s);
+}
+
+/* The kernel has told of the image before. */
+static bool is_claimed(struct recorder_track *t, struct event *ev)
+{
+	struct recorder_span *was, *s;
+	bool late;
+
+	if (!t->facts)
+		return false;
+	s = recorder_images_claim(t, ev, ev->ts_ns - t->realtime_offset, &late);
+	if (!s)
+		return false;
+	was = recorder_span_find(&t->tree, &ev->parent.id);
+	begin_told(t, s, ev, ev->how == EVENT_HOW_EXEC ? NULL : was, was, late);
+	return true;
+}
+
 static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 {
 	struct recorder_span *parent = recorder_span_find(&t->tree, &ev->parent.id), *s, *was;
 	struct recorder_process *p = NULL;
-	char exe[EVENT_PATH_MAX], cwd[EVENT_PATH_MAX];
 
 	t->children_ignored |= (flags & RING_FLAG_NOCLDWAIT) != 0;
+	if (is_claimed(t, ev))
+		return;
 	if (recorder_span_find(&t->tree, &ev->span.id))
 		return; /* said twice */
 	p = ev->pid > 0 ? recorder_process_find(&t->tree, ev->pid) : NULL;
@@ -193,32 +251,7 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 	s = recorder_track_begin(t, &ev->span.id, &ev->parent, ev->how, p);
 	if (!s)
 		return;
-	s->preload = true;
-	t->spans_preload++;
-	s->ppid = ev->ppid;
-	s->heard = ev->how == EVENT_HOW_SPAWN && was_early(t, &s->id);
-	inherit(s, parent);
-	if (was)
-		inherit_root(s, was);
-	ev->root = (struct event_text){s->root, s->root ? strlen(s->root) : 0};
-	ev->root_unknown = s->root_unknown;
-	ev->exe = below_root(s, ev->exe, exe, sizeof(exe));
-	ev->cwd = below_root(s, ev->cwd, cwd, sizeof(cwd));
-	/* what a spawned child does to its fds before it becomes a program is not seen */
-	if (was && ev->how != EVENT_HOW_SPAWN)
-		recorder_fds_inherit(&s->fds, &was->fds, ev->how == EVENT_HOW_EXEC);
-	if (ev->comm.data)
-		(void)stpncpy(s->comm, ev->comm.data,
-			      ev->comm.len < sizeof(s->comm) ? ev->comm.len : sizeof(s->comm) - 1);
-	if (ev->exe.data)
-		recorder_text_set(&s->exe, ev->exe.data, ev->exe.len);
-	if (ev->cwd.data || s->root_unknown)
-		recorder_text_set(&s->cwd, s->root_unknown ? NULL : ev->cwd.data, ev->cwd.len);
-	/* the fork half of a spawn has none */
-	if (t->ring && s->how != EVENT_HOW_SPAWN)
-		s->slot = ring_slot_find(t->ring, &s->id);
-	t->events++;
-	recorder_track_put(t, ev, s);
+	begin_told(t, s, ev, parent, was, false);
 }
 
 /* An exec is known twice: before the attempt, and after it if it failed. */
@@ -300,7 +333,7 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 {
 	struct recorder_span *s = span_of(t, ev);
 	char bufs[2][EVENT_PATH_MAX], joined[EVENT_PATH_MAX];
-	bool noise;
+	bool noise, wanted;
 
 	if (!s)
 		return;
@@ -322,7 +355,8 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 	if (flags & RING_FLAG_NO_ROOM)
 		recorder_track_no_room(t, s);
 	noise = recorder_resolve_is_noise(s, ev, flags);
-	if (!noise && recorder_track_wants(t, s, ev)) {
+	wanted = !noise && recorder_track_wants(t, s, ev);
+	if (wanted) {
 		ev->seq = s->next_seq++;
 		ev->has_seq = true;
 		ev->ppid = ev->ppid ? ev->ppid : s->ppid;
@@ -331,6 +365,14 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 			s->blinded = true;
 			t->spans_blinded++;
 		}
+	}
+	if (t->facts && s->observed)
+		recorder_held_match(t, s, ev, ev->ts_ns - t->realtime_offset, noise);
+	if (wanted) {
+		if (ev->confirmed)
+			s->lines_confirmed++;
+		else
+			s->lines_declared++;
 		recorder_track_put(t, ev, s);
 	}
 	recorder_resolve_follow(s, ev, flags, noise);
@@ -341,18 +383,78 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 		follow_root(s, ev);
 }
 
-static void on_record(struct recorder_track *t, const struct recorder_entry *e)
+static void note_scribbled(struct recorder_track *t, const struct tt_uuid *span)
 {
-	const struct ring_taken *taken = (const struct ring_taken *)(t->arena + e->offset);
+	struct recorder_span *s = recorder_span_find(&t->tree, span);
+
+	t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
+	t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
+	if (s)
+		s->is_scribbled = true;
+}
+
+static void on_record(struct recorder_track *t, const struct ring_taken *taken, bool again);
+
+/*
+ * The execs whose outcome the kernel had not told by the time their records were taken. @span: all
+ * of this one, for more of it comes now; else those of which it is known by now, or @all.
+ */
+static void tell_put_off(struct recorder_track *t, const struct tt_uuid *span, bool all)
+{
+	struct recorder_put_off **at = &t->facts->put_off, *p;
+
+	while ((p = *at)) {
+		const struct ring_taken *taken = (const struct ring_taken *)p->taken;
+		struct recorder_span *s = recorder_span_find(&t->tree, &taken->who.span);
+		bool mine = span && tt_uuid_equal(span, &taken->who.span);
+
+		if (!all && !mine && (span || (s && !s->over_ns && ++p->passes < PUT_OFF_PASSES))) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		on_record(t, taken, true);
+		free(p);
+	}
+}
+
+/* A record of an exec says what is about to be done: the kernel tells of it a moment later. */
+static bool put_off(struct recorder_track *t, const struct event *ev,
+		    const struct ring_taken *taken)
+{
+	struct recorder_span *s = t->facts ? recorder_span_find(&t->tree, &taken->who.span) : NULL;
+	size_t size = sizeof(taken->who) + taken->record.size;
+	struct recorder_put_off **at, *p;
+
+	if (!s || !s->observed)
+		return false;
+	tell_put_off(t, &taken->who.span, false);
+	if (!event_call_execs(ev->call) || ev->has_result || ev->in_flight || s->over_ns)
+		return false;
+	p = malloc(sizeof(*p) + size);
+	if (!p)
+		return false;
+	p->next = NULL;
+	p->passes = 0;
+	memcpy(p->taken, taken, size);
+	for (at = &t->facts->put_off; *at; at = &(*at)->next)
+		;
+	*at = p;
+	return true;
+}
+
+static void on_record(struct recorder_track *t, const struct ring_taken *taken, bool again)
+{
 	uint32_t flags = taken->record.flags;
 	struct recorder_span *s;
 	struct event ev;
 
 	if (ring_record_event(t->ring, taken, &ev) < 0) {
-		t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
-		t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
+		note_scribbled(t, &taken->who.span);
 		return;
 	}
+	if (!again && ev.type == EVENT_SYSCALL && put_off(t, &ev, taken))
+		return;
 	ev.ts_ns += t->realtime_offset;
 	if (ev.type == EVENT_SYSCALL) {
 		on_call(t, &ev, flags);
@@ -390,7 +492,9 @@ static void process_batch(struct recorder_track *t)
 			break;
 		}
 	for (size_t i = 0; i < t->entry_count; i++)
-		on_record(t, &t->entries[i]);
+		on_record(t, (const struct ring_taken *)(t->arena + t->entries[i].offset), false);
+	if (t->facts)
+		tell_put_off(t, NULL, false);
 	t->entry_count = 0;
 	t->arena_len = 0;
 }
@@ -445,8 +549,7 @@ static bool take_lane(struct recorder_track *t, uint32_t lane, bool dead,
 		if (n == 0)
 			return true;
 		if (n < 0) {
-			t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
-			t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
+			note_scribbled(t, &st->who.span);
 			return true;
 		}
 		t->entries[t->entry_count++] =
@@ -470,6 +573,8 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 	size_t taken = 0, n_released = 0, n_torn = 0;
 
 	ring_consumer_pass(t->ring);
+	if (t->facts)
+		t->facts->blocked_count = 0;
 	for (uint32_t lane = 0; lane < lanes && n_released < RELEASED_MAX; lane++) {
 		struct ring_lane_state st;
 		size_t before = t->entry_count;
@@ -480,6 +585,8 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 		if (st.bytes > t->fullest)
 			t->fullest = st.bytes;
 		whole = take_lane(t, lane, false, &st);
+		if (t->facts && whole && st.blocked)
+			recorder_held_blocked(t, &st);
 		if (whole)
 			dead = owner_is_dead(t, &st) || image_is_gone(t, &st);
 		/* of the dead, what was in flight is taken, too */
@@ -495,6 +602,9 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 		if (dead)
 			released[n_released++] = lane;
 	}
+	/* after the lanes: of each call that these tell of, the kernel has told by now */
+	if (t->facts)
+		recorder_facts_take(t);
 	process_batch(t);
 	for (size_t i = 0; i < n_torn; i++) {
 		struct recorder_span *s = recorder_span_find(&t->tree, &torn[i].span);
@@ -526,7 +636,7 @@ static void end_dead(struct recorder_track *t)
 
 	for (; p != &t->tree.live; p = next) {
 		next = p->next_live;
-		if (p->drained)
+		if (p->drained && !(p->span && p->span->pending))
 			recorder_track_end(t, p);
 	}
 }
@@ -550,8 +660,16 @@ size_t recorder_track_drain(struct recorder_track *t)
 		if (!more || tt_clock_ns(CLOCK_MONOTONIC) - began > DRAIN_NS)
 			break;
 	}
+	if (!t->ring && t->facts)
+		recorder_facts_take(t);
 	if (t->denials)
 		recorder_denials_settle(t->denials, t);
+	if (t->facts && (dead || t->facts->over))
+		tell_put_off(t, NULL, t->facts->over);
+	if (t->facts && !more) {
+		recorder_images_settle(t, false);
+		recorder_held_settle(t);
+	}
 	if (dead && !more)
 		end_dead(t);
 	recorder_track_end_gone(t, false);
