@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/program.h"
 #include "base/time.h"
@@ -382,6 +383,11 @@ static bool is_drained(const struct recorder_track *t, const struct recorder_spa
 	return !s->process || s->process->drained;
 }
 
+static bool was_killed(const struct recorder_span *s)
+{
+	return s->process && s->process->status_known && WIFSIGNALED(s->process->status);
+}
+
 /* Whether it is known that nobody speaks for @s, and why. */
 static bool is_settled(struct recorder_track *t, struct recorder_span *s, uint64_t now, bool all,
 		       enum recorder_mute *ret)
@@ -398,7 +404,8 @@ static bool is_settled(struct recorder_track *t, struct recorder_span *s, uint64
 		*ret = maker->mute; /* what its maker cannot, it cannot either */
 	if (*ret != RECORDER_MUTE_NOT)
 		return true;
-	if (over)
+	/* it ended by itself, or for another program, and the dynamic linker had not the library */
+	if (over && (s->how != EVENT_HOW_EXEC || s->loads || was_killed(s)))
 		*ret = RECORDER_MUTE_BRIEF;
 	else
 		*ret = s->how == EVENT_HOW_EXEC ? RECORDER_MUTE_ENVIRONMENT : RECORDER_MUTE_UNSAID;
