@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "event/redact.h"
+#include "event/text.h"
 #include "recorder/facts.h"
 #include "recorder/kinds.h"
 #include "recorder/track_internal.h"
@@ -163,11 +164,26 @@ static void find_of(struct recorder_track *t, const struct recorder_span *s,
 	recorder_causes_find(&t->facts->causes, kind, &s->told, s->pid, s->comm, text);
 }
 
+static bool is_finding(const struct recorder_span *s, enum recorder_unmatched why,
+		       enum recorder_finding_kind *ret)
+{
+	if (why == RECORDER_UNMATCHED_DIRECT)
+		*ret = RECORDER_FINDING_DIRECT;
+	else if (why == RECORDER_UNMATCHED_URING)
+		*ret = RECORDER_FINDING_URING;
+	else if (s->is_scribbled && why != RECORDER_UNMATCHED_MUTE)
+		*ret = RECORDER_FINDING_SCRIBBLED;
+	else
+		return false;
+	return true;
+}
+
 /* Nothing that the library told explains it. */
 static void let_go(struct recorder_track *t, struct recorder_span *s, struct recorder_held *h)
 {
 	enum recorder_unmatched why = reason_of(t, s, h);
 	const struct kernel_fact *f = &h->fact;
+	enum recorder_finding_kind kind;
 	char text[1024];
 	struct tt_out o;
 
@@ -184,13 +200,10 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 		return; /* the program that was started has a line of its own */
 	if (!is_weighty(f) && is_by_the_way(t, why, f))
 		return;
-	if (why == RECORDER_UNMATCHED_DIRECT || why == RECORDER_UNMATCHED_URING) {
+	if (is_finding(s, why, &kind)) {
 		tt_out_init(&o, text, sizeof(text));
 		describe(f, &o);
-		find_of(t, s,
-			why == RECORDER_UNMATCHED_URING ? RECORDER_FINDING_URING
-							: RECORDER_FINDING_DIRECT,
-			tt_out_is_full(&o) ? NULL : text);
+		find_of(t, s, kind, tt_out_is_full(&o) ? NULL : text);
 	}
 	line_of(t, s, f);
 }
@@ -338,6 +351,7 @@ static bool is_open_end(const struct recorder_track *t, const struct event *ev,
 struct match {
 	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
 	bool tried;                           /* it is that of the next one, too */
+	bool other_end;                       /* the same text, another result */
 	const struct kernel_fact *other;      /* the same call with the same result, other text */
 };
 
@@ -372,8 +386,11 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 				m->before = before;
 				continue;
 			}
-			if (how == RECORDER_OTHER_TEXT && within && same > 0) {
+			if (within && same > 0 &&
+			    (how == RECORDER_OTHER_TEXT ||
+			     (how == RECORDER_OTHER_END && recorder_kind_is_one(ev->call)))) {
 				m->other = f;
+				m->other_end = how == RECORDER_OTHER_END;
 				continue;
 			}
 		}
@@ -391,6 +408,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 {
 	struct recorder_doubt *d;
 	char text[1024], seen[512];
+	const char *layout = event_call_info(ev->call)->layout, *at;
 	struct event_text said = recorder_kind_text(ev);
 	struct tt_out o;
 
@@ -401,6 +419,11 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 	if (said.len) {
 		tt_out_char(&o, ' ');
 		event_redact_text(&o, said.data, said.len < 128 ? said.len : 128);
+	}
+	at = strchr(layout, 'a');
+	if (at && ev->args[at - layout].data) {
+		tt_out_char(&o, ' ');
+		event_put_addr(&o, ev->args[at - layout].data, ev->args[at - layout].len);
 	}
 	tt_out_str(&o, " = ");
 	tt_out_i64(&o, ev->result);
@@ -439,11 +462,13 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 
 /* Whether a call that succeeded must have had its fact. */
 static bool must_be_seen(const struct recorder_track *t, const struct recorder_span *s,
-			 const struct event *ev)
+			 const struct event *ev, const struct match *m)
 {
+	bool done = !ev->error && ev->result >= 0;
+
 	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
-	       !ev->error && ev->result >= 0 && recorder_kind_must(ev->call) &&
-	       t->facts->tells_all && !t->facts->is_lossy;
+	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
+	       (m->other_end || (done && (!m->other || m->other->own_memory)));
 }
 
 void recorder_held_match(struct recorder_track *t, struct recorder_span *s, struct event *ev,
@@ -469,7 +494,7 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 		return;
 	}
 	ev->confirmed = m.tried;
-	if (!silent && must_be_seen(t, s, ev) && (!m.other || m.other->own_memory))
+	if (!silent && must_be_seen(t, s, ev, &m))
 		doubt(t, s, ev, entered, left, m.other);
 }
 

@@ -175,6 +175,22 @@ bool recorder_kind_must(enum event_call call)
 	return false;
 }
 
+bool recorder_kind_is_one(enum event_call call)
+{
+	switch (recorder_kind_of(call)) {
+	case RECORDER_KIND_OPEN:
+		return call == EVENT_CALL_openat2 ||
+		       (call >= EVENT_CALL_open && call <= EVENT_CALL___openat64_2);
+	case RECORDER_KIND_UNLINK:
+		return call == EVENT_CALL_unlink || call == EVENT_CALL_unlinkat ||
+		       call == EVENT_CALL_rmdir;
+	case RECORDER_KIND_MKDIR:
+		return call != EVENT_CALL_mkdtemp;
+	default:
+		return recorder_kind_must(call);
+	}
+}
+
 static const struct event_arg *text_arg(const char *layout, const struct event_arg *args)
 {
 	for (unsigned i = 0; layout[i]; i++)
@@ -306,14 +322,19 @@ enum recorder_same recorder_kind_compare(const struct event *ev, const struct ke
 		return RECORDER_SAME;
 	/* a call that did not come back, whose end the kernel knows */
 	if (ev->has_result && f->has_result) {
-		bool failed = ev->error || ev->result < 0;
+		bool failed = ev->error || ev->result < 0, other;
 
 		if (failed != (f->error || f->result < 0))
-			return RECORDER_OTHER_RESULT;
-		if (failed ? ev->error != f->error
-			   : event_call_opens(ev->call) && event_call_opens(f->call) &&
-				     ev->result != f->result)
-			return RECORDER_OTHER_RESULT;
+			other = true;
+		else if (failed)
+			other = ev->error != f->error;
+		else
+			other = event_call_opens(ev->call) && event_call_opens(f->call) &&
+				ev->result != f->result;
+		if (other)
+			return same_text(ev, f) && same_address(ev, f) && same_fd(ev, f)
+				       ? RECORDER_OTHER_END
+				       : RECORDER_OTHER_RESULT;
 	}
 	if (!same_fd(ev, f))
 		return RECORDER_OTHER_RESULT;

@@ -258,7 +258,11 @@ int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner
 			return drop_pending(c, lane, head, ret);
 		if (__atomic_load_n(&r->kind, __ATOMIC_RELAXED) == RING_PAD) {
 			set_tail(c, lane, tail + size);
-			continue;
+			if (size == RING_LANE_BYTES - place)
+				continue;
+			/* only the end of a lane is padded: a record was made one */
+			ret->scribbled = true;
+			return -EBADMSG;
 		}
 		if (size == sizeof(struct ring_note) &&
 		    __atomic_load_n(&r->kind, __ATOMIC_RELAXED) == RING_NOTE) {
