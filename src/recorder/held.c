@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/time.h"
 #include "event/redact.h"
@@ -106,7 +107,7 @@ static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatche
 		return true;
 	if (why == RECORDER_UNMATCHED_STARTUP && from == RECORDER_ORIGIN_LOADER)
 		return true;
-	return (why == RECORDER_UNMATCHED_STARTUP || why == RECORDER_UNMATCHED_LIBC) &&
+	return (from == RECORDER_ORIGIN_LIBC || from == RECORDER_ORIGIN_LOADER) &&
 	       recorder_kind_is_libcs(recorder_kind_path(f));
 }
 
@@ -348,6 +349,21 @@ static bool is_open_end(const struct recorder_track *t, const struct event *ev,
 	return recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LOADER;
 }
 
+/* A path that leads to the very file by another name: a symbolic link. */
+static bool is_link(const struct recorder_track *t, const struct recorder_span *s,
+		    const struct event *ev, const struct kernel_fact *f)
+{
+	char path[EVENT_PATH_MAX];
+	struct stat st;
+
+	if (f->own_memory || !f->where_is_file || !f->file.ino || t->own_pid_namespace || s->root ||
+	    s->root_unknown || !ev->joined.len || ev->joined.len >= sizeof(path))
+		return false;
+	memcpy(path, ev->joined.data, ev->joined.len);
+	path[ev->joined.len] = '\0';
+	return stat(path, &st) == 0 && st.st_ino == f->file.ino && st.st_dev == f->file.dev;
+}
+
 struct match {
 	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
 	bool tried;                           /* it is that of the next one, too */
@@ -380,6 +396,9 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 			continue;
 		if (!m->found && !m->tried && is_mine(ev, f, entered)) {
 			enum recorder_same how = recorder_kind_compare(ev, f);
+
+			if (how == RECORDER_OTHER_TEXT && is_link(t, s, ev, f))
+				how = RECORDER_SAME;
 
 			if (how == RECORDER_SAME) {
 				m->found = h;

@@ -224,7 +224,10 @@ void recorder_images_exec(struct recorder_track *t, const struct kernel_fact *f)
 		return;
 	s->ppid = old->ppid;
 	recorder_track_inherit_root(s, old);
-	if (f->path.data)
+	/* the file itself, whatever links led to it */
+	if (f->where_is_file && f->where.len)
+		recorder_text_set(&s->exe, f->where.data, f->where.len);
+	else if (f->path.data)
 		recorder_text_set(&s->exe, f->path.data, f->path.len);
 	if (f->cwd.data)
 		recorder_text_set(&s->cwd, f->cwd.data, f->cwd.len);

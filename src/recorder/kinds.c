@@ -261,6 +261,24 @@ static bool same_address(const struct event *ev, const struct kernel_fact *f)
 	return memcmp(x->data, y->data, n) == 0;
 }
 
+/* The last part of two paths. */
+static bool same_name(struct event_text x, struct event_text y)
+{
+	const char *a, *b;
+	size_t n;
+
+	while (x.len && x.data[x.len - 1] == '/')
+		x.len--;
+	while (y.len && y.data[y.len - 1] == '/')
+		y.len--;
+	a = memrchr(x.data, '/', x.len);
+	b = memrchr(y.data, '/', y.len);
+	a = a ? a + 1 : x.data;
+	b = b ? b + 1 : y.data;
+	n = (size_t)(x.data + x.len - a);
+	return n == (size_t)(y.data + y.len - b) && memcmp(a, b, n) == 0;
+}
+
 static bool same_text(const struct event *ev, const struct kernel_fact *f)
 {
 	const struct event_arg *k = text_arg(event_call_info(f->call)->layout, f->args),
@@ -268,7 +286,12 @@ static bool same_text(const struct event *ev, const struct kernel_fact *f)
 	struct event_text said = recorder_kind_text(ev);
 	size_t n;
 
-	if (!k || !k->data || k->absent || !said.data || names_another_way(ev->call))
+	if (!said.data || names_another_way(ev->call))
+		return true;
+	/* read when the call was over, while others could write it: the file itself is the better word */
+	if (!f->own_memory && f->where_is_file && f->where.len)
+		return same_name(said, f->where);
+	if (!k || !k->data || k->absent)
 		return true;
 	n = said.len < k->len ? said.len : k->len;
 	if (said.len != k->len && !k->cut && !(l && l->cut))
@@ -287,7 +310,6 @@ static bool same_fd(const struct event *ev, const struct kernel_fact *f)
 static bool same_program(const struct event *ev, const struct kernel_fact *f)
 {
 	struct event_text said = recorder_kind_text(ev);
-	const char *a, *b;
 
 	const char *layout = event_call_info(ev->call)->layout;
 
@@ -296,12 +318,7 @@ static bool same_program(const struct event *ev, const struct kernel_fact *f)
 	/* only a name that is searched for differs from what is executed */
 	if (layout[0] == 'p')
 		return said.len == f->path.len && memcmp(said.data, f->path.data, said.len) == 0;
-	a = memrchr(said.data, '/', said.len);
-	b = memrchr(f->path.data, '/', f->path.len);
-	a = a ? a + 1 : said.data;
-	b = b ? b + 1 : f->path.data;
-	return said.data + said.len - a == f->path.data + f->path.len - b &&
-	       memcmp(a, b, (size_t)(said.data + said.len - a)) == 0;
+	return same_name(said, f->path);
 }
 
 bool recorder_kind_makes(const struct event *ev, const struct kernel_fact *f)

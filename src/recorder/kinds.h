@@ -52,7 +52,7 @@ bool recorder_kind_is_one(enum event_call call);
 /* recorder_kind_text - the path or name that a call of the library is about; data NULL: none */
 struct event_text recorder_kind_text(const struct event *ev);
 
-/* recorder_kind_path - the path that a fact is about: the file's own, or the text; data NULL: none */
+/* recorder_kind_path - of a fact: the file's own, or the text; data NULL: none */
 struct event_text recorder_kind_path(const struct kernel_fact *f);
 
 /* recorder_kind_is_libcs - a file that libc reads for its own sake: locales, time zones, ... */
