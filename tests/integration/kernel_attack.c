@@ -68,7 +68,8 @@ static int direct(void)
 /* The next image comes without the library: nothing of libc is asked. */
 static int unset(void)
 {
-	char *argv[] = {"attack", "open", (char *)folder, NULL}, *env[] = {"PATH=/usr/bin", NULL};
+	char name[] = "attack", verb[] = "open", path[] = "PATH=/usr/bin";
+	char *argv[] = {name, verb, (char *)folder, NULL}, *env[] = {path, NULL};
 
 	(void)unsetenv("LD_PRELOAD");
 	(void)tt_sys3(SYS_execve, "/proc/self/exe", argv, env);

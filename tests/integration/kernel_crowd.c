@@ -76,18 +76,23 @@ static int bursts(int n)
 	return 0;
 }
 
+static __attribute__((__noinline__)) void run_true(void)
+{
+	pid_t pid = vfork();
+
+	if (pid < 0)
+		err(1, "vfork");
+	if (pid == 0) {
+		execl("/bin/true", "true", NULL);
+		_exit(1);
+	}
+}
+
 /* vfork and exec of what ends at once */
 static int execs(int n)
 {
 	for (int i = 0; i < n; i++) {
-		pid_t pid = vfork();
-
-		if (pid < 0)
-			err(1, "vfork");
-		if (pid == 0) {
-			execl("/bin/true", "true", NULL);
-			_exit(1);
-		}
+		run_true();
 		reap(0);
 	}
 	return 0;

@@ -313,7 +313,7 @@ static void meta(void)
 	said("unlink", "fifo", NULL, r);
 }
 
-/* A name as long as names may be, in folders until the text has PATH_MAX - 1 bytes, and one more. */
+/* A text of PATH_MAX - 1 bytes, one of a byte more, and a folder deeper than any text. */
 static void long_paths(void)
 {
 	static char text[PATH_MAX + 8];
@@ -338,7 +338,6 @@ static void long_paths(void)
 	text[n++] = 'x';
 	text[n] = 0;
 	must(said_open(text, O_WRONLY | O_CREAT) == -ENAMETOOLONG);
-	/* folders in folders, deeper than any absolute path can name */
 	for (n = 0; n < NAME_MAX; n++)
 		text[n] = 'd';
 	text[n] = 0;
@@ -480,7 +479,8 @@ static long copy_self(const char *path)
 
 static void execs(void)
 {
-	char *argv[] = {"oracle", "noop", "an argument", NULL};
+	char name[] = "oracle", verb[] = "noop", more[] = "an argument";
+	char *argv[] = {name, verb, more, NULL};
 	long pid, fd, r;
 
 	fd = copy_self("copy");
