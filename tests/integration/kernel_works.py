@@ -175,9 +175,9 @@ WORKS = [
     Work("node", ["node", "w.js"], prepare=write("w.js", NODE)),
     Work("java", ["java", "Hello.java"], OFF, prepare=write("Hello.java", JAVA)),
     Work("javac", ["sh", "-c", "javac Hello.java && java Hello"], OFF, ["javac"], write("Hello.java", JAVA)),
-    Work("go", ["./go-hello"], OFF, ["/usr/local/go/bin/go"], lambda folder: go(folder)),
-    Work("go build", ["sh", "-c", "GOFLAGS=-mod=mod GOCACHE=$PWD/cache CGO_ENABLED=0 /usr/local/go/bin/go build w.go && ./w"], OFF,
-         ["/usr/local/go/bin/go"], write("w.go", GO.replace('; "net"', "").split("\tl, err")[0] + "\tfmt.Print(string(out))\n}\n")),
+    Work("go", ["./go-hello"], OFF, ["go"], lambda folder: go(folder)),
+    Work("go build", ["sh", "-c", "GOFLAGS=-mod=mod GOCACHE=$PWD/cache CGO_ENABLED=0 go build w.go && ./w"], OFF,
+         ["go"], write("w.go", GO.replace('; "net"', "").split("\tl, err")[0] + "\tfmt.Print(string(out))\n}\n")),
     Work("rustc", ["sh", "-c", "rustc w.rs && ./w"], OFF, ["rustc"], write("w.rs", 'fn main() { println!("hello"); }\n')),
     Work("busybox, static", ["busybox", "sh", "-c", "busybox seq 9 >f; for i in 1 2 3; do busybox cp f g$i; done; "
                              "busybox ls | busybox sort; busybox rm g1"]),
@@ -195,7 +195,7 @@ WORKS = [
 
 def go(folder):
     put(folder, "w.go", GO)
-    subprocess.run(["/usr/local/go/bin/go", "build", "-o", "go-hello", "w.go"], cwd=folder, check=False, capture_output=True,
+    subprocess.run(["go", "build", "-o", "go-hello", "w.go"], cwd=folder, check=False, capture_output=True,
                    env=dict(os.environ, CGO_ENABLED="0", GOCACHE=os.path.join(folder, ".cache"), GOFLAGS="-mod=mod"))
 
 
