@@ -195,8 +195,12 @@ static void look_at_elf(int fd, const char *head, size_t have, struct tt_program
 {
 	struct elf e = {.fd = fd, .head = head, .have = have};
 
-	if (open_elf(&e))
+	Elf64_Phdr ph;
+
+	if (open_elf(&e)) {
 		ret->libc = find_libc(&e);
+		ret->is_static = !find_header(&e, PT_INTERP, &ph);
+	}
 	if (ret->libc == TT_PROGRAM_GLIBC)
 		find_asan(&e, ret->first, sizeof(ret->first));
 }
@@ -235,6 +239,7 @@ void tt_program_look(int dirfd, const char *file, struct tt_program *ret)
 	ret->kind = TT_PROGRAM_NONE;
 	ret->libc = TT_PROGRAM_FOREIGN;
 	ret->exe[0] = ret->first[0] = '\0';
+	ret->is_static = false;
 	for (int depth = 0; depth < SCRIPT_DEPTH; depth++) {
 		bool script;
 		char *next;

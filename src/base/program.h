@@ -35,6 +35,7 @@ struct tt_program {
 	 * or libc, set-user-id and file capabilities, what cannot be read, what does not exist.
 	 */
 	enum tt_program_libc libc;
+	bool is_static; /* an ELF file of our word size that asks for no dynamic linker */
 	/* what /proc/PID/exe will show: where links and "#!" lead; "": not known */
 	char exe[TT_PROGRAM_EXE_MAX];
 	/*

@@ -78,9 +78,10 @@ static int take_orphans(const char *text, struct recorder_options *opts)
 
 static int take_count(const char *text, struct recorder_options *opts)
 {
-	static const char names[][8] = {"auto", "off", "ptrace"};
+	static const char names[][8] = {"auto", "off", "ptrace", "kernel", "latency"};
 	static const enum policy_count ways[] = {POLICY_COUNT_AUTO, POLICY_COUNT_OFF,
-						 POLICY_COUNT_PTRACE};
+						 POLICY_COUNT_PTRACE, POLICY_COUNT_KERNEL,
+						 POLICY_COUNT_LATENCY};
 
 	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++) {
 		if (strcmp(text, names[i]) != 0)
@@ -248,11 +249,20 @@ static int take_option(int c, struct run_words *w)
 	case 'C':
 		return take_count(optarg, &w->opts) == 0
 			       ? 0
-			       : usage("--count is auto, ptrace or off, not", optarg);
+			       : usage("--count is auto, kernel, latency, ptrace or off, not",
+				       optarg);
 	case 'A':
 		return take_host(optarg, w);
 	case 'N':
 		w->no_preload = true;
+		return 0;
+	case 'K':
+		w->opts.no_kernel = false;
+		w->opts.must_kernel = true;
+		return 0;
+	case 'M':
+		w->opts.no_kernel = true;
+		w->opts.must_kernel = false;
 		return 0;
 	case 'q':
 		w->quiet = true;
@@ -282,6 +292,8 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"count", required_argument, NULL, 'C'},
 		{"allow-host", required_argument, NULL, 'A'},
 		{"no-preload", no_argument, NULL, 'N'},
+		{"kernel", no_argument, NULL, 'K'},
+		{"no-kernel", no_argument, NULL, 'M'},
 		{"sensor", required_argument, NULL, 'S'},
 		{"quiet", no_argument, NULL, 'q'},
 		{0},

@@ -45,6 +45,8 @@ const struct cli_verb cli_verbs[] = {
 		"                        through a sandbox without a network: HTTP(S) to this host, by\n"
 		"                        name, *.SUFFIX, address or network; repeatable\n"
 		"      --no-preload      run without the library: processes and figures only\n"
+		"      --kernel          fail where the kernel sensor cannot be had (root, eBPF)\n"
+		"      --no-kernel       run without the kernel sensor\n"
 		"  -q, --quiet           no closing line on a terminal\n"
 		HELP_HELP
 		"\n"

@@ -177,7 +177,7 @@ static bool put_below_root(const struct event *ev, const struct event_text *base
 
 bool event_put_path(const struct event *ev, int which, struct tt_out *o)
 {
-	struct event_text base = {NULL, 0};
+	struct event_text base = {"", 0};
 	struct event_arg arg;
 	int dir = -1, i;
 
@@ -284,7 +284,7 @@ __attribute__((__noinline__)) static bool is_quiet_below_root(const struct event
 
 bool event_is_quiet(const struct event *ev)
 {
-	struct event_text base = {NULL, 0};
+	struct event_text base = {"", 0};
 	const struct event_arg *arg;
 	const char *path;
 	int dir = -1, i;
@@ -299,7 +299,7 @@ bool event_is_quiet(const struct event *ev)
 	if (ev->root_unknown)
 		return false;
 	if (ev->joined.data)
-		return event_path_is_noise(NULL, 0, ev->joined.data, ev->joined.len,
+		return event_path_is_noise("", 0, ev->joined.data, ev->joined.len,
 					   event_writes(ev));
 	if (ev->root.len)
 		return is_quiet_below_root(ev);

@@ -184,6 +184,8 @@ enum event_source {                      /* component, sensor and standing go to
 		    EVENT_FROM_RECORDER, /* recorder, no sensor */
 		    EVENT_FROM_SECCOMP,  /* sandbox, seccomp, observed */
 		    EVENT_FROM_PROXY,    /* sandbox, proxy, observed */
+		    EVENT_FROM_KERNEL,   /* kernel, kernel, observed */
+		    EVENT_FROM_OBSERVER, /* kernel, seccomp, observed */
 };
 
 enum event_act { EVENT_ACT_START, EVENT_ACT_EXIT, EVENT_ACT_REPLACED };
@@ -265,6 +267,7 @@ struct event {
 	int error;              /* errno, 0: none */
 	bool in_flight;         /* the process died inside this call */
 	bool raw;               /* made through syscall(2), past the function of this name */
+	bool confirmed;         /* the kernel saw it, too: what was declared is observed */
 	struct event_text cwd;  /* what relative paths are relative to */
 	enum event_basis basis; /* how good @cwd and the dirfd paths are: EXACT or TRACKED */
 	/*
@@ -285,6 +288,10 @@ struct event {
 	struct event_text exe, argv; /* argv as in arg v; also EVENT_RUN */
 	int exit_code;               /* -1: unknown */
 	int signal;                  /* 0: none */
+	/* EXIT, REPLACED: who saw the image, and why not everybody; absent: nobody compared */
+	struct event_text coverage, cause;
+	/* ... its lines that both tell alike, that only the kernel, that only the library tells */
+	uint64_t lines_confirmed, lines_kernel, lines_declared;
 
 	/* EVENT_GAP, EVENT_NOTICE */
 	struct event_text reason, message;

@@ -562,8 +562,16 @@ static void put_process(struct line *l, const struct event *ev)
 			PUT(l, "\"");
 		}
 	}
-	if (ev->act != EVENT_ACT_START)
-		put_open_fds(l, ev);
+	if (ev->act == EVENT_ACT_START)
+		return;
+	put_open_fds(l, ev);
+	event_put_id_key(l, "coverage", &ev->coverage);
+	event_put_id_key(l, "cause", &ev->cause);
+	if (ev->coverage.data) {
+		event_put_u64_key(l, "lines_confirmed", ev->lines_confirmed);
+		event_put_u64_key(l, "lines_kernel", ev->lines_kernel);
+		event_put_u64_key(l, "lines_declared", ev->lines_declared);
+	}
 }
 
 static void put_gap(struct line *l, const struct event *ev)
@@ -634,8 +642,10 @@ static void put_tail(struct line *l, const struct event *ev)
 			PUT(l, ", \"in_flight\": true");
 		if (ev->raw)
 			put_str_key(l, "via", "syscall");
-		if (event_blinds(ev))
+		if (event_blinds(ev) && ev->source == EVENT_FROM_PRELOAD)
 			put_str_key(l, "coverage", "reduced: io_uring");
+		if (ev->source == EVENT_FROM_OBSERVER)
+			PUT(l, ", \"args_as_seen\": true");
 		put_args_raw(l, ev);
 	}
 	event_put_id_key(l, "traceparent", &ev->ids->traceparent);
@@ -645,7 +655,7 @@ static void put_tail(struct line *l, const struct event *ev)
 		break;
 	case EVENT_GAP:
 		/* which sensor lost them, not who says so */
-		if (ev->source != EVENT_FROM_PRELOAD)
+		if (ev->source == EVENT_FROM_RECORDER)
 			put_str_key(l, "sensor", "preload");
 		put_gap(l, ev);
 		break;

@@ -63,7 +63,8 @@ static void put_span(struct line *l, const struct event_span *s)
 /* Tables of fixed-size text: no pointers, no relocations. */
 static const char type_names[][11] = {"syscall", "process", "denied", "sample",
 				      "gap",     "run",     "notice", "connection"};
-static const char components[][10] = {"telemetry", "recorder", "recorder", "sandbox", "sandbox"};
+static const char components[][10] = {"telemetry", "recorder", "recorder", "sandbox",
+				      "sandbox",   "kernel",   "kernel"};
 
 static void put_origin(struct line *l, const struct event *ev)
 {
@@ -94,14 +95,34 @@ static void put_names(struct line *l, const struct event *ev)
 	event_put_id_key(l, "world_id", &ev->ids->world);
 	event_put_id_key(l, "agent_id", &ev->ids->agent);
 	event_put_id_key(l, "policy_id", &ev->ids->policy);
-	if (ev->source == EVENT_FROM_PRELOAD)
-		PUT(l, ", \"sensor\": \"preload\", \"standing\": \"declared\"");
-	else if (ev->source == EVENT_FROM_PROC)
+}
+
+static void put_sensor(struct line *l, const struct event *ev)
+{
+	switch (ev->source) {
+	case EVENT_FROM_PRELOAD:
+		if (ev->confirmed)
+			PUT(l, ", \"sensor\": \"preload\", \"standing\": \"observed\", "
+			       "\"confirmed_by\": \"kernel\"");
+		else
+			PUT(l, ", \"sensor\": \"preload\", \"standing\": \"declared\"");
+		break;
+	case EVENT_FROM_PROC:
 		PUT(l, ", \"sensor\": \"proc\", \"standing\": \"observed\"");
-	else if (ev->source == EVENT_FROM_SECCOMP)
+		break;
+	case EVENT_FROM_OBSERVER:
+	case EVENT_FROM_SECCOMP:
 		PUT(l, ", \"sensor\": \"seccomp\", \"standing\": \"observed\"");
-	else if (ev->source == EVENT_FROM_PROXY)
+		break;
+	case EVENT_FROM_PROXY:
 		PUT(l, ", \"sensor\": \"proxy\", \"standing\": \"observed\"");
+		break;
+	case EVENT_FROM_KERNEL:
+		PUT(l, ", \"sensor\": \"kernel\", \"standing\": \"observed\"");
+		break;
+	case EVENT_FROM_RECORDER:
+		break;
+	}
 }
 
 static bool is_of(const struct event_ready *r, const struct event *ev)
@@ -169,9 +190,11 @@ void event_put_ids(struct line *l, const struct event *ev)
 			tt_out_u64(&l->o, (uint32_t)ev->tid);
 		}
 		tt_out_mem(&l->o, r->text + r->names_at, (size_t)(r->text_len - r->names_at));
+		put_sensor(l, ev);
 		return;
 	}
 	put_pids(l, ev);
 	put_pid_key(l, "tid", ev->tid);
 	put_names(l, ev);
+	put_sensor(l, ev);
 }

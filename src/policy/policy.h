@@ -175,7 +175,13 @@ struct policy_env {
 	size_t set_count;
 };
 
-enum policy_count { POLICY_COUNT_AUTO, POLICY_COUNT_OFF, POLICY_COUNT_PTRACE };
+enum policy_count {
+	POLICY_COUNT_AUTO,
+	POLICY_COUNT_OFF,
+	POLICY_COUNT_PTRACE,
+	POLICY_COUNT_KERNEL,  /* only by option */
+	POLICY_COUNT_LATENCY, /* the same, and how long they took; only by option */
+};
 
 /* Where something stands in a profile's text. */
 struct policy_place {

@@ -5,6 +5,7 @@
 
 #include "base/time.h"
 #include "policy/policy.h"
+#include "recorder/facts.h"
 #include "recorder/run.h"
 
 uint64_t recorder_count_total(const struct sandbox_counts *c)
@@ -70,6 +71,39 @@ static json_t *shapes_json(const struct sandbox_counts *c)
 	return list;
 }
 
+static json_t *kernel_json(const uint64_t *each, const struct kernel_counts *c)
+{
+	json_t *j = json_object();
+	char buf[32];
+
+	for (int nr = 0; nr < KERNEL_COUNTED; nr++)
+		if (c->calls[nr])
+			(void)json_object_set_new(j, call_text(nr, buf, sizeof(buf)),
+						  count_json(each[nr]));
+	if (each == c->calls && c->other)
+		(void)json_object_set_new(j, "unknown", count_json(c->other));
+	if (each == c->calls && c->foreign)
+		(void)json_object_set_new(j, "foreign_abi", count_json(c->foreign));
+	return j;
+}
+
+/* Counted by the kernel sensor: exact, and nobody was stopped for it. */
+static void put_kernel(const struct kernel_counts *c, json_t *document, json_t *summary,
+		       json_t *sources)
+{
+	uint64_t total = c->other + c->foreign;
+	static const char text[] = "the kernel sensor, every call of every process";
+
+	for (int nr = 0; nr < KERNEL_COUNTED; nr++)
+		total += c->calls[nr];
+	(void)json_object_set_new(summary, "total_syscalls", count_json(total));
+	(void)json_object_set_new(document, "syscalls", kernel_json(c->calls, c));
+	if (c->has_ns)
+		(void)json_object_set_new(document, "syscall_ns", kernel_json(c->ns, c));
+	(void)json_object_set_new(sources, "total_syscalls", json_string(text));
+	(void)json_object_set_new(sources, "syscalls", json_string(text));
+}
+
 static void source_text(const struct sandbox_counts *c, char *buf, size_t cap)
 {
 	uint64_t total = recorder_count_total(c);
@@ -96,6 +130,10 @@ void recorder_count_put(const struct recorder_run_state *r, json_t *document, js
 	const struct sandbox_counts *c = r->counts;
 	char text[512];
 
+	if (!c && r->track.facts && r->track.facts->has_counts) {
+		put_kernel(&r->track.facts->counts, document, summary, sources);
+		return;
+	}
 	if (c)
 		source_text(c, text, sizeof(text));
 	else

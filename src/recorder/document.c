@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "event/redact.h"
 #include "event/text.h"
+#include "recorder/facts.h"
 #include "recorder/run.h"
 
 /* Bytes as a JSON string: what is not UTF-8 becomes U+FFFD, secrets become ***. */
@@ -170,6 +171,11 @@ static uint64_t denied(const struct recorder_run_state *r, enum policy_action ac
 	return r->denials ? r->denials->totals[action] : 0;
 }
 
+static bool facts_are_whole(const struct recorder_run_state *r)
+{
+	return is_launched(r) && recorder_facts_are_whole(r->track.facts);
+}
+
 static json_t *summary_json(const struct recorder_run_state *r)
 {
 	const struct recorder_sampler *s = &r->sampler;
@@ -179,7 +185,9 @@ static json_t *summary_json(const struct recorder_run_state *r)
 				   ? s->group_figures.peak_memory_bytes / 1024
 			   : s->peak_memory_kb > s->max_rss_kb ? s->peak_memory_kb
 							       : s->max_rss_kb;
-	uint64_t peak_processes = s->peak_processes ? s->peak_processes : is_launched(r);
+	uint64_t peak_processes = facts_are_whole(r)  ? r->track.facts->images.peak
+				  : s->peak_processes ? s->peak_processes
+						      : is_launched(r);
 	double avg = runtime_ns ? 100.0 * (double)cpu_ns / (double)runtime_ns : 0;
 	bool exited = is_launched(r) && WIFEXITED(r->status);
 	char reason[32];
@@ -254,6 +262,8 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 	if (t->ring)
 		(void)json_array_append_new(sensors, json_string("preload"));
 	(void)json_array_append_new(sensors, json_string("proc"));
+	if (t->facts)
+		(void)json_array_append_new(sensors, json_string("kernel"));
 	if (r->denials)
 		(void)json_array_append_new(sensors, json_string("seccomp"));
 	if (r->connections)
@@ -300,6 +310,8 @@ static const char *what_vanished(const struct recorder_run_state *r)
 {
 	const struct recorder_track *t = &r->track;
 
+	if (r->sampler.from_facts)
+		return "";
 	if (t->children_ignored)
 		return "; lower_bound: a process let its children vanish unreaped (SIGCHLD "
 		       "ignored)";
@@ -327,17 +339,19 @@ static json_t *sources_json(const struct recorder_run_state *r)
 	static const char *const by_io[] = {"read_syscalls", "write_syscalls", "bytes_read",
 					    "bytes_written"};
 	const char *rusage =
-		r->reap_last
+		r->sampler.from_facts ? "the kernel sensor, at the end of every process"
+		: r->reap_last
 			? "getrusage(RUSAGE_CHILDREN) of the sandbox's init, which reaped all"
 			: "wait4 of the command and of every orphan, with the children they reaped";
-	const char *io = r->reap_last ? "/proc/PID/io of the sandbox's init, which reaped all"
-				      : "/proc/PID/io of the same, read before they are reaped";
+	const char *io = r->sampler.from_facts ? rusage
+			 : r->reap_last ? "/proc/PID/io of the sandbox's init, which reaped all"
+					: "/proc/PID/io of the same, read before they are reaped";
 	const char *vanished = what_vanished(r);
 	const char *unread = "; lower_bound: the figures of an orphan could not be read";
 	char text[320];
 	json_t *j = json_object();
 
-	if (!r->sampler.io_unread)
+	if (!r->sampler.io_unread || r->sampler.from_facts)
 		unread = "";
 	(void)snprintf(text, sizeof(text), "%s%s", rusage, vanished);
 	for (size_t i = 0; i < TT_ARRAY_SIZE(by_rusage); i++)
@@ -363,11 +377,14 @@ static json_t *sources_json(const struct recorder_run_state *r)
 	put_group_sources(r, j);
 	(void)json_object_set_new(
 		j, "peak_processes",
-		json_string("/proc, sampled; lower_bound: processes between two samples are not "
-			    "seen"));
+		json_string(facts_are_whole(r)
+				    ? "the kernel sensor, every fork and end"
+				    : "/proc, sampled; lower_bound: processes between two samples "
+				      "are not seen"));
 	(void)json_object_set_new(
 		j, "processes",
-		json_string(r->track.ring
+		json_string(facts_are_whole(r) ? "the kernel sensor, every fork"
+			    : r->track.ring
 				    ? "the library's accounts and /proc; lower_bound: children "
 				      "of programs that do not load it may be missed"
 				    : "/proc, sampled; lower_bound: short processes are not "
@@ -378,6 +395,8 @@ static json_t *sources_json(const struct recorder_run_state *r)
 				       : "no filter was installed"));
 	if (r->preload_reason)
 		(void)json_object_set_new(j, "preload", string_json(r->preload_reason));
+	if (r->kernel_reason[0])
+		(void)json_object_set_new(j, "kernel", string_json(r->kernel_reason));
 	return j;
 }
 

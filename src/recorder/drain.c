@@ -13,6 +13,7 @@
 
 #include "base/time.h"
 #include "recorder/denials.h"
+#include "recorder/facts.h"
 #include "recorder/track_internal.h"
 
 #define ARENA_BYTES (16u << 20)
@@ -70,8 +71,7 @@ static struct recorder_span *span_of(struct recorder_track *t, const struct even
 	return s;
 }
 
-/* What a forked or spawned span starts with: its parent's. */
-static void inherit(struct recorder_span *s, const struct recorder_span *from)
+void recorder_track_inherit(struct recorder_span *s, const struct recorder_span *from)
 {
 	if (!from)
 		return;
@@ -135,8 +135,7 @@ static bool was_early(const struct recorder_track *t, const struct tt_uuid *id)
 	return false;
 }
 
-/* The "/" of a process goes on to its children, and to what it executes. */
-static void inherit_root(struct recorder_span *s, const struct recorder_span *from)
+void recorder_track_inherit_root(struct recorder_span *s, const struct recorder_span *from)
 {
 	s->root_unknown = from->root_unknown;
 	if (from->root)
@@ -158,13 +157,68 @@ static struct event_text below_root(const struct recorder_span *s, struct event_
 	return tt_out_is_full(&o) ? (struct event_text){NULL, 0} : (struct event_text){buf, o.len};
 }
 
+/* What an image says of its beginning. @was: whom it comes from; @parent: the same, if it forked */
+static void begin_told(struct recorder_track *t, struct recorder_span *s, struct event *ev,
+		       struct recorder_span *parent, struct recorder_span *was, bool late)
+{
+	char exe[EVENT_PATH_MAX], cwd[EVENT_PATH_MAX];
+
+	s->preload = true;
+	t->spans_preload++;
+	s->ppid = ev->ppid;
+	s->heard = ev->how == EVENT_HOW_SPAWN && was_early(t, &s->id);
+	recorder_track_inherit(s, parent);
+	if (was)
+		recorder_track_inherit_root(s, was);
+	ev->root = (struct event_text){s->root, s->root ? strlen(s->root) : 0};
+	ev->root_unknown = s->root_unknown;
+	ev->exe = below_root(s, ev->exe, exe, sizeof(exe));
+	ev->cwd = below_root(s, ev->cwd, cwd, sizeof(cwd));
+	/* what a spawned child does to its fds before it becomes a program is not seen */
+	if (was && ev->how != EVENT_HOW_SPAWN)
+		recorder_fds_inherit(&s->fds, &was->fds, ev->how == EVENT_HOW_EXEC);
+	if (ev->comm.data) {
+		memset(s->comm, 0, sizeof(s->comm));
+		memcpy(s->comm, ev->comm.data,
+		       ev->comm.len < sizeof(s->comm) ? ev->comm.len : sizeof(s->comm) - 1);
+	}
+	if (ev->exe.data)
+		recorder_text_set(&s->exe, ev->exe.data, ev->exe.len);
+	if (ev->cwd.data || s->root_unknown)
+		recorder_text_set(&s->cwd, s->root_unknown ? NULL : ev->cwd.data, ev->cwd.len);
+	/* the fork half of a spawn has none */
+	if (t->ring && s->how != EVENT_HOW_SPAWN)
+		s->slot = ring_slot_find(t->ring, &s->id);
+	if (late)
+		return; /* it has a line already */
+	t->events++;
+	recorder_track_put(t, ev, s);
+}
+
+/* The kernel has told of the image before. */
+static bool is_claimed(struct recorder_track *t, struct event *ev)
+{
+	struct recorder_span *was, *s;
+	bool late;
+
+	if (!t->facts)
+		return false;
+	s = recorder_images_claim(t, ev, ev->ts_ns - t->realtime_offset, &late);
+	if (!s)
+		return false;
+	was = recorder_span_find(&t->tree, &ev->parent.id);
+	begin_told(t, s, ev, ev->how == EVENT_HOW_EXEC ? NULL : was, was, late);
+	return true;
+}
+
 static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 {
 	struct recorder_span *parent = recorder_span_find(&t->tree, &ev->parent.id), *s, *was;
 	struct recorder_process *p = NULL;
-	char exe[EVENT_PATH_MAX], cwd[EVENT_PATH_MAX];
 
 	t->children_ignored |= (flags & RING_FLAG_NOCLDWAIT) != 0;
+	if (is_claimed(t, ev))
+		return;
 	if (recorder_span_find(&t->tree, &ev->span.id))
 		return; /* said twice */
 	p = ev->pid > 0 ? recorder_process_find(&t->tree, ev->pid) : NULL;
@@ -193,32 +247,7 @@ static void on_start(struct recorder_track *t, struct event *ev, uint32_t flags)
 	s = recorder_track_begin(t, &ev->span.id, &ev->parent, ev->how, p);
 	if (!s)
 		return;
-	s->preload = true;
-	t->spans_preload++;
-	s->ppid = ev->ppid;
-	s->heard = ev->how == EVENT_HOW_SPAWN && was_early(t, &s->id);
-	inherit(s, parent);
-	if (was)
-		inherit_root(s, was);
-	ev->root = (struct event_text){s->root, s->root ? strlen(s->root) : 0};
-	ev->root_unknown = s->root_unknown;
-	ev->exe = below_root(s, ev->exe, exe, sizeof(exe));
-	ev->cwd = below_root(s, ev->cwd, cwd, sizeof(cwd));
-	/* what a spawned child does to its fds before it becomes a program is not seen */
-	if (was && ev->how != EVENT_HOW_SPAWN)
-		recorder_fds_inherit(&s->fds, &was->fds, ev->how == EVENT_HOW_EXEC);
-	if (ev->comm.data)
-		(void)stpncpy(s->comm, ev->comm.data,
-			      ev->comm.len < sizeof(s->comm) ? ev->comm.len : sizeof(s->comm) - 1);
-	if (ev->exe.data)
-		recorder_text_set(&s->exe, ev->exe.data, ev->exe.len);
-	if (ev->cwd.data || s->root_unknown)
-		recorder_text_set(&s->cwd, s->root_unknown ? NULL : ev->cwd.data, ev->cwd.len);
-	/* the fork half of a spawn has none */
-	if (t->ring && s->how != EVENT_HOW_SPAWN)
-		s->slot = ring_slot_find(t->ring, &s->id);
-	t->events++;
-	recorder_track_put(t, ev, s);
+	begin_told(t, s, ev, parent, was, false);
 }
 
 /* An exec is known twice: before the attempt, and after it if it failed. */
@@ -495,6 +524,9 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 		if (dead)
 			released[n_released++] = lane;
 	}
+	/* after the lanes: of each call that these tell of, the kernel has told by now */
+	if (t->facts)
+		recorder_facts_take(t);
 	process_batch(t);
 	for (size_t i = 0; i < n_torn; i++) {
 		struct recorder_span *s = recorder_span_find(&t->tree, &torn[i].span);
@@ -526,7 +558,7 @@ static void end_dead(struct recorder_track *t)
 
 	for (; p != &t->tree.live; p = next) {
 		next = p->next_live;
-		if (p->drained)
+		if (p->drained && !(p->span && p->span->pending))
 			recorder_track_end(t, p);
 	}
 }
@@ -550,8 +582,12 @@ size_t recorder_track_drain(struct recorder_track *t)
 		if (!more || tt_clock_ns(CLOCK_MONOTONIC) - began > DRAIN_NS)
 			break;
 	}
+	if (!t->ring && t->facts)
+		recorder_facts_take(t);
 	if (t->denials)
 		recorder_denials_settle(t->denials, t);
+	if (t->facts && !more)
+		recorder_images_settle(t, false);
 	if (dead && !more)
 		end_dead(t);
 	recorder_track_end_gone(t, false);

@@ -26,6 +26,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "recorder/facts.h"
 #include "recorder/run_internal.h"
 
 #define LOOK_MS        100 /* without a ring: at the deadlines */
@@ -387,11 +388,11 @@ static void dispatch(struct recorder_run_state *r, const struct epoll_event *e)
  * When to look at the ring again. Each look takes a CPU from somebody, a late one finds a lane
  * full: so that at the pace of the last one it will be about an eighth.
  */
-static int next_poll_ms(int wait_ms, uint32_t fullest)
+static int next_poll_ms(int wait_ms, uint32_t fullest, unsigned fill)
 {
-	if (fullest > RING_LANE_BYTES / 4)
+	if (fullest > RING_LANE_BYTES / 4 || fill > 25)
 		wait_ms /= 2;
-	else if (fullest < RING_LANE_BYTES / 8)
+	else if (fullest < RING_LANE_BYTES / 8 && fill < 12)
 		wait_ms++;
 	return wait_ms < POLL_MIN_MS ? POLL_MIN_MS : wait_ms > POLL_MAX_MS ? POLL_MAX_MS : wait_ms;
 }
@@ -403,7 +404,9 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 	r->phase = RUN_RUNNING;
 	on_children(r); /* what ended before we listened */
 	while (r->phase != RUN_DONE) {
-		int wait_ms = r->track.ring ? poll_ms : r->denials ? POLL_DENIED_MS : LOOK_MS;
+		int wait_ms = r->track.ring || r->track.facts ? poll_ms
+			      : r->denials                    ? POLL_DENIED_MS
+							      : LOOK_MS;
 		struct epoll_event e;
 		/* one at a time: handling one may free what another points to */
 		int n = epoll_wait(r->epoll_fd, &e, 1,
@@ -415,7 +418,8 @@ int recorder_run_loop(struct recorder_run_state *r, struct tt_err *err)
 			dispatch(r, &e);
 		on_deaths(r);
 		(void)recorder_track_drain(&r->track);
-		poll_ms = next_poll_ms(poll_ms, r->track.fullest);
+		poll_ms = next_poll_ms(poll_ms, r->track.fullest,
+				       r->track.facts ? r->track.facts->fill : 0);
 		on_limits(r);
 		on_deadlines(r);
 		if (r->phase == RUN_ORPHANS && r->opts->orphans == RECORDER_ORPHANS_LEAVE)
@@ -476,11 +480,16 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 		r->ended_ns = tt_clock_ns(CLOCK_REALTIME);
 		r->ended_mono_ns = now_ns();
 	}
+	if (r->track.facts)
+		(void)recorder_track_drain(
+			&r->track); /* for the figures of those that ended last */
 	recorder_sampler_close(&r->sampler, &r->track);
 	if (r->denials)
 		recorder_denials_finish(r->denials, &r->track);
 	recorder_limits_finish(&r->bounds, &r->sampler.group_figures);
 	recorder_track_finish(&r->track);
+	if (r->track.facts)
+		recorder_facts_close(&r->track);
 	if (r->connections) {
 		struct recorder_connections_run run = recorder_run_connections(r);
 
@@ -517,6 +526,7 @@ static void run_free(struct recorder_run_state *r)
 {
 	sandbox_abandon(r->launch);
 	sandbox_count_free(r->count);
+	recorder_facts_free(r->track.facts);
 	recorder_track_done(&r->track);
 	recorder_sampler_done(&r->sampler);
 	(void)ring_consumer_free(r->track.ring);

@@ -70,6 +70,7 @@ struct recorder_run_state {
 	enum sandbox_failure failure;
 	char failure_text[256];
 	const char *preload_reason; /* why there is no preload sensor, or NULL */
+	char kernel_reason[256];    /* why there is no kernel sensor, or "" */
 };
 
 /* recorder_run_exit_reason - "EXITED(0)", ... */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "recorder/facts.h"
 
 #define WALK_MAX (1u << 17) /* processes looked at in one sample */
 /* So much more may the group's CPU time be without anybody missing: the launch is in it. */
@@ -253,6 +254,33 @@ void recorder_sampler_add(struct recorder_sampler *s, const struct rusage *ru, i
 	add_usage(s, ru);
 }
 
+/*
+ * Where it may be that not all were reaped: what the kernel told of each, if it told the end of
+ * every one.
+ */
+static void take_from_facts(struct recorder_sampler *s, const struct recorder_track *t)
+{
+	const struct recorder_facts *facts = t->facts;
+	const struct recorder_facts_figures *f;
+
+	if (!recorder_facts_are_whole(facts) || !(t->children_ignored || s->group_knows_more ||
+						  s->io_unread || !s->group_figures.cpu_source))
+		return;
+	f = &facts->ended;
+	s->from_facts = true;
+	s->group_knows_more = false;
+	s->user_ns = f->user_ns;
+	s->system_ns = f->system_ns;
+	s->minor_faults = f->minor_faults;
+	s->major_faults = f->major_faults;
+	s->voluntary = f->voluntary;
+	s->involuntary = f->involuntary;
+	s->io = (struct recorder_io){.bytes_read = f->bytes_read,
+				     .bytes_written = f->bytes_written,
+				     .read_calls = f->read_calls,
+				     .write_calls = f->write_calls};
+}
+
 void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *track)
 {
 	struct cgroup_figures *f = &s->group_figures;
@@ -260,11 +288,12 @@ void recorder_sampler_close(struct recorder_sampler *s, struct recorder_track *t
 
 	add_sample(s, track, &sum);
 	/* nobody reaped some process, and maybe no library told us so */
-	if (!f->cpu_source ||
-	    f->user_ns + f->system_ns <= s->user_ns + s->system_ns + s->init_ns +
-						 (track->children_ignored ? 0 : LAUNCH_CPU_NS))
-		return;
-	s->group_knows_more = true;
-	s->user_ns = f->user_ns;
-	s->system_ns = f->system_ns > s->init_ns ? f->system_ns - s->init_ns : 0;
+	if (f->cpu_source &&
+	    f->user_ns + f->system_ns > s->user_ns + s->system_ns + s->init_ns +
+						(track->children_ignored ? 0 : LAUNCH_CPU_NS)) {
+		s->group_knows_more = true;
+		s->user_ns = f->user_ns;
+		s->system_ns = f->system_ns > s->init_ns ? f->system_ns - s->init_ns : 0;
+	}
+	take_from_facts(s, track);
 }

@@ -45,6 +45,7 @@ struct recorder_sampler {
 	struct cgroup_figures group_figures; /* of the last look at it */
 	/* more CPU time was used than by those that were reaped: user_ns and system_ns are its */
 	bool group_knows_more;
+	bool from_facts;  /* all of them are what the kernel told at the end of each process */
 	uint64_t init_ns; /* CPU time of the sandbox's init, which is in the group, too */
 };
 

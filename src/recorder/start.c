@@ -19,6 +19,7 @@
 #include "base/time.h"
 #include "event/contract.h"
 #include "event/redact.h"
+#include "recorder/facts.h"
 #include "recorder/run_internal.h"
 
 TT_DEFINE_FREEP(char *, free)
@@ -342,8 +343,10 @@ static int start_count(struct recorder_run_state *r, struct tt_err *err)
 		r->count_reason = "switched off (--count=off)";
 		return 0;
 	}
+	if (mode >= POLICY_COUNT_KERNEL)
+		return 0; /* see start_facts() */
 	if (mode == POLICY_COUNT_AUTO && !r->opts->policy->learn) {
-		r->count_reason = "counted with --count=ptrace only";
+		r->count_reason = "counted by the kernel sensor, or with --count=ptrace";
 		return 0;
 	}
 	if (r->opts->policy->sandboxed) {
@@ -360,6 +363,29 @@ static int start_count(struct recorder_run_state *r, struct tt_err *err)
 	(void)snprintf(r->count_text, sizeof(r->count_text), "%s", why.text);
 	r->count_reason = r->count_text;
 	return mode == POLICY_COUNT_AUTO ? 0 : tt_fail_text(err, -n, "%s", why.text);
+}
+
+/*
+ * The kernel sensor, right before the fork: what it attaches costs every process on the machine.
+ * Only who asks for it by name must have it.
+ */
+static int start_facts(struct recorder_run_state *r, struct tt_err *err)
+{
+	enum policy_count mode = count_mode(r);
+	bool must = r->opts->must_kernel || mode >= POLICY_COUNT_KERNEL;
+	struct tt_err why;
+	int n = -ECANCELED;
+
+	if (r->opts->no_kernel)
+		(void)snprintf(why.text, sizeof(why.text), "switched off (--no-kernel)");
+	else
+		n = recorder_facts_open(&r->track.facts, &r->config,
+					mode != POLICY_COUNT_OFF && !r->count,
+					mode == POLICY_COUNT_LATENCY, &why);
+	if (n == 0)
+		return 0;
+	(void)snprintf(r->kernel_reason, sizeof(r->kernel_reason), "%.255s", why.text);
+	return must ? tt_fail_text(err, -n, "%s", why.text) : 0;
 }
 
 /*
@@ -431,6 +457,8 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	r->sampler.group = r->bounds.group;
 	/* before the walls: they keep the command out of it */
 	n = recorder_run_open_output(r, err);
+	if (n == 0)
+		n = start_facts(r, err);
 	return n < 0 ? n : start_sandbox(r, err);
 }
 
@@ -478,7 +506,8 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 		recorder_denials_begin(r->denials, tt_take_fd(&r->child.listener_fd), r->child.pid,
 				       command);
 	recorder_track_launch(&r->track, command, r->command_pid, &r->span, &r->parent,
-			      r->follows ? NULL : r->opts->argv[0], r->started_ns);
+			      r->follows || r->track.facts ? NULL : r->opts->argv[0],
+			      r->started_ns);
 	recorder_run_start_timer(r);
 	return 0;
 }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "recorder/facts.h"
 #include "recorder/procfs.h"
 #include "recorder/track_internal.h"
 
@@ -51,7 +52,7 @@ void recorder_track_put(struct recorder_track *t, struct event *ev, const struct
 {
 	ev->ids = &t->ids;
 	if (s) {
-		ev->span.id = s->id;
+		ev->span.id = s->told;
 		ev->parent = s->parent;
 		if (s->pid) {
 			ev->pid = s->pid;
@@ -337,13 +338,15 @@ void recorder_track_end_gone(struct recorder_track *t, bool all)
 	while ((s = *at)) {
 		struct event ev = {
 			.type = EVENT_PROCESS,
-			.source = s->preload ? EVENT_FROM_PRELOAD : EVENT_FROM_PROC,
+			.source = s->preload    ? EVENT_FROM_PRELOAD
+				  : s->observed ? EVENT_FROM_KERNEL
+						: EVENT_FROM_PROC,
 			.act = EVENT_ACT_REPLACED,
 			.ts_ns = s->gone_ts,
 			.ppid = s->ppid,
 		};
 
-		if (!all && s->gone_pass == t->pass) {
+		if ((!all && s->gone_pass == t->pass) || s->pending) {
 			at = &s->next_gone;
 			continue;
 		}
@@ -361,9 +364,13 @@ static void end_span(struct recorder_track *t, struct recorder_span *s, bool sta
 {
 	struct event ev = {
 		.type = EVENT_PROCESS,
-		.source = status_known ? EVENT_FROM_PROC : EVENT_FROM_PRELOAD,
+		.source = !status_known ? EVENT_FROM_PRELOAD
+			  : s->over_ns  ? EVENT_FROM_KERNEL
+					: EVENT_FROM_PROC,
 		.act = EVENT_ACT_EXIT,
-		.ts_ns = s->has_exit ? s->exit_ts : recorder_track_now(),
+		.ts_ns = s->has_exit  ? s->exit_ts
+			 : s->over_ns ? s->over_ns + t->realtime_offset
+				      : recorder_track_now(),
 		.ppid = s->ppid,
 		.exit_code = -1,
 	};
@@ -406,7 +413,7 @@ static struct recorder_span *exec_took_place(struct recorder_track *t, struct re
 /* A spawned child always becomes another image: posix_spawn(3) has failed where it did not. */
 static bool is_unheard(const struct recorder_span *s)
 {
-	return s->how == EVENT_HOW_SPAWN && !s->heard && !s->gone;
+	return s->how == EVENT_HOW_SPAWN && !s->heard && !s->gone && !s->observed;
 }
 
 void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid,
@@ -466,7 +473,8 @@ void recorder_track_end(struct recorder_track *t, struct recorder_process *p)
 
 	if (!p->status_known)
 		p->status_known = recorder_track_status(p, &p->status);
-	if (s && !s->has_exit && (s->exec_path || is_unheard(s)))
+	/* where the kernel tells of execs, there was none that it did not tell of */
+	if (s && !s->has_exit && ((s->exec_path && !p->observed) || is_unheard(s)))
 		s = exec_took_place(t, s, NULL);
 	if (s)
 		end_span(t, s, p->status_known, p->status);
@@ -520,11 +528,11 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recor
 
 	if (p) {
 		if (p->span && p->span->exec_path && p->span->exec_unfollowed && !p->dead &&
-		    recorder_track_now() > p->span->exec_ts + EXEC_SETTLED_NS)
+		    !p->observed && recorder_track_now() > p->span->exec_ts + EXEC_SETTLED_NS)
 			resolve_exec(t, p);
 		return;
 	}
-	if (t->own_pid_namespace || pid == t->init)
+	if (t->own_pid_namespace || pid == t->init || t->facts)
 		return; /* the sandbox's own init, or a process whose first record is on its way */
 	/* a process with the library speaks within moments of its birth: no second span for it */
 	if (t->ring && tt_clock_ns(CLOCK_BOOTTIME) < st->start_ns + FIRST_WORD_NS)
@@ -546,6 +554,7 @@ static void put_unheard(struct recorder_track *t, uint32_t slot, const struct tt
 {
 	struct recorder_span s = {
 		.id = *id,
+		.told = *id,
 		.pid = t->own_pid_namespace ? 0 : own_pid,
 		.own_pid = own_pid,
 	};
@@ -607,6 +616,8 @@ void recorder_track_finish(struct recorder_track *t)
 	for (p = t->tree.live.next_live; p != &t->tree.live; p = p->next_live)
 		p->dead = true;
 	(void)recorder_track_drain(t);
+	if (t->facts)
+		recorder_images_settle(t, true);
 	while (t->tree.live.next_live != &t->tree.live)
 		recorder_track_end(t, t->tree.live.next_live);
 	recorder_track_end_gone(t, true);

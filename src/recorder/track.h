@@ -14,6 +14,7 @@
 #include "ring/consumer.h"
 
 struct recorder_denials;
+struct recorder_facts;
 
 /* Losses of one kind, over the whole run. */
 struct recorder_gap {
@@ -37,6 +38,7 @@ struct recorder_track {
 	struct recorder_output *out;
 	struct ring_consumer *ring;        /* NULL: no preload sensor */
 	struct recorder_denials *denials;  /* NULL: no filter */
+	struct recorder_facts *facts;      /* NULL: the kernel is not asked */
 	const struct event_config *config; /* NULL: the defaults */
 	struct event_ids ids;
 	int epoll_fd;

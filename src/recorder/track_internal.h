@@ -27,6 +27,12 @@ void recorder_track_put_sampled(struct recorder_track *t, struct recorder_span *
 struct recorder_process *recorder_track_process(struct recorder_track *t, pid_t own_pid,
 						pid_t own_ppid);
 
+/* recorder_track_inherit - what a forked or spawned span starts with: its parent's */
+void recorder_track_inherit(struct recorder_span *s, const struct recorder_span *from);
+
+/* recorder_track_inherit_root - the "/" of an image goes on to what it makes or executes */
+void recorder_track_inherit_root(struct recorder_span *s, const struct recorder_span *from);
+
 /* recorder_track_bind - @s is the image that @p runs now; @p may be NULL */
 void recorder_track_bind(struct recorder_span *s, struct recorder_process *p);
 struct recorder_span *recorder_track_begin(struct recorder_track *t, const struct tt_uuid *id,

@@ -75,7 +75,7 @@ struct recorder_span *recorder_span_add(struct recorder_tree *t, const struct tt
 	if (!s)
 		return NULL;
 	t->span_count++;
-	s->id = *id;
+	s->id = s->told = *id;
 	s->parent.id = parent->id;
 	if (parent->text.data) {
 		recorder_text_set(&s->parent_text, parent->text.data, parent->text.len);
@@ -90,7 +90,7 @@ struct recorder_span *recorder_span_add(struct recorder_tree *t, const struct tt
 	return s;
 }
 
-void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s)
+static void unchain_span(struct recorder_tree *t, struct recorder_span *s)
 {
 	struct recorder_span **at = span_chain(t, &s->id);
 
@@ -99,7 +99,28 @@ void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s)
 	*at = s->next;
 	if (t->last == s)
 		t->last = NULL;
+}
+
+void recorder_span_rekey(struct recorder_tree *t, struct recorder_span *s, const struct tt_uuid *id)
+{
+	struct recorder_span **chain;
+
+	unchain_span(t, s);
+	s->id = *id;
+	chain = span_chain(t, id);
+	s->next = *chain;
+	*chain = s;
+}
+
+void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s)
+{
+	unchain_span(t, s);
 	t->span_count--;
+	if (s->pending) {
+		s->prev_pending->next_pending = s->next_pending;
+		s->next_pending->prev_pending = s->prev_pending;
+	}
+	free(s->argv);
 	free(s->parent_text);
 	free(s->cwd);
 	free(s->root);
@@ -170,6 +191,8 @@ static void unchain(struct recorder_tree *t, struct recorder_process *p)
 
 bool recorder_process_is_gone(const struct recorder_process *p)
 {
+	if (p->observed)
+		return p->dead;
 	return p->pidfd < 0 ||
 	       (syscall(SYS_pidfd_send_signal, p->pidfd, 0, NULL, 0) < 0 && errno == ESRCH);
 }

@@ -48,7 +48,25 @@ struct recorder_span {
 	uint64_t exec_ts;
 	bool exec_unfollowed; /* ... of a program that cannot load the library */
 	bool blinded;         /* it has an io_uring: what goes through that is not seen */
-	bool has_exit;        /* the library said how it ends */
+	/*
+	 * With facts of the kernel (images.h). What lines call it: an image that spoke late has had
+	 * another id by then.
+	 */
+	struct tt_uuid told;
+	struct recorder_span *prev_pending, *next_pending;
+	bool pending;     /* nobody knows yet whether the library speaks for it: it has no line */
+	bool claimed;     /* ... but somebody named it by the id that the library gave it */
+	bool observed;    /* the kernel told of its beginning */
+	uint8_t mute;     /* enum recorder_mute */
+	uint32_t image;   /* as in its facts */
+	uint64_t born_ns; /* CLOCK_MONOTONIC */
+	uint64_t over_ns; /* the same; 0: it goes on, as far as is known */
+	char *argv;       /* of the exec, each string with its NUL */
+	size_t argv_len;
+	bool argv_cut;
+	uint64_t kernel_seq; /* of the lines of the kernel sensor */
+	uint64_t lines_confirmed, lines_kernel, lines_declared;
+	bool has_exit; /* the library said how it ends */
 	int exit_code;
 	uint64_t exit_ts;
 };
@@ -60,6 +78,9 @@ struct recorder_process {
 	int32_t own_pid;            /* as it calls itself */
 	int pidfd;                  /* -1: none */
 	struct recorder_span *span; /* the image it runs now */
+	bool observed;              /* the kernel tells of its end: no pidfd is needed */
+	uint64_t start_ns;          /* as in its facts; 0: not known */
+	int32_t maker;              /* our number for the process that forked it; 0: not known */
 	bool dead;                  /* no more records will come */
 	bool drained;               /* ... and a whole pass has run since: to be ended */
 	bool status_known;
@@ -92,6 +113,10 @@ struct recorder_span *recorder_span_find(struct recorder_tree *t, const struct t
 struct recorder_span *recorder_span_add(struct recorder_tree *t, const struct tt_uuid *id,
 					const struct event_span *parent, enum event_how how);
 void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s);
+
+/* recorder_span_rekey - @s is found by @id from here on */
+void recorder_span_rekey(struct recorder_tree *t, struct recorder_span *s,
+			 const struct tt_uuid *id);
 
 /* recorder_text_set - replace an owned string by a copy of @len bytes; NULL @text clears it */
 void recorder_text_set(char **field, const char *text, size_t len);

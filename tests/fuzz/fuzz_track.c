@@ -3,7 +3,7 @@
  * Bytes as what a hostile workload does to the recorder from the ring to the trace (drain.c,
  * track.c): the input is a list of acts. Spans begin, call, end, exec and fork in any order and
  * under any pid; records lie in flight, are overwritten byte by byte, lanes are closed and claimed
- * anew; passes, deaths and the sampler come in between. Afterwards the run is finished, and the
+ * anew; passes, deaths, the sampler and facts of the kernel come in between. Afterwards the run is finished, and the
  * trace must hold one end for every beginning.
  */
 #include <limits.h>
@@ -15,6 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/time.h"
+#include "recorder/facts.h"
 #include "recorder/track.h"
 #include "ring/put.h"
 
@@ -221,11 +223,40 @@ static void act_seen(void)
 		recorder_track_seen(&track, pid, &st);
 }
 
+/* What the kernel tells is true, but any part of it may be lost, and pids are used again. */
+static void act_fact(void)
+{
+	struct kernel_fact f = {.kind = (enum kernel_fact_kind)(byte() % 7)};
+	uint8_t life = byte();
+
+	f.pid = f.tid = pid_of(byte());
+	f.ppid = pid_of(byte());
+	f.start_ns = life % 4;
+	f.image = life / 4 % 4;
+	f.ns_pid = life & 128 ? f.pid : 0;
+	f.ts_ns = byte();
+	f.status = byte();
+	f.secure = life & 64;
+	f.call = (enum event_call)(byte() % EVENT_CALL_COUNT);
+	f.path = text();
+	f.argv = text();
+	f.where = text();
+	f.where_is_file = life & 32;
+	for (unsigned i = 0; i < EVENT_ARGS_MAX; i++) {
+		f.args[i].data = f.path.len ? f.path.data : NULL;
+		f.args[i].len = f.path.len;
+		f.args[i].absent = !f.path.len;
+		f.args[i].num = (int8_t)life;
+	}
+	if (f.pid > 0)
+		recorder_facts_add(&track, &f);
+}
+
 static void act(void)
 {
 	struct ring_writer *w = &writers[byte() % LANES_USED];
 
-	switch (byte() % 11) {
+	switch (byte() % (track.facts ? 16 : 11)) {
 	case 0:
 	case 1:
 		act_start(w);
@@ -253,6 +284,9 @@ static void act(void)
 	case 10:
 		act_seen();
 		(void)recorder_track_drain(&track);
+		break;
+	default:
+		act_fact();
 		break;
 	}
 }
@@ -295,6 +329,7 @@ static void set_up(void)
 	struct tt_uuid span = span_of(7);
 	struct ring_who owner = {.span = span_of(1), .pid = getpid(), .tid = getpid()};
 	struct ring_consumer *ring = NULL;
+	uint8_t how;
 
 	memset(&track, 0, sizeof(track));
 	memset(writers, 0, sizeof(writers));
@@ -311,7 +346,10 @@ static void set_up(void)
 	for (int i = 0; i < LANES_USED; i++)
 		if (ring_lane_claim(&producer, &writers[i], ring_consumer_fd(ring), &owner) < 0)
 			abort();
-	track.own_pid_namespace = byte() & 1;
+	how = byte();
+	track.own_pid_namespace = how & 1;
+	track.realtime_offset = 1000 * TT_NS_PER_SEC; /* as a pass has it */
+	track.facts = how & 2 ? recorder_facts_new() : NULL;
 	recorder_track_launch(&track, getpid(), getpid(), &span, &none, NULL, 1);
 }
 
@@ -323,6 +361,7 @@ static void tear_down(void)
 	for (size_t i = 0; i < TT_ARRAY_SIZE(track.tree.spans); i++)
 		if (track.tree.spans[i])
 			abort();
+	recorder_facts_free(track.facts);
 	recorder_track_done(&track);
 	(void)close(track.epoll_fd);
 	for (int i = 0; i < LANES_USED; i++)

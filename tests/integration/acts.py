@@ -58,7 +58,7 @@ def unable(prefix):
         return "this machine does not let us: " + able.stderr.strip()
     with tempfile.TemporaryDirectory(dir=tt.find_scratch()) as folder:
         os.chmod(folder, 0o777)
-        line = [shutil.copy(tt.TELLTALE, folder), "run", "--no-preload", "--profile=RESOURCE-AWARE", "--output-dir", folder + "/rec", "--", "true"]
+        line = [shutil.copy(tt.TELLTALE, folder), "run", "--no-kernel", "--no-preload", "--profile=RESOURCE-AWARE", "--output-dir", folder + "/rec", "--", "true"]
         able = subprocess.run(prefix + line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                               cwd=folder, env=tt.clean_env(HOME=folder), text=True, timeout=60, check=False)
     return able.stderr.strip() or "RESOURCE-AWARE does not start" if able.returncode else None
@@ -223,7 +223,7 @@ def telltale(world, profile, *options):
     records = os.path.join(world.root, "records")
     os.makedirs(records, exist_ok=True)
     os.chmod(records, 0o777)
-    return Launcher(profile, lambda cmd: [world.telltale, "run", f"--profile={profile}", "--output-dir", records,
+    return Launcher(profile, lambda cmd: [world.telltale, "run", "--no-kernel", f"--profile={profile}", "--output-dir", records,
                                           *options, "--", *cmd])
 
 

@@ -24,7 +24,7 @@ def record(*command, options=(), **more):
 def known(name, words=(), **more):
     """The counts of the probe, run by telltale behind @words."""
     folder = tt.scratch(0o777)
-    done = subprocess.run([*words, tt.TELLTALE, "run", *COUNT, "--output-dir", folder, "--", PROBE, "known", str(N)],
+    done = subprocess.run([*words, tt.TELLTALE, "run", "--no-kernel", *COUNT, "--output-dir", folder, "--", PROBE, "known", str(N)],
                           env=tt.clean_env(HOME=folder), stdin=subprocess.DEVNULL, capture_output=True, timeout=60, **more)
     if not check(f"{name}: the command runs", done.returncode == 0, done.stdout + done.stderr):
         return
@@ -118,7 +118,7 @@ def limits():
         rec = tt.record("recorder", ["true"], options=options)
         same(f"{options}: no counts", (rec.run["syscalls"], rec.run["summary"]["total_syscalls"]), (None, None))
         check("... and the reason", word in rec.run["sources"]["syscalls"], rec.run["sources"]["syscalls"])
-    bad = subprocess.run([tt.TELLTALE, "run", "--count=maybe", "--", "true"], env=tt.clean_env(), capture_output=True,
+    bad = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--count=maybe", "--", "true"], env=tt.clean_env(), capture_output=True,
                          timeout=20, check=False)
     same("another word is refused: 125", bad.returncode, 125)
     words = user_words()
@@ -131,7 +131,7 @@ def limits():
     os.chmod(program, 0o4755)
     plain = subprocess.run([*words, program, "setuid"], capture_output=True, timeout=20, check=False).stdout
     out = tt.scratch(0o777)
-    counted = subprocess.run([*words, tt.TELLTALE, "run", *COUNT, "--output-dir", out, "--", program, "setuid"],
+    counted = subprocess.run([*words, tt.TELLTALE, "run", "--no-kernel", *COUNT, "--output-dir", out, "--", program, "setuid"],
                              env=tt.clean_env(HOME=out), capture_output=True, timeout=20, check=False).stdout
     if plain.split()[1:] != [b"0"]:
         tt.skip("a set-user-ID program runs without its rights while it is counted", "no set-user-ID here")
@@ -172,7 +172,7 @@ def counter_dies():
 
 def job_control():
     folder = tt.scratch(0o777)
-    p = subprocess.Popen([tt.TELLTALE, "run", *COUNT, "--output-dir", folder, "--", "sh", "-c", "kill -TSTP $$; exit 5"],
+    p = subprocess.Popen([tt.TELLTALE, "run", "--no-kernel", *COUNT, "--output-dir", folder, "--", "sh", "-c", "kill -TSTP $$; exit 5"],
                          env=tt.clean_env(), stdin=subprocess.DEVNULL, process_group=0)
     stopped = tt.wait_for(lambda: tt.state_of(p.pid) == "T")
     check("a command that stops stops its job", stopped)
@@ -226,7 +226,7 @@ def schema():
         record(PROBE, "shapes").run)])
 
 
-first = subprocess.run([tt.TELLTALE, "run", *COUNT, "--output-dir", tt.scratch(), "--", "true"], env=tt.clean_env(),
+first = subprocess.run([tt.TELLTALE, "run", "--no-kernel", *COUNT, "--output-dir", tt.scratch(), "--", "true"], env=tt.clean_env(),
                        capture_output=True, timeout=20, check=False)
 if first.returncode == 125 and b"with ptrace" in first.stderr:
     tt.skip_all("ptrace(2) is not allowed here")

@@ -207,7 +207,7 @@ def hostile_timing():
 def stream():
     r, w = os.pipe()
     folder = tt.scratch(0o777)
-    p = subprocess.Popen([tt.TELLTALE, "run", "--profile", PROFILE, "--output-dir", folder, "--denials-fd", str(w), "--",
+    p = subprocess.Popen([tt.TELLTALE, "run", "--no-kernel", "--profile", PROFILE, "--output-dir", folder, "--denials-fd", str(w), "--",
                           "/bin/sh", "-c", f"ls /proc/self/fd | tr '\\n' ' '; {PROBE} counts >/dev/null; {PROBE} quiet"],
                          env=tt.clean_env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                          pass_fds=[w])
@@ -235,7 +235,7 @@ def stream():
     same("stream: nor one that is gone", (rec.status, rec.run["summary"]["blocked_syscalls"]), (0, 47))
     os.close(full_w)
     for bad in "x", "-1", "987":
-        rec = subprocess.run([tt.TELLTALE, "run", "--denials-fd", bad, "--", "true"], capture_output=True, timeout=20,
+        rec = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--denials-fd", bad, "--", "true"], capture_output=True, timeout=20,
                              env=tt.clean_env())
         check(f"--denials-fd {bad}: refused", rec.returncode == 125 and b"--denials-fd" in rec.stderr, rec)
 
@@ -252,7 +252,7 @@ def launches():
         f.write(RULES + "deny EPERM execve exit_group exit futex sendto write\nkill newfstatat\n")
     for command, status in ("/nonexistent/x", 127), ("no-such-program-here", 127), ("/etc/passwd", 126):
         folder = tt.scratch(0o777)
-        p = subprocess.run([tt.TELLTALE, "run", "--profile", path, "--output-dir", folder, "--", command],
+        p = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--profile", path, "--output-dir", folder, "--", command],
                            capture_output=True, timeout=20, env=tt.clean_env(PATH="/usr/bin:/bin"))
         same(f"a launch of {command} under such a profile fails as ever", p.returncode, status)
 
@@ -264,7 +264,7 @@ def first_calls():
     wrong = []
     for i in range(150):
         for program in [static], [PROBE, "first"]:
-            p = subprocess.run([tt.TELLTALE, "run", "--profile", PROFILE, "--no-preload", "--output-dir", folder, "--",
+            p = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--profile", PROFILE, "--no-preload", "--output-dir", folder, "--",
                                 *program], env=tt.clean_env(), timeout=20, capture_output=True)
             if p.returncode != 0:
                 wrong.append((i, program, p))
@@ -311,7 +311,7 @@ def bare():
 
 def nested():
     """The kernel allows one listener: the inner run says so, and starts nothing."""
-    inner = [tt.TELLTALE, "run", "--no-preload", "--profile", bare_profile(), "--output-dir", tt.scratch(), "--", "/bin/echo", "x"]
+    inner = [tt.TELLTALE, "run", "--no-kernel", "--no-preload", "--profile", bare_profile(), "--output-dir", tt.scratch(), "--", "/bin/echo", "x"]
     rec = record(*inner, profile=bare_profile(), options=["--no-preload"])
     check("a sandbox in the sandbox says why not",
           (rec.status, rec.stdout) == (125, b"") and b"an outer sandbox answers" in rec.stderr, (rec.status, rec.stderr))

@@ -358,7 +358,7 @@ def nested():
         return
     for options, session in ((["--session", "ses_outer"], "ses_outer"), ([], None)):
         inner = tt.scratch()
-        rec = tt.record("recorder", [tt.TELLTALE, "run", "--output-dir", inner, "--", "sh", "-c", "exit 9"],
+        rec = tt.record("recorder", [tt.TELLTALE, "run", "--no-kernel", "--output-dir", inner, "--", "sh", "-c", "exit 9"],
                         env=base_env(), options=options)
         name = f"a nested run, session {session}"
         tt.same(f"{name}: status", rec.status, 9)

@@ -113,7 +113,7 @@ def closed_streams():
 def nested():
     """The library alone around a run, and a run in a run in a run: each as without."""
     inner = tt.scratch(0o777)
-    line = [tt.TELLTALE, "run", "--output-dir", inner, "--"]
+    line = [tt.TELLTALE, "run", "--no-kernel", "--output-dir", inner, "--"]
     show = [SHOW, "show", "inside"]
     if "recorder" not in tt.modes():
         tt.skip("nested sessions", "no telltale in this build folder")

@@ -50,12 +50,12 @@ def beside(name, library, env, opened="open64"):
     if "recorder" in tt.modes():
         # env puts the library in for the command: ours goes in front when it execs
         folder = tt.scratch(0o777)
-        got = run([tt.TELLTALE, "run", "--output-dir", folder, "--", "env", "LD_PRELOAD=" + library,
+        got = run([tt.TELLTALE, "run", "--no-kernel", "--output-dir", folder, "--", "env", "LD_PRELOAD=" + library,
                    *[f"{k}={v}" for k, v in env.items()], *line], hard.env())
         judge(f"recorder: {name}, in the command", native, got, tt.read(tt.one(folder + "/trace_*.jsonl")), opened)
         # and here the recorder runs with it as well
         folder = tt.scratch(0o777)
-        got = run([tt.TELLTALE, "run", "--output-dir", folder, "--", *line], hard.env(LD_PRELOAD=library, **env))
+        got = run([tt.TELLTALE, "run", "--no-kernel", "--output-dir", folder, "--", *line], hard.env(LD_PRELOAD=library, **env))
         judge(f"recorder: {name}, around it all", native, got, tt.read(tt.one(folder + "/trace_*.jsonl")), opened)
 
 
@@ -139,7 +139,7 @@ def fakeroot():
         judge(f"direct: fakeroot, {order}", native, got, tt.read(log), "open64", False)
     if "recorder" in tt.modes():
         folder = tt.scratch(0o777)
-        got = run([tt.TELLTALE, "run", "--output-dir", folder, "--", *drop, "fakeroot", *inner], hard.env())
+        got = run([tt.TELLTALE, "run", "--no-kernel", "--output-dir", folder, "--", *drop, "fakeroot", *inner], hard.env())
         judge("recorder: fakeroot", native, got, tt.read(tt.one(folder + "/trace_*.jsonl")), "open64")
 
 

@@ -194,7 +194,7 @@ def nothing():
     rec = probe("recorder", "read", options=["--io=off"])
     tt.same("off: no figures", ends(rec), [])
     tt.same("off: none of the whole", image(rec)[0], (0, 0, 0, 0))
-    bad = subprocess.run([tt.TELLTALE, "run", "--io=some", "true"], env=tt.clean_env(), capture_output=True,
+    bad = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--io=some", "true"], env=tt.clean_env(), capture_output=True,
                          stdin=subprocess.DEVNULL, timeout=20)
     tt.check("--io=some is refused", bad.returncode == 125 and b"--io" in bad.stderr, bad.stderr.decode())
 

@@ -126,7 +126,7 @@ def option():
     path = os.path.join(folder, "c")
     with open(path, "w", encoding="utf-8") as f:
         f.write("families = net\n")
-    r = subprocess.run([tt.TELLTALE, "run", "--config", path, "--output-dir", out, "--", "sh", "-c",
+    r = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--config", path, "--output-dir", out, "--", "sh", "-c",
                         "env | grep TELLTALE_C; cat /etc/hostname >/dev/null"],
                        env=tt.clean_env(TELLTALE_CONFIG="/nowhere"), capture_output=True, timeout=60, check=False)
     tt.same("--config: the command", r.stdout, b"TELLTALE_CONFIG=/nowhere\n")

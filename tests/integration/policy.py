@@ -109,21 +109,21 @@ def runs():
     marker = os.path.join(work, "ran")
     for name, text in (("unknown", "strickt"), ("wrong", put("wrong.profile", "limit pids 0\n")),
                        ("long", os.path.join(work, "long.profile")), ("missing", "./no/such")):
-        r = telltale("run", f"--profile={text}", "--", "touch", marker)
+        r = telltale("run", "--no-kernel", f"--profile={text}", "--", "touch", marker)
         tt.check(f"a profile that is {name}: 125, a reason, nothing runs",
                  r.returncode == 125 and r.stderr and not os.path.exists(marker), r)
-    r = telltale("run", "--profile=./wrong.profile", "--", "true")
+    r = telltale("run", "--no-kernel", "--profile=./wrong.profile", "--", "true")
     tt.same("the error of a file has its place", r.stderr,
             "telltale run: ./wrong.profile:1:12: a limit of 0: nothing could run ('none': no limit)\n")
-    r = telltale("run", "--profile=mine", "--", "touch", marker)
+    r = telltale("run", "--no-kernel", "--profile=mine", "--", "touch", marker)
     tt.check("a profile of the user's folder", r.returncode == 0 and os.path.exists(marker), r)
     put("quiet.profile", "include STRICT\ndeny-quiet ENOTTY uname\n")
-    r = telltale("run", "--profile=./quiet.profile", "--no-preload", "--", "uname")
+    r = telltale("run", "--no-kernel", "--profile=./quiet.profile", "--no-preload", "--", "uname")
     if r.returncode == 125:
         tt.skip("a file's own rule holds", r.stderr.strip())
         return
     tt.check("a file's own rule holds", r.returncode == 1 and "Inappropriate ioctl" in r.stderr, r)
-    r = telltale("run", "--profile=STRICT", "--no-preload", "--", "uname")
+    r = telltale("run", "--no-kernel", "--profile=STRICT", "--no-preload", "--", "uname")
     tt.same("and without it the call works", (r.returncode, r.stdout), (0, "Linux\n"))
 
 

@@ -47,7 +47,7 @@ class Bench:
         os.mkdir(records)
         os.chmod(records, 0o777)
         env = tt.clean_env(HOME=self.root, LC_ALL="C", PATH="/usr/bin:/bin:/usr/sbin:/sbin", **more)
-        line = [*self.prefix, *before, self.telltale, "run", *options, "--output-dir", records, "--", *cmd]
+        line = [*self.prefix, *before, self.telltale, "run", "--no-kernel", *options, "--output-dir", records, "--", *cmd]
         p = subprocess.Popen(line, env=env, cwd=self.root, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.PIPE, text=True, errors="replace")
         try:
@@ -180,7 +180,7 @@ def killed(b):
     """The launcher is killed while it sets up, again and again: the command does not run without its walls."""
     probe = 'touch "$0" 2>/dev/null'
     for n in range(20):
-        p = subprocess.Popen([*b.prefix, b.telltale, "run", "--profile=STRICT", "--output-dir", b.path("records"), "--",
+        p = subprocess.Popen([*b.prefix, b.telltale, "run", "--no-kernel", "--profile=STRICT", "--output-dir", b.path("records"), "--",
                               "sh", "-c", probe, b.ran], env=tt.clean_env(HOME=b.root, PATH="/usr/bin:/bin"), cwd=b.root,
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(n * 0.0007)

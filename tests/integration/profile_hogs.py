@@ -145,7 +145,7 @@ def record(c):
                 f.write(AGAINST_RECORD)
             env = tt.clean_env(HOME=w.project, OLD=old)
             env.pop("XDG_STATE_HOME", None)
-            r = subprocess.run([*c.prefix, w.telltale, "run", f"--profile={profile}", *options, "--", "python3", script],
+            r = subprocess.run([*c.prefix, w.telltale, "run", "--no-kernel", f"--profile={profile}", *options, "--", "python3", script],
                                cwd=w.project, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
                                timeout=acts.SECONDS, check=False)
             name = f"{profile}: records in {where}"

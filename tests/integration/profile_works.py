@@ -292,7 +292,7 @@ def try_one(place, mode, prefix, uid, profile, work):
     place.fresh(work, uid)
     want = place.run([*prefix, *work.cmd])
     place.fresh(work, uid)
-    head = [os.path.join(place.root, "telltale"), "run", f"--profile={profile}", "--output-dir", place.records, "--"]
+    head = [os.path.join(place.root, "telltale"), "run", "--no-kernel", f"--profile={profile}", "--output-dir", place.records, "--"]
     got = place.run([*prefix, *head, *work.cmd])
     complaints = []
     if want.returncode != work.status:

@@ -116,7 +116,7 @@ def b64(data):
 def run(*acts, hosts=("good.example",), options=(), **more):
     """Do @acts in a sandbox that may reach @hosts: what they gave, and the Recording-like pair (trace, run.json)."""
     out = tt.scratch(0o777)
-    line = prefix + [tt.TELLTALE, "run", "--output-dir", out, f"--profile={profile}", *options, *limits,
+    line = prefix + [tt.TELLTALE, "run", "--no-kernel", "--output-dir", out, f"--profile={profile}", *options, *limits,
                      *(f"--allow-host={h}" for h in hosts), "--", "/usr/bin/python3", "-c", CLIENT, json.dumps(acts)]
     done = subprocess.run(line, cwd=folder, env=tt.clean_env(HOME=folder), stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=90, **more)
@@ -296,7 +296,7 @@ def floods_are_counted():
 def contradictions():
     def said(name, *options):
         out = tt.scratch(0o777)
-        r = subprocess.run([tt.TELLTALE, "run", "--output-dir", out, f"--profile={name}", *options, "--", "echo", "ran"],
+        r = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--output-dir", out, f"--profile={name}", *options, "--", "echo", "ran"],
                            cwd=folder, env=tt.clean_env(HOME=folder), capture_output=True, text=True, timeout=30)
         return r.returncode, r.stdout, r.stderr
 
@@ -344,7 +344,7 @@ def find_proxy(pid):
 
 def start(*words):
     out = tt.scratch(0o777)
-    return subprocess.Popen([tt.TELLTALE, "run", "--output-dir", out, f"--profile={profile}",
+    return subprocess.Popen([tt.TELLTALE, "run", "--no-kernel", "--output-dir", out, f"--profile={profile}",
                              "--allow-host=good.example", "--", *words], cwd=folder, env=tt.clean_env(HOME=folder),
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE), out
 

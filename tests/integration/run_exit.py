@@ -22,7 +22,7 @@ def run(*words, env=None, timeout=30, **popen):
     folder = tt.scratch(0o777)
     options = [] if "--output-dir" in words else ["--output-dir", folder]
     popen.setdefault("stdin", subprocess.DEVNULL)
-    done = subprocess.run([tt.TELLTALE, "run", *options, *words], env=env or tt.clean_env(), timeout=timeout,
+    done = subprocess.run([tt.TELLTALE, "run", "--no-kernel", *options, *words], env=env or tt.clean_env(), timeout=timeout,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, **popen)
     return done.returncode, done.stderr.decode("utf-8", "replace"), folder
 
@@ -127,13 +127,13 @@ def folders_that_fail():
             env.pop(key, None)
             if value:
                 env[key] = value
-        done = subprocess.run([tt.TELLTALE, "run", "--", "true"], env=env, timeout=30, stdin=subprocess.DEVNULL,
+        done = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--", "true"], env=env, timeout=30, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         same(f"{name}: 125", done.returncode, 125)
         check("... and a message", done.stderr.startswith(b"telltale run: ") and done.stderr.count(b"\n") == 1,
               done.stderr)
     env = tt.clean_env(XDG_STATE_HOME=os.path.join(home, "a", "b"))
-    done = subprocess.run([tt.TELLTALE, "run", "--", "true"], env=env, timeout=30, stdin=subprocess.DEVNULL,
+    done = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--", "true"], env=env, timeout=30, stdin=subprocess.DEVNULL,
                           umask=0)
     found = glob.glob(os.path.join(home, "a", "b", "telltale", "runs", "*", "*"))
     same("a state folder that is not there is made", (done.returncode, sorted(map(os.path.basename, found))),
@@ -231,7 +231,7 @@ def inheritance():
             if profile == "STRICT":
                 # what is written below /tmp there stays there: STRICT's state comes out through stdout
                 continue
-            line = [tt.TELLTALE, "run", "--profile", profile, "--output-dir", out, "--"]
+            line = [tt.TELLTALE, "run", "--no-kernel", "--profile", profile, "--output-dir", out, "--"]
             got = state_of(line, env, **popen)
             none(f"started {name}: the command's state is as it was",
                  sorted(f"{sign} {x}" for sign, x in [("-", x) for x in set(bare) - set(got)] +
@@ -257,7 +257,7 @@ def closed_fds():
             for profile in ("OFF", "STRICT"):
                 if profile == "OFF":
                     record = tt.scratch(0o777)
-                    got = state_of([tt.TELLTALE, "run", "--output-dir", record, "--"], env, **popen)
+                    got = state_of([tt.TELLTALE, "run", "--no-kernel", "--output-dir", record, "--"], env, **popen)
                     same(f"{closed} closed: the command's fds are as they were",
                          [x for x in got if x.startswith("fd ")], [x for x in bare if x.startswith("fd ")])
                     trace = tt.read(tt.one(os.path.join(record, "trace_*.jsonl")))
@@ -265,7 +265,7 @@ def closed_fds():
                     none("... and the trace is whole", problems)
                 # messages must go nowhere, least of all into the record
                 record = tt.scratch(0o777)
-                done = subprocess.run([tt.TELLTALE, "run", "--profile", profile, "--output-dir", record, "--",
+                done = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--profile", profile, "--output-dir", record, "--",
                                        "no-such-command"], env=env, timeout=30, **popen)
                 trace = tt.read(tt.one(os.path.join(record, "trace_*.jsonl")))
                 same(f"{closed} closed, {profile}: a message does not end in the record",
@@ -278,7 +278,7 @@ def own_fds():
     """What telltale itself has on 0 to 2 while it runs, started with all three closed."""
     folder = tt.scratch(0o777)
     flag = os.path.join(folder, "flag")
-    p = subprocess.Popen([tt.TELLTALE, "run", "--output-dir", folder, "--", "sh", "-c", f">'{flag}'; sleep 5"],
+    p = subprocess.Popen([tt.TELLTALE, "run", "--no-kernel", "--output-dir", folder, "--", "sh", "-c", f">'{flag}'; sleep 5"],
                          env=tt.clean_env(), preexec_fn=lambda: [os.close(fd) for fd in (0, 1, 2)])
     tt.wait_for(lambda: os.path.exists(flag))
     try:
@@ -297,7 +297,7 @@ def output_is_untouched():
         folder = tt.scratch(0o777)
         text = code if profile == "OFF" else "while :; do exit 3; done"
         want = bare if profile == "OFF" else subprocess.CompletedProcess([], 3, b"", b"")
-        got = subprocess.run([tt.TELLTALE, "run", "--profile", profile, "--output-dir", folder, "--", "sh", "-c", text],
+        got = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--profile", profile, "--output-dir", folder, "--", "sh", "-c", text],
                              input=blob, capture_output=True, timeout=30, env=tt.clean_env())
         same(f"{profile}: status, stdout and stderr are byte for byte the command's",
              (got.returncode, got.stdout, got.stderr), (want.returncode, want.stdout, want.stderr))
@@ -368,7 +368,7 @@ def ids():
 
 def nested():
     inner = tt.scratch(0o777)
-    line = [tt.TELLTALE, "run", "--output-dir", inner, "--", "sh", "-c", "ls / >/dev/null; exit 9"]
+    line = [tt.TELLTALE, "run", "--no-kernel", "--output-dir", inner, "--", "sh", "-c", "ls / >/dev/null; exit 9"]
     rec = tt.record("recorder", line)
     same("a nested run: the status goes through both", (rec.status, rec.stderr), (9, b""))
     doc = document(inner)

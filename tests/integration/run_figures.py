@@ -47,7 +47,7 @@ def run_as(words, command, options=(), folder=None):
     """As record(), but Telltale itself runs behind @words."""
     folder = folder or tt.scratch(0o777)
     env = tt.clean_env(HOME=folder)
-    done = subprocess.run([*words, tt.TELLTALE, "run", *options, "--output-dir", folder, "--", *command], env=env,
+    done = subprocess.run([*words, tt.TELLTALE, "run", "--no-kernel", *options, "--output-dir", folder, "--", *command], env=env,
                           timeout=30, stdin=subprocess.DEVNULL, capture_output=True)
     raw = tt.read(tt.one(os.path.join(folder, "trace_*.jsonl")))
     rec = tt.Recording("recorder", done, folder, raw,

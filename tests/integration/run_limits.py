@@ -19,7 +19,7 @@ seen = []
 
 def run(*command, limits=(), options=(), words=(), timeout=60):
     folder = tt.scratch(0o777)
-    line = [*words, tt.TELLTALE, "run", *[f"--limit={x}" for x in limits], *options, "--output-dir", folder, "--", *command]
+    line = [*words, tt.TELLTALE, "run", "--no-kernel", *[f"--limit={x}" for x in limits], *options, "--output-dir", folder, "--", *command]
     done = subprocess.run(line, env=tt.clean_env(HOME=folder), timeout=timeout, stdin=subprocess.DEVNULL,
                           capture_output=True, cwd=folder)
     paths = [p for p in os.listdir(folder) if p.startswith("run_")]
@@ -226,7 +226,7 @@ def delegated(words):
 def words_that_are_none():
     for word in ("memory", "memory=", "memory=-1", "memory=1X", "memory=99999999T", "cpu=0", "pids=0", "pids=1.5",
                  "memory=0", "read=0", "write=0K", "wall=0", "cpu-time=x", "colour=red", "=5", ""):
-        done = subprocess.run([tt.TELLTALE, "run", "--limit", word, "--", "true"], capture_output=True, timeout=20)
+        done = subprocess.run([tt.TELLTALE, "run", "--no-kernel", "--limit", word, "--", "true"], capture_output=True, timeout=20)
         check(f"--limit '{word}' is refused", done.returncode == 125 and b"limit" in done.stderr, done)
 
 

@@ -81,7 +81,7 @@ def many():
 def tired():
     """Once the command is gone, TERM to telltale means: do not wait."""
     path = os.path.join(tt.scratch(0o777), "pid")
-    p = subprocess.Popen([tt.TELLTALE, "run", "--orphans=wait:30s", "--output-dir", tt.scratch(0o777), "--", PROBE,
+    p = subprocess.Popen([tt.TELLTALE, "run", "--no-kernel", "--orphans=wait:30s", "--output-dir", tt.scratch(0o777), "--", PROBE,
                           "daemon", "60000", path, "0"], env=tt.clean_env(), stdin=subprocess.DEVNULL)
     tt.wait_for(lambda: os.path.exists(path) and lines(path))
     time.sleep(0.3)
@@ -97,7 +97,7 @@ def zombies():
     flag = os.path.join(tt.scratch(0o777), "flag")
     code = f"for i in 1 2 3 4 5 6 7 8 9 10 11 12; do (true &) ; done; sleep 0.5; >'{flag}'; sleep 3"
     folder = tt.scratch(0o777)
-    p = subprocess.Popen([tt.TELLTALE, "run", "--output-dir", folder, "--", "sh", "-c", code], env=tt.clean_env(),
+    p = subprocess.Popen([tt.TELLTALE, "run", "--no-kernel", "--output-dir", folder, "--", "sh", "-c", code], env=tt.clean_env(),
                          stdin=subprocess.DEVNULL)
     try:
         check("the run is under way", tt.wait_for(lambda: os.path.exists(flag)))

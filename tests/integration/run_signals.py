@@ -124,7 +124,7 @@ class Terminal:
 
 def interrupt_key():
     log = os.path.join(tt.scratch(0o777), "log")
-    t = Terminal([tt.TELLTALE, "run", "--quiet", "--output-dir", tt.scratch(0o777), "--", PROBE, "signals", log])
+    t = Terminal([tt.TELLTALE, "run", "--no-kernel", "--quiet", "--output-dir", tt.scratch(0o777), "--", PROBE, "signals", log])
     check("at a terminal the command is up", tt.wait_for(lambda: lines(log) == ["ready"]))
     for key, n in ((b"\x03", 2), (b"\x1c", 3), (b"\x1a", 4)):
         t.send(key)
@@ -138,7 +138,7 @@ def interrupt_key():
     for pid in [int(c) for c in tt.read(f"/proc/{t.pid}/task/{t.pid}/children").split()]:
         os.kill(pid, signal.SIGTERM)
     same("... and the command ends as it wants", t.close(), 0)
-    t = Terminal([tt.TELLTALE, "run", "--quiet", "--output-dir", tt.scratch(0o777), "--", "sleep", "30"])
+    t = Terminal([tt.TELLTALE, "run", "--no-kernel", "--quiet", "--output-dir", tt.scratch(0o777), "--", "sleep", "30"])
     time.sleep(0.4)
     t.send(b"\x03")
     same("Ctrl-C ends a plain command: 130", t.close(), 130)
@@ -185,7 +185,7 @@ def inner_shell():
         tt.skip("an interactive shell as the command", "no bash")
         return
     folder = tt.scratch(0o777)
-    t = Terminal([tt.TELLTALE, "run", "--quiet", "--output-dir", folder, "--", "bash", "--norc", "-i"])
+    t = Terminal([tt.TELLTALE, "run", "--no-kernel", "--quiet", "--output-dir", folder, "--", "bash", "--norc", "-i"])
     check("an interactive shell as the command: prompt", t.expect(rb"\$ "), t.out)
     noise = t.out
     t.send("echo fi''rst; sleep 30\n")
@@ -220,7 +220,7 @@ def killed():
     log = os.path.join(tt.scratch(0o777), "log")
     folder = tt.scratch(0o777)
     code = f"ls / >/dev/null; echo one >>'{log}'; sleep 1; ls / >/dev/null; cat /etc/passwd >/dev/null; echo two >>'{log}'"
-    p = subprocess.Popen([tt.TELLTALE, "run", "--output-dir", folder, "--", "sh", "-c", code], env=tt.clean_env(),
+    p = subprocess.Popen([tt.TELLTALE, "run", "--no-kernel", "--output-dir", folder, "--", "sh", "-c", code], env=tt.clean_env(),
                          stdin=subprocess.DEVNULL)
     tt.wait_for(lambda: lines(log) == ["one"])
     time.sleep(0.2)
@@ -254,7 +254,7 @@ def killed():
 
 def stopped_telltale():
     folder = tt.scratch(0o777)
-    p = subprocess.Popen([tt.TELLTALE, "run", "--output-dir", folder, "--", "sh", "-c",
+    p = subprocess.Popen([tt.TELLTALE, "run", "--no-kernel", "--output-dir", folder, "--", "sh", "-c",
                           "kill -STOP $PPID; i=0; while [ $i -lt 200 ]; do ls / >/dev/null; i=$((i+1)); done; "
                           "(sleep 0.2; echo late) & echo done; exit 7"],
                          env=tt.clean_env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)

@@ -25,7 +25,7 @@ def run(profile, cmd, cwd, **more):
         env.pop(name, None)
     more.setdefault("stdin", subprocess.DEVNULL)
     more.setdefault("stdout", subprocess.PIPE)
-    line = [*more.pop("before", ()), tt.TELLTALE, "run", "--output-dir=" + OUT, "--profile=" + profile, "--", *cmd]
+    line = [*more.pop("before", ()), tt.TELLTALE, "run", "--no-kernel", "--output-dir=" + OUT, "--profile=" + profile, "--", *cmd]
     return subprocess.run(line, cwd=cwd, env=env, stderr=subprocess.PIPE, text=True, timeout=LIMIT, check=False,
                           **more)
 
@@ -139,7 +139,7 @@ def recorder_dies(scratch):
         f.write("include RESOURCE-AWARE\nforget mounts\nforget landlock\nforget limits\nroot keep\n"
                 "namespaces none\nnetwork host\n")
     script = f"setsid sh -c 'while :; do sleep 1; done' {mark} & echo up; sleep 60"
-    line = [tt.TELLTALE, "run", "--output-dir=" + OUT, "--profile=" + profile, "--", "sh", "-c", script]
+    line = [tt.TELLTALE, "run", "--no-kernel", "--output-dir=" + OUT, "--profile=" + profile, "--", "sh", "-c", script]
     for _ in range(DEATHS):
         with subprocess.Popen(line, cwd=scratch, env=tt.clean_env(HOME=scratch), stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as p:

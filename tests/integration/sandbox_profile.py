@@ -404,7 +404,7 @@ def recorded(m, profile, cmd, options=(), before=(), **more):
         f.write(profile)
     out = tempfile.mkdtemp(dir=m.home)
     os.chmod(out, 0o777)
-    r = subprocess.run([*m.prefix, *before, os.path.join(os.path.dirname(m.home), "telltale"), "run", "--quiet",
+    r = subprocess.run([*m.prefix, *before, os.path.join(os.path.dirname(m.home), "telltale"), "run", "--no-kernel", "--quiet",
                         "--profile=" + path, "--output-dir", out, *options, "--", *cmd], env=m.env, cwd=m.home,
                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False,
                        timeout=LIMIT, **more)

@@ -38,7 +38,7 @@ class Mode:
         if DRIVER:
             head = [os.path.join(self.scratch, "sandbox_driver")]
         else:
-            head = [os.path.join(self.scratch, "telltale"), "run"]
+            head = [os.path.join(self.scratch, "telltale"), "run", "--no-kernel"]
         return self.prefix + head + [f"--profile={profile}", *options, "--", *cmd]
 
     def run(self, *cmd, profile="STRICT", options=(), **more):

@@ -261,8 +261,8 @@ def read(path):
         return f.read()
 
 
-def command_of(mode, cmd, folder, env, options=()):
-    """The command line for @mode, after putting what it needs in @env."""
+def command_of(mode, cmd, folder, env, options=(), kernel=False):
+    """The command line for @mode, after putting what it needs in @env. @kernel: with the kernel sensor, if it can be had."""
     if mode == "direct":
         env["LD_PRELOAD"] = " ".join(filter(None, [LIBRARY, env.get("LD_PRELOAD")]))
         env["SUBSTRATE_TRACE_LOG"] = os.path.join(folder, "trace.jsonl")
@@ -271,18 +271,19 @@ def command_of(mode, cmd, folder, env, options=()):
         env["SUBSTRATE_TRACE_LOG"] = os.path.join(folder, "trace.jsonl")
     elif mode in ("recorder", "audit"):
         options = list(options) + (["--sensor=audit"] if mode == "audit" else [])
-        return [TELLTALE, "run", *options, "--output-dir", folder, "--", *cmd]
+        return [TELLTALE, "run", *([] if kernel else ["--no-kernel"]), *options, "--output-dir", folder, "--", *cmd]
     return list(cmd)
 
 
-def record(mode, cmd, env=None, options=(), timeout=SECONDS, parse=True, **popen):
+def record(mode, cmd, env=None, options=(), timeout=SECONDS, parse=True, kernel=False, **popen):
     """Run @cmd in @mode and read what was recorded. Both streams are captured unless told otherwise.
 
-    @parse: False leaves the trace in its file, @path: see each_event().
+    @parse: False leaves the trace in its file, @path: see each_event(). @kernel: with the kernel sensor, too: most
+    tests compare what the library tells, line by line.
     """
     folder = scratch(0o777)
     env = dict(clean_env() if env is None else env)
-    line = command_of(mode, cmd, folder, env, options)
+    line = command_of(mode, cmd, folder, env, options, kernel)
     popen.setdefault("stdin", subprocess.DEVNULL)
     popen.setdefault("stdout", subprocess.PIPE)
     popen.setdefault("stderr", subprocess.PIPE)
@@ -332,9 +333,9 @@ def state_of(pid):
         return None
 
 
-def start(command, options=(), **popen):
+def start(command, options=(), kernel=False, **popen):
     """Begin to record @command; the process of telltale and the folder of the record."""
     folder = scratch(0o777)
-    p = subprocess.Popen([TELLTALE, "run", *options, "--output-dir", folder, "--", *command], env=clean_env(),
+    p = subprocess.Popen(command_of("recorder", command, folder, {}, options, kernel), env=clean_env(),
                          stdin=subprocess.DEVNULL, **popen)
     return p, folder

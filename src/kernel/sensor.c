@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Stands in for the eBPF sensor in a build without it. */
+#include "kernel/sensor.h"
+#include <errno.h>
+struct kernel_sensor {
+	int x;
+};
+int kernel_sensor_open(struct kernel_sensor **ret, const struct kernel_sensor_options *opts,
+		       struct tt_err *err)
+{
+	(void)ret;
+	(void)opts;
+	return tt_fail_text(err, EOPNOTSUPP, "no sensor");
+}
+void kernel_sensor_close(struct kernel_sensor *s)
+{
+	(void)s;
+}
+int kernel_sensor_follow(struct kernel_sensor *s, int pidfd)
+{
+	(void)s;
+	(void)pidfd;
+	return 0;
+}
+void kernel_sensor_take(struct kernel_sensor *s)
+{
+	(void)s;
+}
+int kernel_sensor_next(struct kernel_sensor *s, struct kernel_fact *ret)
+{
+	(void)s;
+	(void)ret;
+	return 0;
+}
+unsigned kernel_sensor_fill(const struct kernel_sensor *s)
+{
+	(void)s;
+	return 0;
+}
+uint64_t kernel_sensor_lost(const struct kernel_sensor *s)
+{
+	(void)s;
+	return 0;
+}
+int kernel_sensor_counts(const struct kernel_sensor *s, struct kernel_counts *ret)
+{
+	(void)s;
+	(void)ret;
+	return -1;
+}
+const char *kernel_sensor_parts(const struct kernel_sensor *s)
+{
+	(void)s;
+	return "";
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A fact of the kernel as a line of the trace. */
+#include <fcntl.h>
+#include <string.h>
+
+#include "recorder/facts.h"
+#include "recorder/track_internal.h"
+
+/* Where a relative path starts from, in the place where the event model looks for it. */
+static void put_base(struct event *ev, const struct kernel_fact *f)
+{
+	const char *layout = event_call_info(ev->call)->layout;
+
+	ev->cwd = f->where;
+	for (unsigned i = 0; layout[i]; i++) {
+		if (layout[i] == 'f' && i == 0) {
+			ev->args[0].data = f->where.data;
+			ev->args[0].len = f->where.len;
+		}
+		if (layout[i] != 'd')
+			continue;
+		/* two folders: the kernel told of the first */
+		if (ev->args[i].num != AT_FDCWD) {
+			ev->args[i].data = f->where.data;
+			ev->args[i].len = f->where.len;
+			ev->cwd.data = NULL;
+		}
+		break;
+	}
+}
+
+static void put_call(struct event *ev, const struct kernel_fact *f)
+{
+	ev->call = f->call;
+	memcpy(ev->args, f->args, sizeof(ev->args));
+	ev->result = f->result;
+	ev->has_result = f->has_result;
+	ev->error = f->error;
+	if (f->where.len && f->where_is_file)
+		ev->joined = f->where;
+	else if (f->where.len)
+		put_base(ev, f);
+}
+
+static void put_exec(struct event *ev, const struct kernel_fact *f)
+{
+	ev->call = EVENT_CALL_execve;
+	ev->args[0] = (struct event_arg){.data = f->path.data, .len = f->path.len};
+	ev->args[1] = (struct event_arg){
+		.data = f->argv.data ? f->argv.data : "", .len = f->argv.len, .cut = f->argv_cut};
+	if (f->path.len)
+		ev->joined = f->path;
+}
+
+void recorder_observed_put(struct recorder_track *t, struct recorder_span *s,
+			   const struct kernel_fact *f)
+{
+	struct event ev = {
+		.type = EVENT_SYSCALL,
+		.source = f->by == KERNEL_BY_SECCOMP ? EVENT_FROM_OBSERVER : EVENT_FROM_KERNEL,
+		.ts_ns = f->ts_ns + t->realtime_offset,
+		.tid = f->tid,
+		.ppid = s->ppid,
+	};
+
+	if (f->kind == KERNEL_FACT_EXEC)
+		put_exec(&ev, f);
+	else
+		put_call(&ev, f);
+	if (event_is_quiet(&ev) || !recorder_track_wants(t, s, &ev))
+		return;
+	ev.seq = s->kernel_seq++;
+	ev.has_seq = true;
+	s->lines_kernel++;
+	t->events++;
+	recorder_track_put(t, &ev, s);
+}
