@@ -37,14 +37,10 @@ def done(name, rec, acts):
     tt.none(f"{name}: what it did is told by the kernel", missing)
 
 
-def named(rec, kind="evasion"):
-    """The events that findings name, out of the trace."""
-    lines, missing = [], []
-    for f in kernel_run.findings(rec, kind):
-        for name in f["events"]:
-            found = [e for e in rec.events if all(e.get(k) == v for k, v in name.items() if k in ("span_id", "sensor", "seq"))]
-            (lines if found else missing).append(found[0] if found else name)
-    return lines, missing
+def named(rec, paths):
+    """The paths that findings of evasion name, and what they name besides."""
+    texts = [text for f in kernel_run.findings(rec, "evasion") for text in f["events"]]
+    return ({p for p in paths if any(p in t for t in texts)}, [t for t in texts if not any(p in t for p in paths)])
 
 
 def direct():
@@ -55,7 +51,8 @@ def direct():
     tt.same("direct: system calls past libc are no evasion, but they are found",
             (kernel_run.findings(rec, "evasion"), len(kernel_run.findings(rec, "direct_calls"))), ([], 1))
     end = kernel_run.images(rec, os.path.realpath(PROBE))
-    tt.same("direct: the span says so", [(e["coverage"], e["lines_kernel"] >= 20) for e in end], [("full", True)])
+    tt.same("direct: the span says so", [(e["coverage"], e.get("cause"), e["lines_kernel"] >= 20) for e in end],
+            [("kernel-only", "direct", True)])
     kernel_run.sound("direct", rec)
 
 
@@ -94,17 +91,12 @@ def forged(act, kinds):
     lies = [a["path"] for a in acts if a["act"] in kinds]
     tt.check(f"{name}: the attack itself worked", len(lies) * 2 > len(acts) - 2 and lies, acts)
     found = kernel_run.findings(rec, "evasion")
-    tt.same(f"{name}: it is an evasion", len(found), 1)
-    lines, missing = named(rec)
-    tt.check(f"{name}: which names events", lines, found)
-    tt.none(f"{name}: that are in the trace", missing)
-    pids = {a["pid"] for a in acts}
-    tt.same(f"{name}: of that process", {f["pid"] for f in found}, pids)
-    tt.check(f"{name}: and counts them", sum(f["count"] for f in found) >= (len(lies) * 3 + 3) // 4, found)
-    text = {(e.get("path") or e.get("addr") or "") for e in lines}
-    wanted = {p for p in lies} | {p.replace("secret", "public") for p in lies}
-    if kinds != {"hide"}:
-        tt.none(f"{name}: none of them is an honest one", text - wanted)
+    tt.check(f"{name}: it is an evasion", found, rec.run["coverage"])
+    tt.same(f"{name}: of that process", {f["pid"] for f in found}, {a["pid"] for a in acts})
+    tt.check(f"{name}: which counts them", sum(f["count"] for f in found) >= (len(lies) * 3 + 3) // 4, found)
+    right, wrong = named(rec, lies + [p.replace("secret", "public") for p in lies])
+    tt.check(f"{name}: and names events", right, found)
+    tt.none(f"{name}: none of them an honest one", wrong)
     honest = [e for e in rec.calls() if e.get("path", "").endswith("/plain") and e.get("confirmed_by") != "kernel"]
     tt.none(f"{name}: what was told as it was is confirmed", honest)
     end = kernel_run.images(rec, os.path.realpath(PROBE))
@@ -130,10 +122,9 @@ def garbage():
         return
     done("garbage", rec, acts)
     found = kernel_run.findings(rec, "evasion")
-    tt.same("garbage: it is an evasion", len(found), 1)
-    lines, missing = named(rec)
-    tt.check("garbage: which names events", lines, found)
-    tt.none("garbage: that are in the trace", missing)
+    tt.check("garbage: it is an evasion", found, rec.run["coverage"])
+    right, _ = named(rec, [a["path"] for a in acts])
+    tt.check("garbage: which names events", right, found)
 
 
 def race():
