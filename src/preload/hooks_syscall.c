@@ -16,80 +16,20 @@
 
 #define DIR_KEPT 768 /* two of them: stack is short in signal handlers */
 
-/*
- * @spec: what each argument of the kernel's call is, in letters of calls.def; besides these '-' is
- * left out, 'r' the room for a peer's address, 'h' the struct open_how of openat2 and 'z' data that
- * only its length is told of.
- */
 struct known {
-	char spec[7]; /* "": not known */
+	char spec[7]; /* as in numbers.def; "": not known */
 	uint8_t call;
 };
 _Static_assert(sizeof(struct known) == 8 && offsetof(struct known, spec) == 0,
 	       "as the entry reads it");
 
-#define KNOWN(name, spec) [SYS_##name] = {spec, EVENT_CALL_##name}
-
 extern const struct known pl_syscalls[];
 __attribute__((__used__)) const struct known pl_syscalls[512] = {
-	KNOWN(openat, "dpom"),
-	KNOWN(openat2, "dph"),
-	KNOWN(open_by_handle_at, "f-o"),
-	KNOWN(unlinkat, "dpA"),
-	KNOWN(renameat2, "dpdqR"),
-	KNOWN(socket, "DTP"),
-	KNOWN(listen, "fi"),
-	KNOWN(connect, "fa-"),
-	KNOWN(bind, "fa-"),
-	KNOWN(accept, "fr-"),
-	KNOWN(accept4, "fr-K"),
-	KNOWN(ptrace, "Xi"),
-	KNOWN(kill, "iS"),
-	KNOWN(tgkill, "iiS"),
-	KNOWN(pidfd_send_signal, "fS"),
-	KNOWN(process_vm_readv, "i-u-uu"),
-	KNOWN(process_vm_writev, "i-u-uu"),
-	KNOWN(execve, "pv-"),
-	KNOWN(execveat, "dpv-A"),
-	KNOWN(clone, "C"),
-	KNOWN(io_uring_setup, "u"),
-	KNOWN(pivot_root, "pq"),
-	KNOWN(chroot, "p"),
-	KNOWN(setns, "fN"),
-	KNOWN(unshare, "N"),
-	KNOWN(mount, "spsMz"),
-	KNOWN(umount2, "pU"),
-	KNOWN(memfd_create, "sE"),
-	KNOWN(linkat, "dpdqA"),
-	KNOWN(symlinkat, "sdp"),
-	KNOWN(mkdirat, "dpm"),
-	KNOWN(setuid, "g"),
-	KNOWN(setgid, "g"),
-	KNOWN(setreuid, "gg"),
-	KNOWN(setregid, "gg"),
-	KNOWN(setresuid, "ggg"),
-	KNOWN(setresgid, "ggg"),
-	KNOWN(init_module, "-us"),
-	KNOWN(finit_module, "fsu"),
-	KNOWN(delete_module, "so"),
-	KNOWN(kexec_load, "-u-u"),
-	KNOWN(bpf, "i-u"),
-	KNOWN(keyctl, "i"),
-	KNOWN(add_key, "ss-ui"),
-#ifdef SYS_renameat
-	KNOWN(renameat, "dpdq"),
-#endif
-#ifdef SYS_open /* newer architectures have the longer forms only */
-	KNOWN(fork, "-"),
-	KNOWN(open, "pom"),
-	KNOWN(creat, "pm"),
-	KNOWN(unlink, "p"),
-	KNOWN(rename, "pq"),
-	KNOWN(mkdir, "pm"),
-	KNOWN(rmdir, "p"),
-	KNOWN(link, "pq"),
-	KNOWN(symlink, "sp"),
-#endif
+#define EVENT_NUMBER(name, spec) [SYS_##name] = {spec, EVENT_CALL_##name},
+#define EVENT_NUMBER_KERNEL(name, call, spec)
+#include "event/numbers.def"
+#undef EVENT_NUMBER
+#undef EVENT_NUMBER_KERNEL
 };
 
 /* Where an unknown number goes: libc's function, NULL before the first call. */

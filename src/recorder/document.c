@@ -227,12 +227,23 @@ static json_t *summary_json(const struct recorder_run_state *r)
 	return j;
 }
 
+static void put_seen(const struct recorder_causes *c, json_t *j)
+{
+	static const char *const keys[] = {"full", "kernel_only", "declared_only", "none"};
+
+	_Static_assert(TT_ARRAY_SIZE(keys) == RECORDER_SEENS, "one each");
+	for (size_t i = 0; i < TT_ARRAY_SIZE(keys); i++)
+		(void)json_object_set_new(j, keys[i], int_json(c->seen[i]));
+	recorder_causes_put(c, j);
+}
+
 static json_t *coverage_json(const struct recorder_run_state *r)
 {
 	const struct recorder_track *t = &r->track;
 	json_t *gaps = json_array(), *sensors = json_array();
 	uint64_t lost = 0, torn;
 	bool known = true;
+	json_t *j;
 	int num;
 
 	for (unsigned i = 0; i < RECORDER_GAP_KINDS; i++) {
@@ -268,12 +279,21 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 		(void)json_array_append_new(sensors, json_string("seccomp"));
 	if (r->connections)
 		(void)json_array_append_new(sensors, json_string("proxy"));
-	return json_pack("{s:I, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans",
-			 (json_int_t)t->spans, "full", 0, "kernel_only", 0, "declared_only",
-			 (json_int_t)t->spans_preload, "none",
-			 (json_int_t)(t->spans - t->spans_preload), "io_uring",
-			 (json_int_t)t->spans_blinded, "events", (json_int_t)t->events, "lost",
-			 (json_int_t)lost, "lost_exact", known, "gaps", gaps, "sensors", sensors);
+	if (t->facts && t->facts->lost)
+		(void)json_array_append_new(gaps, json_pack("{s:s, s:s, s:I, s:I}", "sensor",
+							    "kernel", "reason", "ring_full",
+							    "count", (json_int_t)t->facts->lost,
+							    "spans", (json_int_t)0));
+	j = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans",
+		      (json_int_t)t->spans, "full", (json_int_t)0, "kernel_only", (json_int_t)0,
+		      "declared_only", (json_int_t)t->spans_preload, "none",
+		      (json_int_t)(t->spans - t->spans_preload), "io_uring",
+		      (json_int_t)t->spans_blinded, "events", (json_int_t)t->events, "lost",
+		      (json_int_t)(lost + (t->facts ? t->facts->lost : 0)), "lost_exact", known,
+		      "gaps", gaps, "sensors", sensors);
+	if (t->facts)
+		put_seen(&t->facts->causes, j);
+	return j;
 }
 
 /* The group's file, as text. */

@@ -14,12 +14,14 @@
 #include "base/time.h"
 #include "recorder/denials.h"
 #include "recorder/facts.h"
+#include "recorder/held.h"
 #include "recorder/track_internal.h"
 
-#define ARENA_BYTES (16u << 20)
-#define DRAIN_NS    (50 * TT_NS_PER_MS) /* then signals and deadlines have their turn */
-#define WALKS_MAX   64
-#define ENTRIES_MAX (ARENA_BYTES / (uint32_t)sizeof(struct ring_taken))
+#define ARENA_BYTES    (16u << 20)
+#define DRAIN_NS       (50 * TT_NS_PER_MS) /* then signals and deadlines have their turn */
+#define WALKS_MAX      64
+#define PUT_OFF_PASSES 20 /* an exec waits for the kernel's word of it */
+#define ENTRIES_MAX    (ARENA_BYTES / (uint32_t)sizeof(struct ring_taken))
 
 int recorder_track_init(struct recorder_track *t)
 {
@@ -189,6 +191,8 @@ static void begin_told(struct recorder_track *t, struct recorder_span *s, struct
 	/* the fork half of a spawn has none */
 	if (t->ring && s->how != EVENT_HOW_SPAWN)
 		s->slot = ring_slot_find(t->ring, &s->id);
+	s->was_late = late;
+	s->spoke_ns = ev->ts_ns - t->realtime_offset;
 	if (late)
 		return; /* it has a line already */
 	t->events++;
@@ -329,7 +333,7 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 {
 	struct recorder_span *s = span_of(t, ev);
 	char bufs[2][EVENT_PATH_MAX], joined[EVENT_PATH_MAX];
-	bool noise;
+	bool noise, wanted;
 
 	if (!s)
 		return;
@@ -351,7 +355,8 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 	if (flags & RING_FLAG_NO_ROOM)
 		recorder_track_no_room(t, s);
 	noise = recorder_resolve_is_noise(s, ev, flags);
-	if (!noise && recorder_track_wants(t, s, ev)) {
+	wanted = !noise && recorder_track_wants(t, s, ev);
+	if (wanted) {
 		ev->seq = s->next_seq++;
 		ev->has_seq = true;
 		ev->ppid = ev->ppid ? ev->ppid : s->ppid;
@@ -360,6 +365,14 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 			s->blinded = true;
 			t->spans_blinded++;
 		}
+	}
+	if (t->facts && s->observed)
+		recorder_held_match(t, s, ev, ev->ts_ns - t->realtime_offset, noise);
+	if (wanted) {
+		if (ev->confirmed)
+			s->lines_confirmed++;
+		else
+			s->lines_declared++;
 		recorder_track_put(t, ev, s);
 	}
 	recorder_resolve_follow(s, ev, flags, noise);
@@ -370,18 +383,78 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 		follow_root(s, ev);
 }
 
-static void on_record(struct recorder_track *t, const struct recorder_entry *e)
+static void note_scribbled(struct recorder_track *t, const struct tt_uuid *span)
 {
-	const struct ring_taken *taken = (const struct ring_taken *)(t->arena + e->offset);
+	struct recorder_span *s = recorder_span_find(&t->tree, span);
+
+	t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
+	t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
+	if (s)
+		s->is_scribbled = true;
+}
+
+static void on_record(struct recorder_track *t, const struct ring_taken *taken, bool again);
+
+/*
+ * The execs whose outcome the kernel had not told by the time their records were taken. @span: all
+ * of this one, for more of it comes now; else those of which it is known by now, or @all.
+ */
+static void tell_put_off(struct recorder_track *t, const struct tt_uuid *span, bool all)
+{
+	struct recorder_put_off **at = &t->facts->put_off, *p;
+
+	while ((p = *at)) {
+		const struct ring_taken *taken = (const struct ring_taken *)p->taken;
+		struct recorder_span *s = recorder_span_find(&t->tree, &taken->who.span);
+		bool mine = span && tt_uuid_equal(span, &taken->who.span);
+
+		if (!all && !mine && (span || (s && !s->over_ns && ++p->passes < PUT_OFF_PASSES))) {
+			at = &p->next;
+			continue;
+		}
+		*at = p->next;
+		on_record(t, taken, true);
+		free(p);
+	}
+}
+
+/* A record of an exec says what is about to be done: the kernel tells of it a moment later. */
+static bool put_off(struct recorder_track *t, const struct event *ev,
+		    const struct ring_taken *taken)
+{
+	struct recorder_span *s = t->facts ? recorder_span_find(&t->tree, &taken->who.span) : NULL;
+	size_t size = sizeof(taken->who) + taken->record.size;
+	struct recorder_put_off **at, *p;
+
+	if (!s || !s->observed)
+		return false;
+	tell_put_off(t, &taken->who.span, false);
+	if (!event_call_execs(ev->call) || ev->has_result || ev->in_flight || s->over_ns)
+		return false;
+	p = malloc(sizeof(*p) + size);
+	if (!p)
+		return false;
+	p->next = NULL;
+	p->passes = 0;
+	memcpy(p->taken, taken, size);
+	for (at = &t->facts->put_off; *at; at = &(*at)->next)
+		;
+	*at = p;
+	return true;
+}
+
+static void on_record(struct recorder_track *t, const struct ring_taken *taken, bool again)
+{
 	uint32_t flags = taken->record.flags;
 	struct recorder_span *s;
 	struct event ev;
 
 	if (ring_record_event(t->ring, taken, &ev) < 0) {
-		t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
-		t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
+		note_scribbled(t, &taken->who.span);
 		return;
 	}
+	if (!again && ev.type == EVENT_SYSCALL && put_off(t, &ev, taken))
+		return;
 	ev.ts_ns += t->realtime_offset;
 	if (ev.type == EVENT_SYSCALL) {
 		on_call(t, &ev, flags);
@@ -419,7 +492,9 @@ static void process_batch(struct recorder_track *t)
 			break;
 		}
 	for (size_t i = 0; i < t->entry_count; i++)
-		on_record(t, &t->entries[i]);
+		on_record(t, (const struct ring_taken *)(t->arena + t->entries[i].offset), false);
+	if (t->facts)
+		tell_put_off(t, NULL, false);
 	t->entry_count = 0;
 	t->arena_len = 0;
 }
@@ -474,8 +549,7 @@ static bool take_lane(struct recorder_track *t, uint32_t lane, bool dead,
 		if (n == 0)
 			return true;
 		if (n < 0) {
-			t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
-			t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
+			note_scribbled(t, &st->who.span);
 			return true;
 		}
 		t->entries[t->entry_count++] =
@@ -499,6 +573,8 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 	size_t taken = 0, n_released = 0, n_torn = 0;
 
 	ring_consumer_pass(t->ring);
+	if (t->facts)
+		t->facts->blocked_count = 0;
 	for (uint32_t lane = 0; lane < lanes && n_released < RELEASED_MAX; lane++) {
 		struct ring_lane_state st;
 		size_t before = t->entry_count;
@@ -509,6 +585,8 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 		if (st.bytes > t->fullest)
 			t->fullest = st.bytes;
 		whole = take_lane(t, lane, false, &st);
+		if (t->facts && whole && st.blocked)
+			recorder_held_blocked(t, &st);
 		if (whole)
 			dead = owner_is_dead(t, &st) || image_is_gone(t, &st);
 		/* of the dead, what was in flight is taken, too */
@@ -586,8 +664,12 @@ size_t recorder_track_drain(struct recorder_track *t)
 		recorder_facts_take(t);
 	if (t->denials)
 		recorder_denials_settle(t->denials, t);
-	if (t->facts && !more)
+	if (t->facts && (dead || t->facts->over))
+		tell_put_off(t, NULL, t->facts->over);
+	if (t->facts && !more) {
 		recorder_images_settle(t, false);
+		recorder_held_settle(t);
+	}
 	if (dead && !more)
 		end_dead(t);
 	recorder_track_end_gone(t, false);

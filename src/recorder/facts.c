@@ -6,17 +6,99 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/time.h"
+#include "recorder/held.h"
+#include "recorder/kinds.h"
 #include "recorder/track_internal.h"
+
+static void know(struct recorder_facts *f, uint64_t dev, uint64_t ino, enum recorder_origin origin)
+{
+	for (size_t i = 0; i < f->library_count; i++)
+		if (f->libraries[i].file.ino == ino && f->libraries[i].file.dev == dev)
+			return;
+	if (f->library_count == RECORDER_LIBRARIES)
+		return;
+	f->libraries[f->library_count].file = (struct kernel_file){dev, ino};
+	f->libraries[f->library_count++].origin = (uint8_t)origin;
+}
+
+/* Those of this machine; a command that brings others is seen to open them. */
+static void know_libraries(struct recorder_facts *f)
+{
+	static const struct {
+		const char *path;
+		enum recorder_origin origin;
+	} files[] = {
+		{"/lib64/ld-linux-x86-64.so.2", RECORDER_ORIGIN_LOADER},
+		{"/lib/ld-linux-aarch64.so.1", RECORDER_ORIGIN_LOADER},
+		{"/lib/ld-musl-x86_64.so.1", RECORDER_ORIGIN_LIBC}, /* both in one */
+		{"/lib/ld-musl-aarch64.so.1", RECORDER_ORIGIN_LIBC},
+		{"/lib/x86_64-linux-gnu/libc.so.6", RECORDER_ORIGIN_LIBC},
+		{"/lib/aarch64-linux-gnu/libc.so.6", RECORDER_ORIGIN_LIBC},
+		{"/lib64/libc.so.6", RECORDER_ORIGIN_LIBC},
+	};
+	struct stat st;
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(files); i++)
+		if (stat(files[i].path, &st) == 0)
+			know(f, st.st_dev, st.st_ino, files[i].origin);
+}
+
+/* A file that is opened under the name of a part of libc. */
+static void learn_library(struct recorder_facts *facts, const struct kernel_fact *f)
+{
+	static const char *const names[] = {"libc.so", "libc-",  "libpthread", "libresolv",
+					    "libnss_", "libanl", "librt."};
+	struct event_text path;
+	const char *base;
+	size_t len;
+
+	if (!f->file.ino || recorder_kind_of(f->call) != RECORDER_KIND_OPEN)
+		return;
+	path = recorder_kind_path(f);
+	if (!path.len)
+		return;
+	base = memrchr(path.data, '/', path.len);
+	base = base ? base + 1 : path.data;
+	len = (size_t)(path.data + path.len - base);
+	if (len < 4 || (memcmp(base, "lib", 3) != 0 && memcmp(base, "ld-", 3) != 0))
+		return;
+	if (memcmp(base, "ld-", 3) == 0)
+		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LOADER);
+	if (len > 11 && memcmp(base, "libtelltale", 11) == 0)
+		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_OURS);
+	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++)
+		if (len > strlen(names[i]) && memcmp(base, names[i], strlen(names[i])) == 0)
+			know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LIBC);
+}
+
+enum recorder_origin recorder_facts_origin(const struct recorder_facts *facts,
+					   const struct kernel_fact *f)
+{
+	if (f->origin == KERNEL_ORIGIN_ANONYMOUS)
+		return RECORDER_ORIGIN_OTHER;
+	if (f->origin != KERNEL_ORIGIN_FILE || !f->origin_file.ino)
+		return RECORDER_ORIGIN_UNKNOWN;
+	for (size_t i = 0; i < facts->library_count; i++)
+		if (facts->libraries[i].file.ino == f->origin_file.ino &&
+		    facts->libraries[i].file.dev == f->origin_file.dev)
+			return (enum recorder_origin)facts->libraries[i].origin;
+	return RECORDER_ORIGIN_OTHER;
+}
 
 struct recorder_facts *recorder_facts_new(void)
 {
 	struct recorder_facts *f = calloc(1, sizeof(*f));
 
-	if (f)
-		recorder_images_init(&f->images);
+	if (!f)
+		return NULL;
+	recorder_images_init(&f->images);
+	f->holders.prev_holder = f->holders.next_holder = &f->holders;
+	know_libraries(f);
 	return f;
 }
 
@@ -25,6 +107,11 @@ void recorder_facts_free(struct recorder_facts *f)
 	if (!f)
 		return;
 	kernel_sensor_close(f->sensor);
+	recorder_causes_done(&f->causes);
+	for (struct recorder_put_off *p; (p = f->put_off);) {
+		f->put_off = p->next;
+		free(p);
+	}
 	free(f);
 }
 
@@ -51,6 +138,7 @@ int recorder_facts_open(struct recorder_facts **ret, const struct event_config *
 	tt_closep(&pidfd);
 	if (n < 0)
 		return tt_fail(err, -n, "follow the command with the kernel sensor");
+	f->tells_all = true;
 	*ret = TT_TAKE(f);
 	return 0;
 }
@@ -92,8 +180,9 @@ void recorder_facts_add(struct recorder_track *t, const struct kernel_fact *f)
 	case KERNEL_FACT_CALL:
 	case KERNEL_FACT_URING:
 		s = recorder_images_of(t, f);
-		if (s && s->mute != RECORDER_MUTE_NOT)
-			recorder_observed_put(t, s, f);
+		learn_library(t->facts, f);
+		if (s)
+			recorder_held_add(t, s, f);
 		break;
 	case KERNEL_FACT_CAPABILITY:
 	case KERNEL_FACT_DNS:
@@ -109,7 +198,9 @@ void recorder_facts_take(struct recorder_track *t)
 	facts->last = NULL;
 	if (!facts->sensor)
 		return;
+	facts->pass_ns = tt_clock_ns(CLOCK_MONOTONIC);
 	kernel_sensor_take(facts->sensor);
+	facts->is_lossy = facts->let_go || kernel_sensor_lost(facts->sensor);
 	facts->fill = kernel_sensor_fill(facts->sensor);
 	while (kernel_sensor_next(facts->sensor, &f) > 0)
 		recorder_facts_add(t, &f);

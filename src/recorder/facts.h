@@ -7,6 +7,7 @@
 #define TT_RECORDER_FACTS_H
 
 #include "kernel/sensor.h"
+#include "recorder/causes.h"
 #include "recorder/images.h"
 #include "recorder/track.h"
 
@@ -17,12 +18,53 @@ struct recorder_facts_figures {
 	uint64_t read_calls, write_calls, bytes_read, bytes_written;
 };
 
+/* Which code made a call. */
+enum recorder_origin {
+	RECORDER_ORIGIN_UNKNOWN,
+	RECORDER_ORIGIN_LIBC,   /* or one of its parts */
+	RECORDER_ORIGIN_LOADER, /* the dynamic linker */
+	RECORDER_ORIGIN_OURS,   /* the library that tells */
+	RECORDER_ORIGIN_OTHER,
+};
+
+#define RECORDER_LIBRARIES 64 /* files known to be libc's */
+
+/* A thread that is in a call which the library told the beginning of. */
+struct recorder_blocked {
+	struct tt_uuid span;
+	int32_t tid;    /* as it calls itself */
+	uint64_t since; /* CLOCK_MONOTONIC */
+};
+
+/* A record that is told a little later. */
+struct recorder_put_off {
+	struct recorder_put_off *next;
+	unsigned passes;
+	_Alignas(8) char taken[]; /* struct ring_taken and what belongs to it */
+};
+
 struct recorder_facts {
 	struct kernel_sensor *sensor; /* NULL: somebody else tells, or nobody any more */
 	struct recorder_images images;
 	struct recorder_process *last; /* whom the last fact told of; within one take */
 	uint64_t strays;               /* processes whose beginning was not told */
 	uint64_t taken, lost;
+	bool tells_all;   /* of every call that has a row: what it does not tell was not made */
+	bool over;        /* the run is: nothing waits any longer */
+	bool is_lossy;    /* something was lost: what is missing proves nothing */
+	uint64_t pass_ns; /* when the pass began, CLOCK_MONOTONIC */
+	struct recorder_span holders; /* list head of those with facts that wait */
+	size_t held_bytes;
+	uint64_t let_go; /* facts that had no room to wait */
+	struct recorder_put_off *put_off;
+	struct recorder_blocked blocked[256];
+	size_t blocked_count;
+	struct {
+		struct kernel_file file;
+		uint8_t origin; /* enum recorder_origin */
+	} libraries[RECORDER_LIBRARIES];
+	size_t library_count;
+	struct recorder_causes causes;
 	unsigned fill; /* of its rings, in per cent, at the last take */
 	struct recorder_facts_figures ended;
 	struct kernel_counts counts;
@@ -55,8 +97,15 @@ void recorder_facts_close(struct recorder_track *t);
 /* recorder_facts_are_whole - every process's beginning and end was told; @f may be NULL */
 bool recorder_facts_are_whole(const struct recorder_facts *f);
 
-/* recorder_observed_put - @f as a line of @s, unless the configuration leaves it out */
-void recorder_observed_put(struct recorder_track *t, struct recorder_span *s,
+/* recorder_facts_origin - by the file that the code was mapped from */
+enum recorder_origin recorder_facts_origin(const struct recorder_facts *facts,
+					   const struct kernel_fact *f);
+
+/* recorder_observed_is_quiet - whether the default filter leaves @f out */
+bool recorder_observed_is_quiet(const struct kernel_fact *f);
+
+/* recorder_observed_put - @f as a line of @s; false: the configuration leaves it out */
+bool recorder_observed_put(struct recorder_track *t, struct recorder_span *s,
 			   const struct kernel_fact *f);
 
 #endif

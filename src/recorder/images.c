@@ -10,6 +10,7 @@
 #include "base/program.h"
 #include "base/time.h"
 #include "recorder/facts.h"
+#include "recorder/held.h"
 #include "recorder/track_internal.h"
 
 #define WAIT_NS  (150 * TT_NS_PER_MS) /* for the first word of an image that may have the library */
@@ -76,7 +77,8 @@ void recorder_images_fork(struct recorder_track *t, const struct kernel_fact *f)
 	struct event_span parent = {0};
 	struct recorder_span *s;
 
-	if (p && (!p->start_ns || p->start_ns == f->start_ns) && !p->dead) {
+	if (p && (!p->start_ns || p->start_ns == f->start_ns) &&
+	    (!p->dead || (p->span && p->span->how == EVENT_HOW_LAUNCH))) {
 		/* the command itself, which we forked, or one that a record told of before */
 		if (!p->start_ns)
 			process_began(&t->facts->images);
@@ -98,6 +100,9 @@ void recorder_images_fork(struct recorder_track *t, const struct kernel_fact *f)
 	process_began(&t->facts->images);
 	if (maker->span)
 		parent.id = maker->span->told;
+	/* its maker's call is the same act */
+	if (maker->span && maker->span->observed)
+		recorder_held_add(t, maker->span, f);
 	s = begin(t, &parent, EVENT_HOW_FORK, p, f);
 	if (!s || !maker->span)
 		return;
@@ -208,6 +213,8 @@ void recorder_images_exec(struct recorder_track *t, const struct kernel_fact *f)
 	if (!p || !p->span)
 		return;
 	old = p->span;
+	if (old->observed)
+		recorder_held_add(t, old, f);
 	parent = (struct event_span){.id = old->told};
 	old->over_ns = f->ts_ns;
 	recorder_track_replace(t, old, f->ts_ns + t->realtime_offset);
@@ -350,10 +357,15 @@ void recorder_images_begin(struct recorder_track *t, struct recorder_span *s,
 		.how = s->claimed ? EVENT_HOW_SPAWN : s->how,
 		.ppid = s->ppid,
 	};
+	struct recorder_span *maker;
 
 	wait_no_more(s);
 	s->claimed = false;
 	s->mute = mute;
+	if (s->how != EVENT_HOW_EXEC &&
+	    (mute == RECORDER_MUTE_UNSAID || mute == RECORDER_MUTE_BRIEF) &&
+	    (maker = recorder_span_find(&t->tree, &s->parent.id)))
+		maker->has_unsaid = true;
 	if (s->how == EVENT_HOW_EXEC) {
 		ev.exe = (struct event_text){s->exe, s->exe ? strlen(s->exe) : 0};
 		ev.cwd = (struct event_text){s->cwd, s->cwd ? strlen(s->cwd) : 0};

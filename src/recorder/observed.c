@@ -52,7 +52,17 @@ static void put_exec(struct event *ev, const struct kernel_fact *f)
 		ev->joined = f->path;
 }
 
-void recorder_observed_put(struct recorder_track *t, struct recorder_span *s,
+bool recorder_observed_is_quiet(const struct kernel_fact *f)
+{
+	struct event ev = {.type = EVENT_SYSCALL};
+
+	if (f->kind == KERNEL_FACT_EXEC)
+		return false;
+	put_call(&ev, f);
+	return event_is_quiet(&ev);
+}
+
+bool recorder_observed_put(struct recorder_track *t, struct recorder_span *s,
 			   const struct kernel_fact *f)
 {
 	struct event ev = {
@@ -67,11 +77,12 @@ void recorder_observed_put(struct recorder_track *t, struct recorder_span *s,
 		put_exec(&ev, f);
 	else
 		put_call(&ev, f);
-	if (event_is_quiet(&ev) || !recorder_track_wants(t, s, &ev))
-		return;
+	if (!recorder_track_wants(t, s, &ev))
+		return false;
 	ev.seq = s->kernel_seq++;
 	ev.has_seq = true;
 	s->lines_kernel++;
 	t->events++;
 	recorder_track_put(t, &ev, s);
+	return true;
 }

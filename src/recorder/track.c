@@ -14,6 +14,7 @@
 
 #include "base/time.h"
 #include "recorder/facts.h"
+#include "recorder/held.h"
 #include "recorder/procfs.h"
 #include "recorder/track_internal.h"
 
@@ -331,6 +332,24 @@ void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, u
 	t->gone = s;
 }
 
+/* Its last line says who saw it. */
+static void put_coverage(struct recorder_track *t, struct recorder_span *s, struct event *ev)
+{
+	const char *seen, *cause;
+
+	if (!t->facts)
+		return;
+	recorder_held_end(t, s);
+	seen = recorder_seen_name((enum recorder_seen)s->seen);
+	cause = recorder_cause_name((enum recorder_cause)s->cause);
+	ev->coverage = (struct event_text){seen, strlen(seen)};
+	if (*cause)
+		ev->cause = (struct event_text){cause, strlen(cause)};
+	ev->lines_confirmed = s->lines_confirmed;
+	ev->lines_kernel = s->lines_kernel;
+	ev->lines_declared = s->lines_declared;
+}
+
 void recorder_track_end_gone(struct recorder_track *t, bool all)
 {
 	struct recorder_span **at = &t->gone, *s;
@@ -354,6 +373,7 @@ void recorder_track_end_gone(struct recorder_track *t, bool all)
 		recorder_track_put_sampled(t, s);
 		account(t, s);
 		recorder_resolve_put_open(s, &ev);
+		put_coverage(t, s, &ev);
 		recorder_track_put(t, &ev, s);
 		recorder_span_remove(&t->tree, s);
 	}
@@ -386,6 +406,7 @@ static void end_span(struct recorder_track *t, struct recorder_span *s, bool sta
 	recorder_track_put_sampled(t, s);
 	account(t, s);
 	recorder_resolve_put_open(s, &ev);
+	put_coverage(t, s, &ev);
 	recorder_track_put(t, &ev, s);
 	if (s->process && s->process->span == s)
 		s->process->span = NULL;
@@ -615,6 +636,8 @@ void recorder_track_finish(struct recorder_track *t)
 
 	for (p = t->tree.live.next_live; p != &t->tree.live; p = p->next_live)
 		p->dead = true;
+	if (t->facts)
+		t->facts->over = true;
 	(void)recorder_track_drain(t);
 	if (t->facts)
 		recorder_images_settle(t, true);

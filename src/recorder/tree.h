@@ -12,9 +12,12 @@
 
 #include "base/compiler.h"
 #include "event/event.h"
+#include "recorder/causes.h"
 #include "recorder/fds.h"
 
 struct recorder_process;
+struct recorder_held;
+struct recorder_doubt;
 
 struct recorder_span {
 	struct recorder_span *next; /* in its hash chain */
@@ -65,6 +68,18 @@ struct recorder_span {
 	size_t argv_len;
 	bool argv_cut;
 	uint64_t kernel_seq; /* of the lines of the kernel sensor */
+	/* held.h: what waits to be explained, and whose word waits to be proven */
+	struct recorder_held *held, *held_last;
+	struct recorder_doubt *doubts;
+	unsigned doubt_count;
+	struct recorder_span *prev_holder, *next_holder;
+	bool is_holder;
+	uint64_t spoke_ns; /* CLOCK_MONOTONIC: the library's first word */
+	uint64_t unmatched[RECORDER_UNMATCHED];
+	bool was_late;       /* it had a line of ours before the library spoke */
+	bool has_unsaid;     /* it forked a child that the library does not know of */
+	bool is_scribbled;   /* its part of the ring was written over */
+	uint8_t seen, cause; /* enum recorder_seen, recorder_cause: once it is over */
 	uint64_t lines_confirmed, lines_kernel, lines_declared;
 	bool has_exit; /* the library said how it ends */
 	int exit_code;

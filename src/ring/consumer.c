@@ -246,6 +246,7 @@ int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner
 			return drop_pending(c, lane, head, ret);
 		if (__atomic_load_n(&r->tag, __ATOMIC_ACQUIRE) != tail + 1) {
 			ret->blocked = true;
+			ret->caller = ret->who;
 			if (!owner_dead)
 				break;
 			skip_torn(c, lane, head, ret);
@@ -267,6 +268,12 @@ int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner
 		}
 		if (__atomic_load_n(&r->state, __ATOMIC_ACQUIRE) != RING_DONE && !owner_dead) {
 			ret->blocked = true;
+			ret->caller = ret->who;
+			if (__atomic_load_n(&r->flags, __ATOMIC_RELAXED) & RING_FLAG_WHO &&
+			    size >= sizeof(*r) + sizeof(ret->caller))
+				memcpy(&ret->caller, r + 1, sizeof(ret->caller));
+			ret->since_ns = ring_clock_ns(
+				&c->clock, __atomic_load_n(&r->entered, __ATOMIC_RELAXED));
 			break;
 		}
 		if (!copy_record(c, lane, tail, size, buf))

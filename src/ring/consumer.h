@@ -47,7 +47,9 @@ struct ring_lane_state {
 		who;    /* as the owner said; pid 0: claimed a moment ago, he has not said it */
 	uint32_t bytes; /* that it held at the look */
 	bool blocked;   /* stopped at a call in flight or at a record being written */
-	bool scribbled; /* contents made no sense: what was pending in it is lost */
+	struct ring_who caller; /* blocked: who makes that call, and since when (CLOCK_MONOTONIC) */
+	uint64_t since_ns;      /* ... 0: not known */
+	bool scribbled;         /* contents made no sense: what was pending in it is lost */
 	/* records whose writing was cut off by their owner's death, at least; never reset here */
 	uint64_t torn;
 };

@@ -3,8 +3,8 @@
  * Bytes as what a hostile workload does to the recorder from the ring to the trace (drain.c,
  * track.c): the input is a list of acts. Spans begin, call, end, exec and fork in any order and
  * under any pid; records lie in flight, are overwritten byte by byte, lanes are closed and claimed
- * anew; passes, deaths, the sampler and facts of the kernel come in between. Afterwards the run is finished, and the
- * trace must hold one end for every beginning.
+ * anew; passes, deaths, the sampler and facts of the kernel come in between. Afterwards the run is
+ * finished, and the trace must hold one end for every beginning.
  */
 #include <limits.h>
 #include <stdio.h>

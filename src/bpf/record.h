@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the programs in the kernel write into the ring buffers and the sensor reads. Both sides are
+ * built from this header: fixed sizes, no padding that is not named, no pointers.
+ */
+#ifndef TT_BPF_RECORD_H
+#define TT_BPF_RECORD_H
+
+#ifdef __bpf__
+#include "bpf/core_types.h"
+#else
+#include <linux/types.h>
+#endif
+
+#define SENSOR_TEXT_MAX  4096 /* of one path, its NUL included: PATH_MAX */
+#define SENSOR_ARGV_MAX  4096
+#define SENSOR_ADDR_MAX  128 /* sizeof(struct sockaddr_storage) */
+#define SENSOR_NUMBERS   512 /* system calls that are told and counted each by itself */
+#define SENSOR_DGRAM_MAX 512
+
+enum sensor_kind {
+	SENSOR_FORK = 1,
+	SENSOR_EXEC,
+	SENSOR_EXIT,
+	SENSOR_CALL,
+	SENSOR_CAPABILITY,
+	SENSOR_URING,
+	SENSOR_DNS,
+};
+
+/* Each record begins with this. Times: CLOCK_MONOTONIC; pids: as the recorder counts them. */
+struct sensor_head {
+	__u64 ts_ns;
+	__u64 start_ns; /* of the process, CLOCK_BOOTTIME */
+	__u64 lost;     /* records of this process that had no room so far */
+	__s32 pid, tid, ppid, ns_pid;
+	__u32 image;
+	__u32 kind; /* enum sensor_kind */
+	char comm[16];
+};
+_Static_assert(sizeof(struct sensor_head) == 64, "one cache line");
+
+struct sensor_file {
+	__u64 ino;
+	__u32 dev;  /* MAJOR << 20 | MINOR, as the kernel has it */
+	__u32 mode; /* with its type; of a place in memory 0 */
+};
+_Static_assert(sizeof(struct sensor_file) == 16, "no padding");
+
+struct sensor_fork {
+	struct sensor_head head;
+	__u64 parent_start_ns;
+};
+
+struct sensor_exit {
+	struct sensor_head head;
+	__u64 user_ns, system_ns, run_ns, max_rss_pages;
+	__u64 minor_faults, major_faults, voluntary, involuntary;
+	__u64 read_calls, write_calls, bytes_read, bytes_written;
+	__s32 status;
+	__u32 pad;
+};
+
+#define SENSOR_EXEC_SECURE    1u
+#define SENSOR_EXEC_ANONYMOUS 2u
+#define SENSOR_EXEC_ARGV_CUT  4u
+
+/* path, argv, cwd follow, path_len + argv_len + cwd_len + exe_len bytes; paths without a NUL */
+struct sensor_exec {
+	struct sensor_head head;
+	struct sensor_file exe;
+	__u32 uid, euid, gid, egid;
+	__u32 flags;
+	__u16 path_len, argv_len, cwd_len, exe_len; /* exe: of the program file itself */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct sensor_exec) % 8 == 0, "texts follow");
+
+enum sensor_origin { SENSOR_ORIGIN_UNKNOWN, SENSOR_ORIGIN_FILE, SENSOR_ORIGIN_ANONYMOUS };
+
+#define SENSOR_CALL_OWN_MEMORY 1u /* nobody else could write the memory of the arguments */
+#define SENSOR_CALL_FILE       2u /* `where` is the file that was opened, not a folder */
+#define SENSOR_CALL_CUT0       4u /* the first text was longer */
+#define SENSOR_CALL_CUT1       8u
+#define SENSOR_CALL_HAS0       16u /* the text could be read, be it empty */
+#define SENSOR_CALL_HAS1       32u
+#define SENSOR_CALL_FOREIGN    64u /* through another ABI */
+
+/* text[0], text[1], addr, where follow, without NULs */
+struct sensor_call {
+	struct sensor_head head;
+	__s64 result;
+	__u64 args[6];
+	__u64 ip;
+	__u64 how[2]; /* openat2: flags and mode */
+	struct sensor_file file, origin_file;
+	__u32 flags;
+	__u16 nr;
+	__u8 origin; /* enum sensor_origin */
+	__u8 pad;
+	__u16 text_len[2];
+	__u16 addr_len, where_len;
+};
+_Static_assert(sizeof(struct sensor_call) == 64 + 80 + 32 + 16, "texts follow");
+
+/* How a number is told: what its arguments point to. Indices count from 1; 0: none. */
+struct sensor_shape {
+	__u8 told;    /* 0: counted only */
+	__u8 text[2]; /* paths and other texts */
+	__u8 dir[2];  /* the dirfd that a path starts from; 0: the cwd, if it is relative */
+	__u8 addr;    /* a socket address ... */
+	__u8 special; /* enum sensor_special */
+	__u8 paths;   /* bits: text[0], text[1] are paths */
+};
+_Static_assert(sizeof(struct sensor_shape) == 8, "an array of them is read-only data");
+
+enum sensor_special {
+	SENSOR_PLAIN,
+	SENSOR_OPENS,    /* the result is an fd of the path */
+	SENSOR_OPENS_FD, /* ... of no path */
+	SENSOR_HOW,      /* opens; its third argument is a struct open_how */
+	SENSOR_PEER, /* accept: the address is written by the call, its length is behind a pointer */
+	SENSOR_MSG,  /* sendmsg: the address lies in the struct msghdr; told only with one */
+	SENSOR_DEST, /* sendto: told only with an address */
+};
+
+/* What can be lost: a record for want of room, a child for want of memory to follow it. */
+enum sensor_lost { SENSOR_LOST_RECORDS, SENSOR_LOST_CHILDREN, SENSOR_LOST_KINDS };
+
+struct sensor_count {
+	__u64 calls, ns;
+};
+
+#endif

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Maps and settings of the programs, and how a record gets into a ring. */
+#ifndef TT_BPF_STATE_H
+#define TT_BPF_STATE_H
+
+#include "bpf/core_types.h"
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
+
+#include "bpf/arch.h"
+#include "bpf/record.h"
+
+#define SF_GROUP_EXIT 4u /* SIGNAL_GROUP_EXIT */
+#define ORIGINS       4  /* mappings that a thread's calls were made from lately */
+
+/* A mapping with code. */
+struct origin {
+	__u64 from, to; /* to 0: none */
+	struct sensor_file file;
+	__u32 kind; /* enum sensor_origin */
+	__u32 pad;
+};
+
+/* What is known of a thread that is followed. */
+struct task_state {
+	__u32 armed; /* a program of the run was started: calls are told */
+	__u32 image; /* execs before */
+	__u64 enter_ns;
+	__u32 ended; /* of a leader: its process's end was told */
+	__u32 next_origin;
+	struct origin origins[ORIGINS];
+};
+
+struct process_key {
+	__u64 start_ns;
+	__s32 tgid;
+	__u32 pad;
+};
+
+/* Set before the programs are loaded. */
+const volatile bool with_counts = true;
+const volatile struct sensor_shape shapes[SENSOR_NUMBERS];
+
+/* The level of the recorder's PID namespace, which recorder() finds. */
+__u32 pid_level = 0;
+/* Anything was lost: from then on each record looks how much. */
+__u32 any_lost = 0;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct task_state);
+} tasks SEC(".maps");
+
+/* Births, programs and deaths: not crowded out by the many calls. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20);
+} lives SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4 << 20);
+} acts SEC(".maps");
+
+/* Records that had no room: by process, and by CPU over all. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 65536);
+	__type(key, struct process_key);
+	__type(value, __u64);
+} lost SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SENSOR_LOST_KINDS);
+	__type(key, __u32);
+	__type(value, __u64);
+} lost_by_cpu SEC(".maps");
+
+/* One more than there are numbers: the rest; two more: those of another ABI. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, SENSOR_NUMBERS + 2);
+	__type(key, __u32);
+	__type(value, struct sensor_count);
+} counts SEC(".maps");
+
+/* Room for a record and a path that is being put together; each program has its own. */
+#define DATA_ROOM (4 * SENSOR_TEXT_MAX)
+#define PATH_ROOM 4096
+struct call_room {
+	struct sensor_call call;
+	char data[DATA_ROOM + SENSOR_TEXT_MAX]; /* behind the record at once */
+	char path[PATH_ROOM + 256];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct call_room);
+} call_rooms SEC(".maps");
+
+struct exec_room {
+	struct sensor_exec exec;
+	char data[DATA_ROOM + SENSOR_TEXT_MAX];
+	char path[PATH_ROOM + 256];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct exec_room);
+} exec_rooms SEC(".maps");
+
+static __always_inline struct task_state *state_of(struct task_struct *t)
+{
+	/* most tasks of the machine are none of ours and have no storage of anybody's */
+	if (!t->bpf_storage)
+		return NULL;
+	return bpf_task_storage_get(&tasks, t, NULL, 0);
+}
+
+static __always_inline void count_lost(struct task_struct *t, __u32 kind)
+{
+	struct process_key key = {.start_ns = t->group_leader->start_boottime, .tgid = t->tgid};
+	__u64 *n = bpf_map_lookup_elem(&lost_by_cpu, &kind), one = 1;
+
+	if (n)
+		(*n)++;
+	n = bpf_map_lookup_elem(&lost, &key);
+	if (n)
+		__sync_fetch_and_add(n, 1);
+	else if (bpf_map_update_elem(&lost, &key, &one, BPF_NOEXIST) < 0) {
+		n = bpf_map_lookup_elem(&lost, &key);
+		if (n)
+			__sync_fetch_and_add(n, 1);
+	}
+	any_lost = 1;
+}
+
+static __always_inline __u64 lost_of(struct task_struct *t)
+{
+	struct process_key key = {.start_ns = t->group_leader->start_boottime, .tgid = t->tgid};
+	__u64 *n = any_lost ? bpf_map_lookup_elem(&lost, &key) : NULL;
+
+	return n ? *n : 0;
+}
+
+/* A task's number as the recorder counts them. */
+static __always_inline __s32 number_at(struct task_struct *t, __u32 level)
+{
+	struct pid *p = t->thread_pid;
+	struct upid u = {0};
+
+	if (!p || bpf_probe_read_kernel(&u, sizeof(u),
+					(void *)p + bpf_core_field_offset(struct pid, numbers) +
+						level * bpf_core_type_size(struct upid)) < 0)
+		return 0;
+	return u.nr;
+}
+
+static __always_inline void put_head(struct sensor_head *h, struct task_struct *t,
+				     const struct task_state *s, __u32 kind)
+{
+	struct task_struct *leader = t->group_leader;
+
+	h->ts_ns = bpf_ktime_get_ns();
+	h->start_ns = leader->start_boottime;
+	h->lost = lost_of(t);
+	if (pid_level == 0) {
+		h->pid = t->tgid;
+		h->tid = t->pid;
+	} else {
+		h->pid = number_at(leader, pid_level);
+		h->tid = number_at(t, pid_level);
+	}
+	h->ppid = 0;
+	h->ns_pid = 0;
+	h->image = s->image;
+	h->kind = kind;
+	__builtin_memcpy(h->comm, t->comm, sizeof(h->comm));
+}
+
+/* ... what only births, programs and deaths tell */
+static __always_inline void put_family(struct sensor_head *h, struct task_struct *t)
+{
+	struct task_struct *leader = t->group_leader;
+	struct task_struct *parent = leader->real_parent;
+	struct pid *p = leader->thread_pid;
+
+	h->ppid = pid_level == 0 ? parent->tgid : number_at(parent->group_leader, pid_level);
+	h->ns_pid = p ? number_at(leader, p->level) : 0;
+}
+
+#endif

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "kernel/records.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+
+/* What the kernel says to itself: the call is made again, or it fails with EINTR. */
+#define ERESTART_FIRST 512
+#define ERESTART_LAST  516
+
+struct number {
+	char spec[7]; /* as in event/numbers.def */
+	uint8_t call;
+};
+
+static const struct number numbers[SENSOR_NUMBERS] = {
+#define EVENT_NUMBER(name, spec)              [SYS_##name] = {spec, EVENT_CALL_##name},
+#define EVENT_NUMBER_KERNEL(name, call, spec) [SYS_##name] = {spec, EVENT_CALL_##call},
+#include "event/numbers.def"
+#undef EVENT_NUMBER
+#undef EVENT_NUMBER_KERNEL
+};
+
+static bool opens(enum event_call call)
+{
+	return event_call_opens(call);
+}
+
+/* What becomes a process is told as a fact of its own. */
+static bool is_birth(enum event_call call)
+{
+	return call == EVENT_CALL_fork || call == EVENT_CALL_clone;
+}
+
+static struct sensor_shape shape_of(const struct number *n)
+{
+	struct sensor_shape s = {.told = 1};
+	unsigned texts = 0, dir = 0;
+
+	for (unsigned i = 0; n->spec[i]; i++) {
+		char c = n->spec[i];
+
+		if (c == 'd')
+			dir = i + 1;
+		if (strchr("pqsx", c) && texts < 2) {
+			s.text[texts] = (uint8_t)(i + 1);
+			s.dir[texts] = (uint8_t)dir;
+			s.paths |= (uint8_t)(c == 's' ? 0 : 1u << texts);
+			texts++;
+			dir = 0;
+		}
+		if (c == 'a')
+			s.addr = (uint8_t)(i + 1);
+		if (c == 'r')
+			s.special = SENSOR_PEER;
+		if (c == 'h')
+			s.special = SENSOR_HOW;
+		if (c == 'y')
+			s.special = SENSOR_MSG;
+	}
+	if (n->call == EVENT_CALL_sendto)
+		s.special = SENSOR_DEST;
+	else if (!s.special && opens((enum event_call)n->call))
+		s.special = texts && s.paths & 1 ? SENSOR_OPENS : SENSOR_OPENS_FD;
+	return s;
+}
+
+void kernel_record_shapes(struct sensor_shape shapes[SENSOR_NUMBERS], uint32_t families)
+{
+	if (!families)
+		families = ~(1u << EVENT_FAMILY_IO);
+	for (unsigned nr = 0; nr < SENSOR_NUMBERS; nr++) {
+		const struct number *n = &numbers[nr];
+		enum event_call call = (enum event_call)n->call;
+
+		shapes[nr] = (struct sensor_shape){.told = 0};
+		if (n->spec[0] && !is_birth(call) &&
+		    (families & 1u << event_call_info(call)->family))
+			shapes[nr] = shape_of(n);
+	}
+}
+
+static struct event_text text_at(const char *at, size_t len)
+{
+	return (struct event_text){len ? at : NULL, len};
+}
+
+static struct kernel_file file_of(const struct sensor_file *f)
+{
+	/* the kernel keeps 12 bits of the major and 20 of the minor number */
+	return (struct kernel_file){
+		.dev = f->dev ? makedev(f->dev >> 20, f->dev & 0xfffff) : 0,
+		.ino = f->ino,
+	};
+}
+
+static int exec_fact(const struct sensor_exec *r, size_t len, struct kernel_fact *ret)
+{
+	const char *at = (const char *)(r + 1);
+
+	if (len < sizeof(*r) ||
+	    len - sizeof(*r) < (size_t)r->path_len + r->argv_len + r->cwd_len + r->exe_len)
+		return -EBADMSG;
+	ret->kind = KERNEL_FACT_EXEC;
+	ret->path = text_at(at, r->path_len);
+	at += r->path_len;
+	ret->argv = text_at(at, r->argv_len);
+	at += r->argv_len;
+	ret->cwd = text_at(at, r->cwd_len);
+	at += r->cwd_len;
+	ret->where = text_at(at, r->exe_len);
+	ret->where_is_file = r->exe_len;
+	ret->argv_cut = r->flags & SENSOR_EXEC_ARGV_CUT;
+	ret->secure = r->flags & SENSOR_EXEC_SECURE;
+	ret->anonymous = r->flags & SENSOR_EXEC_ANONYMOUS;
+	ret->exe = file_of(&r->exe);
+	ret->uid = r->uid;
+	ret->euid = r->euid;
+	ret->gid = r->gid;
+	ret->egid = r->egid;
+	return 1;
+}
+
+/* CPU time as wait4(2) has it: what was really used, shared out as the ticks fell. */
+static void put_times(const struct sensor_exit *r, struct kernel_fact *ret)
+{
+	uint64_t ticks = r->user_ns + r->system_ns;
+
+	ret->user_ns = ticks ? (uint64_t)((double)r->run_ns * (double)r->user_ns / (double)ticks)
+			     : r->run_ns;
+	ret->system_ns = r->run_ns - ret->user_ns;
+}
+
+static int exit_fact(const struct sensor_exit *r, size_t len, struct kernel_fact *ret)
+{
+	if (len < sizeof(*r))
+		return -EBADMSG;
+	ret->kind = KERNEL_FACT_EXIT;
+	ret->status = r->status;
+	put_times(r, ret);
+	ret->max_rss_kb = r->max_rss_pages * (4096 / 1024);
+	ret->minor_faults = r->minor_faults;
+	ret->major_faults = r->major_faults;
+	ret->voluntary = r->voluntary;
+	ret->involuntary = r->involuntary;
+	ret->read_calls = r->read_calls;
+	ret->write_calls = r->write_calls;
+	ret->bytes_read = r->bytes_read;
+	ret->bytes_written = r->bytes_written;
+	return 1;
+}
+
+/* Signals to oneself, and questions whether a process is there: no sensor tells of them. */
+static bool is_of_note(const struct sensor_call *r, enum event_call call)
+{
+	int sig = (int)(call == EVENT_CALL_tgkill ? r->args[2] : r->args[1]);
+
+	if (call != EVENT_CALL_kill && call != EVENT_CALL_tgkill &&
+	    call != EVENT_CALL_pidfd_send_signal)
+		return true;
+	if (sig == 0)
+		return false;
+	return call == EVENT_CALL_pidfd_send_signal ||
+	       ((int)r->args[0] != r->head.pid && (int)r->args[0] != r->head.ns_pid);
+}
+
+static void put_mode(struct event_arg *arg, uint64_t flags, uint64_t mode)
+{
+	arg->num = (int64_t)mode;
+	arg->absent = !(flags & O_CREAT) && (flags & O_TMPFILE) != O_TMPFILE;
+}
+
+struct texts {
+	const char *at[2];
+	unsigned next;
+};
+
+static void put_text(struct event_arg *arg, const struct sensor_call *r, struct texts *t)
+{
+	unsigned i = t->next++ & 1;
+
+	arg->absent = !(r->flags & SENSOR_CALL_HAS0 << i);
+	arg->data = arg->absent ? NULL : t->at[i];
+	arg->len = r->text_len[i];
+	arg->cut = r->flags & SENSOR_CALL_CUT0 << i;
+}
+
+static void put_args(const struct sensor_call *r, const char *spec, struct texts *t,
+		     struct event_text addr, struct kernel_fact *ret)
+{
+	struct event_arg *arg = ret->args;
+
+	for (unsigned n = 0; spec[n]; n++) {
+		uint64_t value = r->args[n];
+
+		switch (spec[n]) {
+		case '-':
+			continue;
+		case 'p':
+		case 'q':
+		case 's':
+		case 'x':
+			put_text(arg, r, t);
+			break;
+		case 'm':
+			if (n && spec[n - 1] == 'o')
+				put_mode(arg, r->args[n - 1], value & 0xffffffff);
+			else
+				arg->num = (int64_t)(value & 0xffffffff);
+			break;
+		case 'a':
+		case 'r':
+		case 'y':
+			arg->data = addr.data;
+			arg->len = addr.len;
+			arg->absent = !addr.data;
+			break;
+		case 'h':
+			arg->num = (int64_t)r->how[0];
+			put_mode(++arg, r->how[0], r->how[1]);
+			break;
+		case 'v':
+			arg->absent = true;
+			break;
+		case 'u':
+		case 'M':
+			arg->num = (int64_t)value;
+			break;
+		case 'z':
+			break;
+		default: /* the kernel looks at 32 bits of these */
+			arg->num = (int)value;
+			break;
+		}
+		arg++;
+	}
+}
+
+static void put_result(const struct sensor_call *r, struct kernel_fact *ret)
+{
+	ret->has_result = true;
+	ret->result = r->result;
+	if (r->result < 0 && r->result >= -4095) {
+		ret->error = (int)-r->result;
+		ret->result = -1;
+	}
+	if (ret->error >= ERESTART_FIRST && ret->error <= ERESTART_LAST)
+		ret->error = EINTR;
+}
+
+static int call_fact(const struct sensor_call *r, size_t len, struct kernel_fact *ret)
+{
+	const char *at = (const char *)(r + 1);
+	struct texts texts = {.at = {at, at + r->text_len[0]}};
+	struct event_text addr;
+	const struct number *n;
+
+	if (len < sizeof(*r) ||
+	    len - sizeof(*r) <
+		    (size_t)r->text_len[0] + r->text_len[1] + r->addr_len + r->where_len ||
+	    r->nr >= SENSOR_NUMBERS || !numbers[r->nr].spec[0])
+		return -EBADMSG;
+	n = &numbers[r->nr];
+	ret->kind = KERNEL_FACT_CALL;
+	ret->call = (enum event_call)n->call;
+	ret->nr = r->nr;
+	if (!is_of_note(r, ret->call))
+		return 0;
+	at += r->text_len[0] + r->text_len[1];
+	addr = text_at(at, r->addr_len);
+	at += r->addr_len;
+	ret->where = text_at(at, r->where_len);
+	ret->where_is_file = r->flags & SENSOR_CALL_FILE;
+	ret->own_memory = r->flags & SENSOR_CALL_OWN_MEMORY;
+	ret->file = file_of(&r->file);
+	ret->origin = (enum kernel_origin)r->origin;
+	ret->origin_file = file_of(&r->origin_file);
+	ret->ip = r->ip;
+	put_args(r, n->spec, &texts, addr, ret);
+	put_result(r, ret);
+	return 1;
+}
+
+int kernel_record_fact(const void *record, size_t len, struct kernel_fact *ret)
+{
+	const struct sensor_head *h = record;
+
+	if (len < sizeof(*h))
+		return -EBADMSG;
+	memset(ret, 0, sizeof(*ret));
+	ret->by = KERNEL_BY_BPF;
+	ret->ts_ns = h->ts_ns;
+	ret->pid = h->pid;
+	ret->tid = h->tid;
+	ret->ppid = h->ppid;
+	ret->ns_pid = h->ns_pid;
+	ret->start_ns = h->start_ns;
+	ret->image = h->image;
+	ret->lost = h->lost;
+	ret->nr = -1;
+	memcpy(ret->comm, h->comm, sizeof(ret->comm));
+	switch ((enum sensor_kind)h->kind) {
+	case SENSOR_FORK:
+		if (len < sizeof(struct sensor_fork))
+			return -EBADMSG;
+		ret->kind = KERNEL_FACT_FORK;
+		ret->parent_start_ns = ((const struct sensor_fork *)record)->parent_start_ns;
+		return 1;
+	case SENSOR_EXEC:
+		return exec_fact(record, len, ret);
+	case SENSOR_EXIT:
+		return exit_fact(record, len, ret);
+	case SENSOR_CALL:
+		return call_fact(record, len, ret);
+	case SENSOR_CAPABILITY:
+	case SENSOR_URING:
+	case SENSOR_DNS:
+		break;
+	}
+	return -EBADMSG;
+}

@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The queues, and what becomes of facts that the library does not explain. */
+#include "recorder/held.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "event/redact.h"
+#include "recorder/facts.h"
+#include "recorder/kinds.h"
+#include "recorder/track_internal.h"
+
+#define HELD_BYTES_MAX (64u << 20)
+#define SETTLED_NS     (20 * TT_NS_PER_MS) /* a record that is to explain a fact comes by then */
+#define DOUBT_NS       (1 * TT_NS_PER_MS)
+#define PROVEN_NS      (300 * TT_NS_PER_MS) /* until a doubt becomes a finding */
+#define LOOK_NS        (50 * TT_NS_PER_MS)
+#define OPEN_END_NS    (1000 * TT_NS_PER_MS) /* a call whose end is not told is over by then */
+
+struct recorder_held {
+	struct recorder_held *next;
+	size_t bytes;
+	bool inside;
+	struct kernel_fact fact; /* its texts follow */
+};
+
+/* A call that was told as done, and whose fact has not been found. */
+struct recorder_doubt {
+	struct recorder_doubt *next;
+	uint64_t entered, left;
+	unsigned kind;
+	enum recorder_finding_kind finding;
+	int64_t result;
+	char text[]; /* for people */
+};
+
+static size_t text_bytes(const struct kernel_fact *f)
+{
+	const char *layout = event_call_info(f->call)->layout;
+	size_t n = f->path.len + f->argv.len + f->where.len;
+
+	if (f->kind != KERNEL_FACT_CALL && f->kind != KERNEL_FACT_URING)
+		return n;
+	for (unsigned i = 0; layout[i]; i++)
+		n += f->args[i].data ? f->args[i].len : 0;
+	return n;
+}
+
+static void *take_bytes(char **at, const void *data, size_t len)
+{
+	char *to = *at;
+
+	memcpy(to, data, len);
+	*at += len;
+	return to;
+}
+
+static void copy_texts(struct kernel_fact *f, char *at)
+{
+	struct event_text *texts[] = {&f->path, &f->argv, &f->where};
+	const char *layout = event_call_info(f->call)->layout;
+	bool calls = f->kind == KERNEL_FACT_CALL || f->kind == KERNEL_FACT_URING;
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(texts); i++)
+		if (texts[i]->data)
+			texts[i]->data = take_bytes(&at, texts[i]->data, texts[i]->len);
+	for (unsigned i = 0; calls && layout[i]; i++)
+		if (f->args[i].data)
+			f->args[i].data = take_bytes(&at, f->args[i].data, f->args[i].len);
+}
+
+static void line_of(struct recorder_track *t, struct recorder_span *s, const struct kernel_fact *f)
+{
+	if (recorder_observed_put(t, s, f))
+		t->facts->causes.kernel++;
+}
+
+/* Whether a fact that other acts brought along is worth a line: it changes or reaches something. */
+static bool is_weighty(const struct kernel_fact *f)
+{
+	struct event ev = {.type = EVENT_SYSCALL, .call = f->call};
+
+	switch (recorder_kind_of(f->call)) {
+	case RECORDER_KIND_EXEC: /* one of several tries */
+		return !f->error;
+	case RECORDER_KIND_OPEN:
+		memcpy(ev.args, f->args, sizeof(ev.args));
+		return event_writes(&ev);
+	case RECORDER_KIND_SOCKET:
+	case RECORDER_KIND_MEMFD:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* A fact that reads, and that programs make without meaning to. */
+static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatched why,
+			  const struct kernel_fact *f)
+{
+	enum recorder_origin from = recorder_facts_origin(t->facts, f);
+
+	if (why == RECORDER_UNMATCHED_INSIDE)
+		return true;
+	if (why == RECORDER_UNMATCHED_STARTUP && from == RECORDER_ORIGIN_LOADER)
+		return true;
+	return (why == RECORDER_UNMATCHED_STARTUP || why == RECORDER_UNMATCHED_LIBC) &&
+	       recorder_kind_is_libcs(recorder_kind_path(f));
+}
+
+static enum recorder_unmatched reason_of(struct recorder_track *t, const struct recorder_span *s,
+					 const struct recorder_held *h)
+{
+	const struct kernel_fact *f = &h->fact;
+	enum recorder_origin from = recorder_facts_origin(t->facts, f);
+
+	if (f->kind == KERNEL_FACT_URING)
+		return RECORDER_UNMATCHED_URING;
+	if (s->mute != RECORDER_MUTE_NOT)
+		return RECORDER_UNMATCHED_MUTE;
+	if (h->inside)
+		return RECORDER_UNMATCHED_INSIDE;
+	if (f->ts_ns < s->spoke_ns)
+		return RECORDER_UNMATCHED_STARTUP;
+	if (s->slot >= 0 && t->ring && ring_slot_lost(t->ring, (uint32_t)s->slot))
+		return RECORDER_UNMATCHED_SENSOR_LOSS;
+	if (from == RECORDER_ORIGIN_OTHER)
+		return RECORDER_UNMATCHED_DIRECT;
+	return from == RECORDER_ORIGIN_UNKNOWN ? RECORDER_UNMATCHED_UNKNOWN
+					       : RECORDER_UNMATCHED_LIBC;
+}
+
+static void describe(const struct kernel_fact *f, struct tt_out *o)
+{
+	const char *layout = event_call_info(f->call)->layout;
+	struct event_text text = f->where_is_file ? f->where : (struct event_text){NULL, 0};
+
+	tt_out_str(o, event_call_info(f->call)->name);
+	for (unsigned i = 0; !text.len && layout[i]; i++)
+		if (strchr("pqxs", layout[i]) && f->args[i].data)
+			text = (struct event_text){f->args[i].data, f->args[i].len};
+	if (text.len) {
+		tt_out_char(o, ' ');
+		event_redact_text(o, text.data, text.len < 256 ? text.len : 256);
+	}
+	if (f->has_result) {
+		tt_out_str(o, " = ");
+		tt_out_i64(o, f->result);
+	}
+	tt_out_char(o, '\0');
+}
+
+static void find_of(struct recorder_track *t, const struct recorder_span *s,
+		    enum recorder_finding_kind kind, const char *text)
+{
+	recorder_causes_find(&t->facts->causes, kind, &s->told, s->pid, s->comm, text);
+}
+
+/* Nothing that the library told explains it. */
+static void let_go(struct recorder_track *t, struct recorder_span *s, struct recorder_held *h)
+{
+	enum recorder_unmatched why = reason_of(t, s, h);
+	const struct kernel_fact *f = &h->fact;
+	char text[1024];
+	struct tt_out o;
+
+	/* processes have lines of their own; threads have none */
+	if (f->kind == KERNEL_FACT_FORK ||
+	    (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_FORK))
+		return;
+	if (recorder_observed_is_quiet(f))
+		return;
+	t->facts->causes.unmatched[why]++;
+	s->unmatched[why]++;
+	if (!is_weighty(f) && is_by_the_way(t, why, f))
+		return;
+	if (why == RECORDER_UNMATCHED_DIRECT || why == RECORDER_UNMATCHED_URING) {
+		tt_out_init(&o, text, sizeof(text));
+		describe(f, &o);
+		find_of(t, s,
+			why == RECORDER_UNMATCHED_URING ? RECORDER_FINDING_URING
+							: RECORDER_FINDING_DIRECT,
+			tt_out_is_full(&o) ? NULL : text);
+	}
+	line_of(t, s, f);
+}
+
+/* The act that a call told of may have been made by this very fact after all. */
+static void dispel(struct recorder_span *s, const struct kernel_fact *f)
+{
+	for (struct recorder_doubt **at = &s->doubts, *d; (d = *at);) {
+		if (d->finding != RECORDER_FINDING_UNSEEN || d->kind != recorder_kind_of(f->call) ||
+		    d->result != f->result || f->ts_ns + DOUBT_NS < d->entered ||
+		    f->ts_ns > d->left + DOUBT_NS) {
+			at = &d->next;
+			continue;
+		}
+		*at = d->next;
+		free(d);
+		return;
+	}
+}
+
+static void forget(struct recorder_facts *facts, struct recorder_held *h)
+{
+	facts->held_bytes -= h->bytes;
+	free(h);
+}
+
+/* Take the first out of the queue. */
+static struct recorder_held *pop(struct recorder_span *s)
+{
+	struct recorder_held *h = s->held;
+
+	s->held = h->next;
+	if (!s->held)
+		s->held_last = NULL;
+	return h;
+}
+
+static void let_go_first(struct recorder_track *t, struct recorder_span *s)
+{
+	struct recorder_held *h = pop(s);
+
+	dispel(s, &h->fact);
+	let_go(t, s, h);
+	forget(t->facts, h);
+}
+
+static void list_holder(struct recorder_facts *facts, struct recorder_span *s)
+{
+	if (s->is_holder)
+		return;
+	s->is_holder = true;
+	s->next_holder = &facts->holders;
+	s->prev_holder = facts->holders.prev_holder;
+	s->prev_holder->next_holder = s->next_holder->prev_holder = s;
+}
+
+static void unlist_holder(struct recorder_span *s)
+{
+	if (!s->is_holder)
+		return;
+	s->is_holder = false;
+	s->prev_holder->next_holder = s->next_holder;
+	s->next_holder->prev_holder = s->prev_holder;
+}
+
+void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
+		       const struct kernel_fact *f)
+{
+	size_t bytes = sizeof(struct recorder_held) + text_bytes(f);
+	struct recorder_held *h;
+
+	if (t->facts->held_bytes + bytes > HELD_BYTES_MAX) {
+		struct recorder_span *fullest = s->held ? s : t->facts->holders.next_holder;
+
+		while (t->facts->held_bytes + bytes > HELD_BYTES_MAX && fullest->held) {
+			t->facts->let_go++;
+			let_go_first(t, fullest);
+		}
+	}
+	h = malloc(bytes);
+	if (!h) {
+		t->facts->let_go++;
+		return;
+	}
+	h->next = NULL;
+	h->bytes = bytes;
+	h->inside = false;
+	h->fact = *f;
+	copy_texts(&h->fact, (char *)(h + 1));
+	t->facts->held_bytes += bytes;
+	if (s->held_last)
+		s->held_last->next = h;
+	else
+		s->held = h;
+	s->held_last = h;
+	list_holder(t->facts, s);
+}
+
+/* Whether both speak of one thread; -1: nobody can tell, for they count threads differently. */
+static int same_thread(const struct recorder_span *s, const struct event *ev,
+		       const struct kernel_fact *f)
+{
+	if (s->own_pid == s->pid)
+		return ev->tid == f->tid;
+	if (ev->tid == s->own_pid)
+		return f->tid == s->pid;
+	return f->tid == s->pid ? 0 : -1;
+}
+
+static bool is_mine(const struct event *ev, const struct kernel_fact *f, uint64_t entered)
+{
+	if (event_call_execs(ev->call) && !ev->has_result)
+		return f->kind == KERNEL_FACT_EXEC && f->ts_ns + RECORDER_SLACK_NS >= entered;
+	if (f->kind == KERNEL_FACT_FORK)
+		return recorder_kind_makes(ev, f);
+	return f->kind == KERNEL_FACT_CALL &&
+	       recorder_kind_of(ev->call) == recorder_kind_of(f->call);
+}
+
+/* The library looks at a program before it tells that this is to be started. */
+static bool looks_ahead(const struct recorder_track *t, const struct event *ev,
+			const struct kernel_fact *f, uint64_t entered)
+{
+	return event_call_family(ev->call) == EVENT_FAMILY_EXEC && f->ts_ns <= entered &&
+	       f->ts_ns + LOOK_NS >= entered &&
+	       recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_OURS;
+}
+
+/* Part of a call whose end is not told: tries of an exec, what dlopen(3) reads. */
+static bool is_open_end(const struct recorder_track *t, const struct event *ev,
+			const struct kernel_fact *f)
+{
+	if (event_call_execs(ev->call))
+		return recorder_kind_of(f->call) == RECORDER_KIND_EXEC;
+	return recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LOADER;
+}
+
+struct match {
+	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
+	const struct kernel_fact *other;      /* the same call with the same result, other text */
+};
+
+/* Look through the facts of the time that the call took. */
+static void search(struct recorder_track *t, struct recorder_span *s, const struct event *ev,
+		   uint64_t entered, uint64_t left, struct match *m)
+{
+	struct recorder_held *before = NULL;
+
+	for (struct recorder_held *h = s->held; h; before = h, h = h->next) {
+		const struct kernel_fact *f = &h->fact;
+		bool within = f->ts_ns >= entered && f->ts_ns <= left;
+		int same;
+
+		if (f->ts_ns > left + RECORDER_SLACK_NS)
+			break;
+		if (looks_ahead(t, ev, f, entered))
+			h->inside = true;
+		if (f->ts_ns + RECORDER_SLACK_NS < entered)
+			continue;
+		/* the thread that made a process, or executes a program, is not told */
+		same = f->kind == KERNEL_FACT_CALL || f->kind == KERNEL_FACT_URING
+			       ? same_thread(s, ev, f)
+			       : 1;
+		if (!same)
+			continue;
+		if (!m->found && is_mine(ev, f, entered)) {
+			enum recorder_same how = recorder_kind_compare(ev, f);
+
+			if (how == RECORDER_SAME) {
+				m->found = h;
+				m->before = before;
+				continue;
+			}
+			if (how == RECORDER_OTHER_TEXT && within && same > 0) {
+				m->other = f;
+				continue;
+			}
+		}
+		if (within && same > 0 && f->kind == KERNEL_FACT_CALL &&
+		    (ev->has_result || is_open_end(t, ev, f)))
+			h->inside = true;
+	}
+}
+
+static void doubt(struct recorder_track *t, struct recorder_span *s, const struct event *ev,
+		  uint64_t entered, uint64_t left, const struct kernel_fact *other)
+{
+	struct recorder_doubt *d;
+	char text[1024], seen[512];
+	struct event_text said = recorder_kind_text(ev);
+	struct tt_out o;
+
+	if (s->doubt_count++ >= 64)
+		return;
+	tt_out_init(&o, text, sizeof(text));
+	tt_out_str(&o, event_call_info(ev->call)->name);
+	if (said.len) {
+		tt_out_char(&o, ' ');
+		event_redact_text(&o, said.data, said.len < 128 ? said.len : 128);
+	}
+	tt_out_str(&o, " = ");
+	tt_out_i64(&o, ev->result);
+	if (ev->has_seq) {
+		tt_out_str(&o, " (seq ");
+		tt_out_u64(&o, ev->seq);
+		tt_out_char(&o, ')');
+	}
+	if (other) {
+		struct tt_out o2;
+
+		tt_out_init(&o2, seen, sizeof(seen));
+		describe(other, &o2);
+		tt_out_str(&o, "; the kernel saw ");
+		if (!tt_out_is_full(&o2))
+			tt_out_str(&o, seen);
+	}
+	tt_out_char(&o, '\0');
+	if (tt_out_is_full(&o))
+		return;
+	d = malloc(sizeof(*d) + o.len);
+	if (!d)
+		return;
+	*d = (struct recorder_doubt){
+		.next = s->doubts,
+		.entered = entered,
+		.left = left,
+		.kind = recorder_kind_of(ev->call),
+		.finding = other ? RECORDER_FINDING_DIFFERS : RECORDER_FINDING_UNSEEN,
+		.result = ev->result,
+	};
+	memcpy(d->text, text, o.len);
+	s->doubts = d;
+	list_holder(t->facts, s);
+}
+
+/* Whether a call that succeeded must have had its fact. */
+static bool must_be_seen(const struct recorder_track *t, const struct recorder_span *s,
+			 const struct event *ev)
+{
+	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
+	       !ev->error && ev->result >= 0 && recorder_kind_must(ev->call) &&
+	       t->facts->tells_all && !t->facts->is_lossy;
+}
+
+void recorder_held_match(struct recorder_track *t, struct recorder_span *s, struct event *ev,
+			 uint64_t entered, bool silent)
+{
+	uint64_t left = entered + ev->elapsed_ns;
+	struct match m = {0};
+	struct recorder_held *h;
+
+	if (!ev->has_result)
+		left = entered + OPEN_END_NS;
+	search(t, s, ev, entered, left, &m);
+	h = m.found;
+	if (h) {
+		if (m.before)
+			m.before->next = h->next;
+		else
+			s->held = h->next;
+		if (s->held_last == h)
+			s->held_last = m.before;
+		forget(t->facts, h);
+		ev->confirmed = true;
+		return;
+	}
+	if (!silent && must_be_seen(t, s, ev) && (!m.other || m.other->own_memory))
+		doubt(t, s, ev, entered, left, m.other);
+}
+
+void recorder_held_blocked(struct recorder_track *t, const struct ring_lane_state *lane)
+{
+	struct recorder_facts *f = t->facts;
+
+	if (f->blocked_count < TT_ARRAY_SIZE(f->blocked))
+		f->blocked[f->blocked_count++] =
+			(struct recorder_blocked){.span = lane->caller.span,
+						  .tid = lane->caller.tid,
+						  .since = lane->since_ns};
+}
+
+/* A thread that is in a call which may explain the fact when it is over. */
+static bool may_be_explained(const struct recorder_facts *facts, const struct recorder_span *s,
+			     const struct kernel_fact *f)
+{
+	for (size_t i = 0; i < facts->blocked_count; i++) {
+		const struct recorder_blocked *b = &facts->blocked[i];
+		const struct event ev = {.tid = b->tid};
+
+		if (tt_uuid_equal(&b->span, &s->id) && f->ts_ns + RECORDER_SLACK_NS >= b->since &&
+		    same_thread(s, &ev, f) > 0)
+			return true;
+	}
+	return false;
+}
+
+/* A child of its that nobody has spoken for: what that says may come under its parent's name. */
+static bool has_silent_child(const struct recorder_track *t, const struct recorder_span *s)
+{
+	const struct recorder_span *end = &t->facts->images.pending, *c;
+
+	for (c = end->next_pending; c != end && !s->has_unsaid; c = c->next_pending)
+		if (c->how != EVENT_HOW_EXEC && tt_uuid_equal(&c->parent.id, &s->told))
+			return true;
+	return s->has_unsaid;
+}
+
+static void settle_doubts(struct recorder_track *t, struct recorder_span *s, uint64_t until)
+{
+	bool innocent = t->facts->is_lossy || has_silent_child(t, s);
+
+	for (struct recorder_doubt **at = &s->doubts, *d; (d = *at);) {
+		if (d->left >= until) {
+			at = &d->next;
+			continue;
+		}
+		*at = d->next;
+		if (!innocent)
+			find_of(t, s, d->finding, d->text);
+		free(d);
+	}
+}
+
+static void settle(struct recorder_track *t, struct recorder_span *s, uint64_t until)
+{
+	struct recorder_held *h, *kept = NULL, *kept_last = NULL;
+
+	while (s->held && s->held->fact.ts_ns < until) {
+		h = pop(s);
+		if (s->mute == RECORDER_MUTE_NOT && may_be_explained(t->facts, s, &h->fact)) {
+			h->next = NULL;
+			if (kept_last)
+				kept_last->next = h;
+			else
+				kept = h;
+			kept_last = h;
+			continue;
+		}
+		dispel(s, &h->fact);
+		let_go(t, s, h);
+		forget(t->facts, h);
+	}
+	if (kept) {
+		kept_last->next = s->held;
+		if (!s->held)
+			s->held_last = kept_last;
+		s->held = kept;
+	}
+	/* later than the facts that may still dispel them */
+	if (s->doubts && until > PROVEN_NS)
+		settle_doubts(t, s, until == UINT64_MAX ? until : until - PROVEN_NS);
+}
+
+void recorder_held_settle(struct recorder_track *t)
+{
+	struct recorder_facts *facts = t->facts;
+	struct recorder_span *s = facts->holders.next_holder, *next;
+
+	for (; s != &facts->holders; s = next) {
+		next = s->next_holder;
+		if (s->pending)
+			continue;
+		settle(t, s,
+		       s->mute != RECORDER_MUTE_NOT ? UINT64_MAX : facts->pass_ns - SETTLED_NS);
+		if (!s->held && !s->doubts)
+			unlist_holder(s);
+	}
+}
+
+static enum recorder_seen seen_of(const struct recorder_span *s, enum recorder_cause *ret_cause)
+{
+	*ret_cause = RECORDER_CAUSE_NONE;
+	if (s->how == EVENT_HOW_LAUNCH)
+		return RECORDER_SEEN_FULL; /* nothing but our own launcher ran in it */
+	if (!s->observed) {
+		*ret_cause = RECORDER_CAUSE_KERNEL_LOSS;
+		return s->preload ? RECORDER_SEEN_DECLARED : RECORDER_SEEN_NONE;
+	}
+	if (s->mute != RECORDER_MUTE_NOT) {
+		*ret_cause = (enum recorder_cause)s->mute;
+		return RECORDER_SEEN_KERNEL;
+	}
+	if (s->unmatched[RECORDER_UNMATCHED_URING])
+		*ret_cause = RECORDER_CAUSE_URING;
+	if (s->unmatched[RECORDER_UNMATCHED_DIRECT])
+		*ret_cause = RECORDER_CAUSE_DIRECT;
+	return *ret_cause == RECORDER_CAUSE_NONE ? RECORDER_SEEN_FULL : RECORDER_SEEN_KERNEL;
+}
+
+void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
+{
+	struct recorder_causes *c = &t->facts->causes;
+	enum recorder_cause cause;
+
+	t->facts->blocked_count = 0; /* it is over: nothing of it is in a call */
+	settle(t, s, UINT64_MAX);
+	unlist_holder(s);
+	if (s->is_scribbled && s->lines_kernel && s->mute == RECORDER_MUTE_NOT)
+		find_of(t, s, RECORDER_FINDING_SCRIBBLED, NULL);
+	s->seen = (uint8_t)seen_of(s, &cause);
+	s->cause = (uint8_t)cause;
+	c->seen[s->seen]++;
+	c->causes[cause]++;
+	c->confirmed += s->lines_confirmed;
+	c->declared += s->lines_declared;
+}

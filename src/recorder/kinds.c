@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Functions of libc and the system calls they make. */
+#include "recorder/kinds.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define CALL(name)    [EVENT_CALL_##name]
+#define MUST          128 /* cannot succeed without its system call */
+#define KIND(kind)    RECORDER_KIND_##kind
+#define SURE(kind)    (RECORDER_KIND_##kind | MUST)
+#define SURE_AS_IT_IS (0 | MUST)
+
+/* 0: the function and the system call have one name. */
+static const uint8_t kinds[EVENT_CALL_COUNT] = {
+	CALL(execve) = KIND(EXEC),
+	CALL(execv) = KIND(EXEC),
+	CALL(execvp) = KIND(EXEC),
+	CALL(execvpe) = KIND(EXEC),
+	CALL(execl) = KIND(EXEC),
+	CALL(execlp) = KIND(EXEC),
+	CALL(execle) = KIND(EXEC),
+	CALL(fexecve) = KIND(EXEC),
+	CALL(execveat) = KIND(EXEC),
+	CALL(posix_spawn) = KIND(PARTS),
+	CALL(posix_spawnp) = KIND(PARTS),
+	CALL(system) = KIND(PARTS),
+	CALL(popen) = KIND(PARTS),
+	CALL(fork) = KIND(FORK),
+	CALL(vfork) = KIND(FORK),
+	CALL(_Fork) = KIND(FORK),
+	CALL(clone) = KIND(FORK),
+	CALL(open) = SURE(OPEN),
+	CALL(open64) = SURE(OPEN),
+	CALL(openat) = SURE(OPEN),
+	CALL(openat64) = SURE(OPEN),
+	CALL(creat) = SURE(OPEN),
+	CALL(creat64) = SURE(OPEN),
+	CALL(__open_2) = SURE(OPEN),
+	CALL(__open64_2) = SURE(OPEN),
+	CALL(__openat_2) = SURE(OPEN),
+	CALL(__openat64_2) = SURE(OPEN),
+	CALL(fopen) = SURE(OPEN),
+	CALL(fopen64) = SURE(OPEN),
+	CALL(freopen) = KIND(OPEN), /* onto the old number, by another call */
+	CALL(freopen64) = KIND(OPEN),
+	CALL(mkstemp) = SURE(OPEN),
+	CALL(mkstemp64) = SURE(OPEN),
+	CALL(mkostemp) = SURE(OPEN),
+	CALL(mkostemp64) = SURE(OPEN),
+	CALL(mkstemps) = SURE(OPEN),
+	CALL(mkstemps64) = SURE(OPEN),
+	CALL(mkostemps) = SURE(OPEN),
+	CALL(mkostemps64) = SURE(OPEN),
+	CALL(opendir) = SURE(OPEN),
+	CALL(shm_open) = SURE(OPEN),
+	CALL(tmpfile) = SURE(OPEN),
+	CALL(tmpfile64) = SURE(OPEN),
+	CALL(sem_open) = KIND(PARTS), /* a name of its own, linked into place */
+	CALL(openat2) = SURE(OPEN),
+	CALL(unlink) = SURE(UNLINK),
+	CALL(unlinkat) = SURE(UNLINK),
+	CALL(remove) = SURE(UNLINK),
+	CALL(rmdir) = SURE(UNLINK),
+	CALL(shm_unlink) = SURE(UNLINK),
+	CALL(sem_unlink) = SURE(UNLINK),
+	CALL(rename) = SURE(RENAME),
+	CALL(renameat) = SURE(RENAME),
+	CALL(renameat2) = SURE(RENAME),
+	CALL(link) = SURE(LINK),
+	CALL(linkat) = SURE(LINK),
+	CALL(symlink) = SURE(SYMLINK),
+	CALL(symlinkat) = SURE(SYMLINK),
+	CALL(mkdir) = SURE(MKDIR),
+	CALL(mkdirat) = SURE(MKDIR),
+	CALL(mkdtemp) = SURE(MKDIR),
+	CALL(mkfifo) = SURE(MKNOD),
+	CALL(mkfifoat) = SURE(MKNOD),
+	CALL(mknod) = SURE(MKNOD),
+	CALL(mknodat) = SURE(MKNOD),
+	CALL(chmod) = SURE(CHMOD),
+	CALL(fchmod) = SURE(CHMOD),
+	CALL(fchmodat) = KIND(CHMOD), /* without following links it goes by /proc */
+	CALL(chown) = SURE(CHOWN),
+	CALL(lchown) = SURE(CHOWN),
+	CALL(fchown) = SURE(CHOWN),
+	CALL(fchownat) = SURE(CHOWN),
+	CALL(truncate) = SURE(TRUNCATE),
+	CALL(truncate64) = SURE(TRUNCATE),
+	CALL(ftruncate) = SURE(TRUNCATE),
+	CALL(ftruncate64) = SURE(TRUNCATE),
+	CALL(utimensat) = SURE(TIMES),
+	CALL(futimens) = SURE(TIMES),
+	CALL(utimes) = SURE(TIMES),
+	CALL(chdir) = SURE(CHDIR),
+	CALL(fchdir) = SURE(CHDIR),
+	CALL(umount) = SURE(UMOUNT),
+	CALL(umount2) = SURE(UMOUNT),
+	CALL(mount) = SURE_AS_IT_IS,
+	CALL(chroot) = SURE_AS_IT_IS,
+	CALL(pivot_root) = SURE_AS_IT_IS,
+	/* in a program with threads libc makes the call in each of them */
+	CALL(setuid) = KIND(UID),
+	CALL(seteuid) = KIND(UID),
+	CALL(setreuid) = KIND(UID),
+	CALL(setresuid) = KIND(UID),
+	CALL(setgid) = KIND(GID),
+	CALL(setegid) = KIND(GID),
+	CALL(setregid) = KIND(GID),
+	CALL(setresgid) = KIND(GID),
+	CALL(setgroups) = KIND(GROUPS),
+	CALL(initgroups) = KIND(GROUPS),
+	CALL(connect) = SURE_AS_IT_IS,
+	CALL(bind) = SURE_AS_IT_IS,
+	CALL(listen) = SURE_AS_IT_IS,
+	CALL(accept) = SURE(ACCEPT),
+	CALL(accept4) = SURE(ACCEPT),
+	CALL(socket) = SURE(SOCKET),
+	CALL(socketpair) = SURE(SOCKET),
+	CALL(sendto) = KIND(SEND),
+	CALL(sendmsg) = KIND(SEND),
+	CALL(sendmmsg) = KIND(SEND),
+	CALL(getaddrinfo) = KIND(PARTS),
+	CALL(gethostbyname) = KIND(PARTS),
+	CALL(gethostbyname2) = KIND(PARTS),
+	CALL(gethostbyname_r) = KIND(PARTS),
+	CALL(gethostbyname2_r) = KIND(PARTS),
+	CALL(kill) = SURE(KILL),
+	CALL(killpg) = SURE(KILL),
+	CALL(tgkill) = SURE(KILL),
+	CALL(sigqueue) = KIND(NONE),
+	CALL(dlopen) = KIND(PARTS),
+	CALL(dlmopen) = KIND(PARTS),
+	CALL(memfd_create) = SURE(MEMFD),
+	CALL(close) = KIND(NONE),
+	CALL(fclose) = KIND(NONE),
+	CALL(closedir) = KIND(NONE),
+	CALL(pclose) = KIND(NONE),
+	CALL(close_range) = KIND(NONE),
+	CALL(dup) = KIND(NONE),
+	CALL(dup2) = KIND(NONE),
+	CALL(dup3) = KIND(NONE),
+	CALL(fcntl) = KIND(NONE),
+	CALL(fcntl64) = KIND(NONE),
+};
+
+unsigned recorder_kind_of(enum event_call call)
+{
+	unsigned kind = kinds[call] & (MUST - 1u);
+
+	if (kind)
+		return kind;
+	if (event_call_info(call)->family == EVENT_FAMILY_IO)
+		return RECORDER_KIND_NONE;
+	return RECORDER_KIND_ITSELF + (unsigned)call;
+}
+
+bool recorder_kind_must(enum event_call call)
+{
+	return kinds[call] & MUST;
+}
+
+static const struct event_arg *text_arg(const char *layout, const struct event_arg *args)
+{
+	for (unsigned i = 0; layout[i]; i++)
+		if (strchr("pxs", layout[i]))
+			return &args[i];
+	return NULL;
+}
+
+struct event_text recorder_kind_text(const struct event *ev)
+{
+	const struct event_arg *arg = text_arg(event_call_info(ev->call)->layout, ev->args);
+
+	if (event_call_makes_name(ev->call) && ev->extra.data)
+		return ev->extra;
+	if (!arg || arg->absent || !arg->data)
+		return (struct event_text){NULL, 0};
+	return (struct event_text){arg->data, arg->len};
+}
+
+struct event_text recorder_kind_path(const struct kernel_fact *f)
+{
+	const struct event_arg *arg = text_arg(event_call_info(f->call)->layout, f->args);
+
+	if (f->where_is_file && f->where.len)
+		return f->where;
+	if (!arg || arg->absent || !arg->data)
+		return (struct event_text){NULL, 0};
+	return (struct event_text){arg->data, arg->len};
+}
+
+bool recorder_kind_is_libcs(struct event_text path)
+{
+	static const char *const places[] = {
+		"/usr/lib/locale/", "/usr/share/locale/", "/usr/share/zoneinfo/", "/etc/ld.so.",
+		"/etc/localtime",   "/etc/nsswitch.conf", "/etc/locale.alias"};
+	static const char gconv[] = "/gconv/";
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(places); i++)
+		if (path.len >= strlen(places[i]) &&
+		    memcmp(path.data, places[i], strlen(places[i])) == 0)
+			return true;
+	return path.len > 5 && memcmp(path.data, "/usr/", 5) == 0 &&
+	       memmem(path.data, path.len, gconv, sizeof(gconv) - 1);
+}
+
+/* The library's text is not what it hands to the kernel. */
+static bool names_another_way(enum event_call call)
+{
+	return call == EVENT_CALL_shm_open || call == EVENT_CALL_shm_unlink ||
+	       call == EVENT_CALL_sem_unlink || call == EVENT_CALL_tmpfile ||
+	       call == EVENT_CALL_tmpfile64;
+}
+
+static bool same_address(const struct event *ev, const struct kernel_fact *f)
+{
+	const char *a = strchr(event_call_info(ev->call)->layout, 'a'),
+		   *b = strchr(event_call_info(f->call)->layout, 'a');
+	const struct event_arg *x, *y;
+	size_t n;
+
+	if (!a || !b)
+		return true;
+	x = &ev->args[a - event_call_info(ev->call)->layout];
+	y = &f->args[b - event_call_info(f->call)->layout];
+	if (!x->data || !y->data)
+		return true;
+	n = x->len < y->len ? x->len : y->len;
+	return memcmp(x->data, y->data, n) == 0;
+}
+
+static bool same_text(const struct event *ev, const struct kernel_fact *f)
+{
+	const struct event_arg *k = text_arg(event_call_info(f->call)->layout, f->args),
+			       *l = text_arg(event_call_info(ev->call)->layout, ev->args);
+	struct event_text said = recorder_kind_text(ev);
+	size_t n;
+
+	if (!k || !k->data || k->absent || !said.data || names_another_way(ev->call))
+		return true;
+	n = said.len < k->len ? said.len : k->len;
+	if (said.len != k->len && !k->cut && !(l && l->cut))
+		return false;
+	return memcmp(said.data, k->data, n) == 0;
+}
+
+/* What is done to an fd, by both: the same one. */
+static bool same_fd(const struct event *ev, const struct kernel_fact *f)
+{
+	const char *a = event_call_info(ev->call)->layout, *b = event_call_info(f->call)->layout;
+
+	return a[0] != 'f' || b[0] != 'f' || ev->args[0].num == f->args[0].num;
+}
+
+static bool same_program(const struct event *ev, const struct kernel_fact *f)
+{
+	struct event_text said = recorder_kind_text(ev);
+	const char *a, *b;
+
+	if (!said.data || !f->path.data)
+		return true; /* by an fd */
+	a = memrchr(said.data, '/', said.len);
+	b = memrchr(f->path.data, '/', f->path.len);
+	a = a ? a + 1 : said.data;
+	b = b ? b + 1 : f->path.data;
+	return said.data + said.len - a == f->path.data + f->path.len - b &&
+	       memcmp(a, b, (size_t)(said.data + said.len - a)) == 0;
+}
+
+bool recorder_kind_makes(const struct event *ev, const struct kernel_fact *f)
+{
+	if (event_call_family(ev->call) != EVENT_FAMILY_EXEC || event_call_execs(ev->call) ||
+	    !ev->has_result || ev->result < 0)
+		return false;
+	/* spawns and shells do not return the number of the process that they make */
+	return recorder_kind_of(ev->call) != RECORDER_KIND_FORK || ev->result == f->pid ||
+	       ev->result == f->ns_pid;
+}
+
+enum recorder_same recorder_kind_compare(const struct event *ev, const struct kernel_fact *f)
+{
+	if (f->kind == KERNEL_FACT_EXEC)
+		return same_program(ev, f) ? RECORDER_SAME : RECORDER_OTHER_TEXT;
+	if (f->kind == KERNEL_FACT_FORK)
+		return RECORDER_SAME;
+	/* a call that did not come back, whose end the kernel knows */
+	if (ev->has_result && f->has_result) {
+		bool failed = ev->error || ev->result < 0;
+
+		if (failed != (f->error || f->result < 0))
+			return RECORDER_OTHER_RESULT;
+		if (failed ? ev->error != f->error
+			   : event_call_opens(ev->call) && event_call_opens(f->call) &&
+				     ev->result != f->result)
+			return RECORDER_OTHER_RESULT;
+	}
+	if (!same_fd(ev, f))
+		return RECORDER_OTHER_RESULT;
+	return same_text(ev, f) && same_address(ev, f) ? RECORDER_SAME : RECORDER_OTHER_TEXT;
+}
