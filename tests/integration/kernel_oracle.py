@@ -58,6 +58,9 @@ def wanted(acts):
     return out
 
 
+NAMELESS = {"ptrace", "kill", "memfd", "accept", "unshare", "setresuid", "bind", "connect", "sendto"}
+
+
 def recorded(rec, folder, pids, real):
     """The same of the trace: below @folder, or of no file."""
     out, lines = collections.Counter(), {}
@@ -68,21 +71,18 @@ def recorded(rec, folder, pids, real):
         path, addr = e.get("path"), e.get("addr")
         if e.get("error") == "EFAULT":
             continue
-        names = [n for n in (path, e.get("path2"), addr) if n]
-        if kind in ("ptrace", "kill", "memfd", "accept", "unshare", "setresuid", "bind", "connect", "sendto"):
+        names = [n for n in (path, e.get("path2")) if n]
+        if kind in NAMELESS:
             names = [addr] if addr and kind != "accept" else []
-        elif not path or not kernel_run.plain(path).startswith(folder + "/"):
-            if e.get("error") != "ENAMETOOLONG" and not e["args"][0].startswith("deep"):
-                continue
-        if e.get("error") == "ENAMETOOLONG":
+        elif e.get("error") == "ENAMETOOLONG":
             names = ["too long"]
-        elif kind == "open" and "/ddddd" in (path or "") + e["args"][-3]:
+        elif kind == "open" and "deep" in e["args"]:
             names = ["deep"]
-        elif any("/ddddd" in n for n in names) or any("ddddd" in a for a in e["args"]):
+        elif "/ddddd" in str(names) or any("ddddd" in a for a in e["args"]) or "deep" in e["args"]:
             continue  # the way there and back
-        if kind == "open" and names and names[0].endswith("/deep"):
-            names = ["deep"]
-        names = [real.get(n, n) for n in names]
+        elif not path or not kernel_run.plain(path).startswith(folder + "/"):
+            continue
+        names = [real.get(n, n) if kind == "open" else n for n in names]
         made = key(e["pid"], kind, e["result"] if e["result"] is not None else 0, e.get("error"), *names)
         out[made] += 1
         lines.setdefault(made, []).append(e)
@@ -124,11 +124,10 @@ def one(name, program):
     tt.check(f"{name}: one of them by its name", any(e.get("exe") == folder + "/copy" for e in exes), exes)
     kernel_run.sound(name, rec)
     tt.same(f"{name}: no evasion", kernel_run.findings(rec, "evasion"), [])
-    found = {e.get("coverage") for span, e in kernel_run.ends(rec).items()}
     if quiet:
-        tt.same(f"{name}: coverage", found, {"kernel-only"})
-        causes = {e.get("cause") for e in kernel_run.ends(rec).values()}
-        tt.same(f"{name}: the reason", causes, {"static"})
+        found = {(e.get("coverage"), e.get("cause")) for span, e in kernel_run.ends(rec).items()
+                 if kernel_run.starts(rec)[span]["how"] != "launch"}
+        tt.same(f"{name}: coverage and its reason", found, {("kernel-only", "static")})
 
 
 LINE = re.compile(r"^(\d+) +(\w+)\((.*)\) += (-?\d+)(?:<.*>)?(?: (\w+) \(.*)?$")
