@@ -49,6 +49,7 @@ int cli_cmd_list(int argc, char **argv);
 int cli_cmd_show(int argc, char **argv);
 int cli_cmd_tree(int argc, char **argv);
 int cli_cmd_events(int argc, char **argv);
+int cli_cmd_top(int argc, char **argv);
 int cli_cmd_doctor(int argc, char **argv);
 int cli_cmd_policy(int argc, char **argv);
 int cli_cmd_schema(int argc, char **argv);

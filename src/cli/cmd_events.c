@@ -38,7 +38,8 @@ struct events {
 	const struct store_run *run;
 	struct store_trace *trace;
 	enum kind kind;
-	bool failed, follow, json;
+	const char *sensor, *standing; /* NULL: any */
+	bool confirmed, failed, follow, json;
 	bool ended;  /* the closing line was seen */
 	bool is_run; /* so was the opening one: the trace should have an end */
 	uint64_t first_ns;
@@ -57,6 +58,20 @@ static bool parse_kind(const char *word, enum kind *ret)
 	for (size_t i = 1; i < TT_ARRAY_SIZE(names); i++)
 		if (strcmp(word, names[i]) == 0) {
 			*ret = (enum kind)i;
+			return true;
+		}
+	return false;
+}
+
+static const char *const sensors[] = {"preload", "kernel",  "seccomp", "proc",
+				      "proxy",   "inotify", "guest",   NULL};
+static const char *const standings[] = {"declared", "observed", "attested", NULL};
+
+static bool parse_word(const char *word, const char *const *known, const char **ret)
+{
+	for (; *known; known++)
+		if (strcmp(word, *known) == 0) {
+			*ret = *known;
 			return true;
 		}
 	return false;
@@ -84,6 +99,16 @@ static bool is_refused_host(const json_t *line)
 	       json_object_get(line, "action");
 }
 
+/* Whether it comes from whom was asked for, and can be believed as far. */
+static bool is_told_so(const struct events *e, const json_t *line)
+{
+	if (e->sensor && !store_text_is(store_get_text(line, "sensor"), e->sensor))
+		return false;
+	if (e->standing && !store_text_is(store_get_text(line, "standing"), e->standing))
+		return false;
+	return !e->confirmed || (store_told(line) & STORE_TOLD_CONFIRMED);
+}
+
 static bool is_wanted(const struct events *e, const json_t *line)
 {
 	static const int families[] = {
@@ -101,6 +126,8 @@ static bool is_wanted(const struct events *e, const json_t *line)
 	if (store_text_is(type, "notice"))
 		return !e->failed;
 	if (e->failed && !has_failed(line, is_call))
+		return false;
+	if (!is_told_so(e, line))
 		return false;
 	switch (e->kind) {
 	case KIND_ALL:
@@ -206,7 +233,8 @@ static void put_call(struct cli_line *l, const json_t *line)
 	put_bytes(l, line);
 	if (json_is_true(json_object_get(line, "truncated")))
 		cli_line_str(l, " (cut)");
-	cli_line_fmt(l, " <%lld us>", (long long)store_get_int(line, "elapsed_us", 0));
+	if (!(store_told(line) & STORE_TOLD_KERNEL)) /* which does not take the time */
+		cli_line_fmt(l, " <%lld us>", (long long)store_get_int(line, "elapsed_us", 0));
 }
 
 static void put_argv(struct cli_line *l, const json_t *argv)
@@ -249,6 +277,20 @@ static void put_process(struct cli_line *l, const json_t *line)
 	}
 	cli_line_color(l, CLI_DIM);
 	put_bytes(l, line);
+}
+
+/* The kernel alone told of it: the library said nothing. */
+static void put_sensor(struct cli_line *l, const json_t *line)
+{
+	struct store_text sensor = store_get_text(line, "sensor");
+
+	if (!(store_told(line) & STORE_TOLD_KERNEL))
+		return;
+	cli_line_color(l, CLI_ACCENT);
+	cli_line_str(l, " [");
+	cli_line_text(l, sensor.data, sensor.len);
+	cli_line_str(l, json_is_true(json_object_get(line, "args_as_seen")) ? ", as seen before]"
+									    : "]");
 }
 
 static void put_gap(struct cli_line *l, const json_t *line)
@@ -338,6 +380,7 @@ static void put_readable(struct events *e, const struct store_item *item)
 	cli_line_pad(&l, 34);
 	if (store_text_is(type, "syscall")) {
 		put_call(&l, line);
+		put_sensor(&l, line);
 	} else if (store_text_is(type, "process")) {
 		put_process(&l, line);
 	} else if (store_text_is(type, "gap")) {
@@ -503,9 +546,15 @@ static int show_events(struct events *e, const char *verb)
 int cli_cmd_events(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{"last", no_argument, NULL, 256},       {"json", no_argument, NULL, 257},
-		{"failed", no_argument, NULL, 258},     {"follow", no_argument, NULL, 'f'},
-		{"kind", required_argument, NULL, 'k'}, {0},
+		{"last", no_argument, NULL, 256},
+		{"json", no_argument, NULL, 257},
+		{"failed", no_argument, NULL, 258},
+		{"follow", no_argument, NULL, 'f'},
+		{"kind", required_argument, NULL, 'k'},
+		{"sensor", required_argument, NULL, 259},
+		{"standing", required_argument, NULL, 260},
+		{"confirmed", no_argument, NULL, 261},
+		{0},
 	};
 	TT_CLEANUP(store_run_done) struct store_run run = {0};
 	struct events e = {.run = &run};
@@ -519,6 +568,16 @@ int cli_cmd_events(int argc, char **argv)
 		e.json |= c == 257;
 		e.failed |= c == 258;
 		e.follow |= c == 'f';
+		e.confirmed |= c == 261;
+		if (c == 259 && !parse_word(optarg, sensors, &e.sensor))
+			return cli_usage(argv[0],
+					 "unknown sensor '%s': preload, kernel, seccomp, proc, "
+					 "proxy, inotify or guest",
+					 optarg);
+		if (c == 260 && !parse_word(optarg, standings, &e.standing))
+			return cli_usage(argv[0],
+					 "unknown standing '%s': declared, observed or attested",
+					 optarg);
 		if (c == 'k' && !parse_kind(optarg, &e.kind))
 			return cli_usage(
 				argv[0],

@@ -77,6 +77,16 @@ static int id_length(const struct store_runs *runs)
 	return need;
 }
 
+static size_t count_findings(const struct entry *e, const char *kind)
+{
+	const json_t *findings = json_object_get(json_object_get(e->doc, "coverage"), "findings");
+	size_t n = 0;
+
+	for (size_t i = 0; e->ended && i < json_array_size(findings); i++)
+		n += store_text_is(store_get_text(json_array_get(findings, i), "kind"), kind);
+	return n;
+}
+
 static void put_entry(const struct store_run *run, const struct entry *e, int id_len)
 {
 	struct store_view v = {.doc = e->ended ? e->doc : NULL};
@@ -101,6 +111,10 @@ static void put_entry(const struct store_run *run, const struct entry *e, int id
 		(void)snprintf(verdict, sizeof(verdict), "end unproven");
 	cli_line_color(&l, good ? CLI_GOOD : CLI_BAD);
 	cli_line_text(&l, verdict, strlen(verdict));
+	if (count_findings(e, "evasion")) {
+		cli_line_color(&l, CLI_BAD);
+		cli_line_str(&l, ", evasion");
+	}
 	cli_line_color(&l, CLI_PLAIN);
 	cli_line_pad(&l, id_len + 67);
 	cli_line_argv(&l, argv);
@@ -111,7 +125,7 @@ static json_t *entry_json(const struct store_run *run, const struct entry *e)
 {
 	const json_t *summary = e->ended ? json_object_get(e->doc, "summary") : NULL;
 
-	return json_pack("{ss sb sO? sO? sO? sO? sO? sO? sO? sO? ss? ss?}", "run_id", run->id,
+	return json_pack("{ss sb sO? sO? sO? sO? sO? sO? sO? sO? sI ss? ss?}", "run_id", run->id,
 			 "ended", e->ended, "session_id", json_object_get(e->doc, "session_id"),
 			 "started_at", json_object_get(e->doc, e->ended ? "started_at" : "ts"),
 			 "profile", json_object_get(e->doc, "profile"), "program",
@@ -119,7 +133,8 @@ static json_t *entry_json(const struct store_run *run, const struct entry *e)
 			 json_object_get(e->doc, "argv"), "runtime_ms",
 			 json_object_get(summary, "runtime_ms"), "exit_reason",
 			 json_object_get(summary, "exit_reason"), "exit_code",
-			 json_object_get(summary, "exit_code"), "run_json",
+			 json_object_get(summary, "exit_code"), "evasions",
+			 (json_int_t)count_findings(e, "evasion"), "run_json",
 			 run->has_json ? run->json_path : NULL, "trace",
 			 run->has_trace ? run->trace_path : NULL);
 }

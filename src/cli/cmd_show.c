@@ -58,6 +58,8 @@ int cli_cmd_show(int argc, char **argv)
 	cli_report_acts(&r);
 	cli_report_denied(&r);
 	cli_report_failures(&r);
+	cli_report_syscalls(&r);
+	cli_report_findings(&r);
 	cli_report_known(&r);
 	return cli_end(CLI_OK);
 }

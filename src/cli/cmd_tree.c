@@ -112,6 +112,19 @@ static void put_end(struct cli_line *l, const struct store_span *s)
 	cli_line_color(l, CLI_PLAIN);
 }
 
+/* Who saw the process, unless everybody did. */
+static void put_coverage(struct cli_line *l, const struct store_span *worst)
+{
+	const char *cause = cli_cause_words(store_text_of(worst->cause));
+
+	if (worst->coverage == STORE_COVERAGE_FULL)
+		return;
+	cli_line_color(l, CLI_WARN);
+	cli_line_fmt(l, ", %s", store_coverage_name(worst->coverage));
+	if (cause)
+		cli_line_fmt(l, " (%s)", cause);
+}
+
 static void put_row(struct tree_out *t, const struct store_tree_row *row)
 {
 	const struct store_span *first = &t->view->spans[row->image],
@@ -138,9 +151,15 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 	if (first->start_ns && last->end_ns >= first->start_ns)
 		cli_line_fmt(&l, ", %s", cli_duration(buf, last->end_ns - first->start_ns));
 	put_end(&l, last);
-	if (unseen || lost) {
+	if (row->worst != STORE_NONE) {
+		put_coverage(&l, &t->view->spans[row->worst]);
+	} else if (unseen) {
 		cli_line_color(&l, CLI_WARN);
-		cli_line_str(&l, unseen ? ", not watched" : ", events lost");
+		cli_line_str(&l, ", not watched");
+	}
+	if (lost && (row->worst != STORE_NONE || !unseen)) {
+		cli_line_color(&l, CLI_WARN);
+		cli_line_str(&l, ", events lost");
 	}
 	if (denied) {
 		cli_line_color(&l, CLI_BAD);
@@ -157,14 +176,17 @@ static json_t *image_json(const struct store_view *v, uint32_t i)
 	static const char *const hows[] = {NULL, "launch", "fork", "vfork", "spawn", "exec"};
 	static const char *const ends[] = {NULL, "exited", "replaced"};
 
-	/* sO* takes another reference and gives null for NULL */
-	return json_pack("{ss% sI ss* ss* sO* sO* sO* sO* sb sb sI sI sI sb}", "span_id",
-			 v->span_names.items[i].data, v->span_names.items[i].len, "pid",
-			 (json_int_t)s->pid, "how", hows[s->how], "end", ends[s->end], "exe",
-			 s->exe, "argv", s->argv, "comm", s->comm, "signal", s->signal,
-			 "by_library", s->by_library, "by_recorder", s->by_recorder, "calls",
-			 (json_int_t)s->calls, "denied", (json_int_t)s->denied, "lost",
-			 (json_int_t)s->lost, "lost_at_least", s->lost_unknown);
+	/* sO* takes another reference and leaves the key out for NULL */
+	return json_pack(
+		"{ss% sI ss* ss* sO* sO* sO* sO* sb sb sI sI sI sb ss* sO* sI sI sI}", "span_id",
+		v->span_names.items[i].data, v->span_names.items[i].len, "pid", (json_int_t)s->pid,
+		"how", hows[s->how], "end", ends[s->end], "exe", s->exe, "argv", s->argv, "comm",
+		s->comm, "signal", s->signal, "by_library", s->by_library, "by_recorder",
+		s->by_recorder, "calls", (json_int_t)s->calls, "denied", (json_int_t)s->denied,
+		"lost", (json_int_t)s->lost, "lost_at_least", s->lost_unknown, "coverage",
+		store_coverage_name(s->coverage), "cause", s->cause, "lines_confirmed",
+		(json_int_t)s->lines_confirmed, "lines_kernel", (json_int_t)s->lines_kernel,
+		"lines_declared", (json_int_t)s->lines_declared);
 }
 
 static json_t *row_json(const struct store_view *v, const struct store_tree *tree,
@@ -172,18 +194,20 @@ static json_t *row_json(const struct store_view *v, const struct store_tree *tre
 {
 	const struct store_span *first = &v->spans[row->image], *last = &v->spans[row->last];
 	json_t *images = json_array(), *node;
+	const struct store_span *worst = row->worst == STORE_NONE ? NULL : &v->spans[row->worst];
 	bool timed = first->start_ns && last->end_ns >= first->start_ns;
 
 	for (uint32_t i = row->image; i != STORE_NONE; i = tree->next_image[i])
 		(void)json_array_append_new(images,
 					    image_json(v, i)); /* NULL without memory: refused */
 	node = json_pack(
-		"{sI so so so so}", "pid", (json_int_t)first->pid, "parent",
+		"{sI so so so ss? sO? so}", "pid", (json_int_t)first->pid, "parent",
 		row->parent == STORE_NONE ? json_null() : json_integer(row->parent), "elapsed_us",
 		timed ? json_integer((json_int_t)((last->end_ns - first->start_ns) / 1000))
 		      : json_null(),
 		"exit_code", last->exit_code < 0 ? json_null() : json_integer(last->exit_code),
-		"images", images);
+		"coverage", worst ? store_coverage_name(worst->coverage) : NULL, "cause",
+		worst ? worst->cause : NULL, "images", images);
 	return node;
 }
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/bpf.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
 #include <poll.h>
@@ -31,16 +30,14 @@
 #include "base/time.h"
 #include "cgroup/cgroup.h"
 #include "cli/library.h"
+#include "cli/probe_internal.h"
 #include "sandbox/count.h"
 #include "store/runs.h"
 
 #define PROBE_MS      5000
 #define ABI_OF_SCOPES 6 /* of Landlock, Linux 6.12: abstract sockets and signals */
 
-static void found(struct cli_finding *f, enum cli_probe_state state, const char *fmt, ...)
-	TT_PRINTF(3, 4);
-
-static void found(struct cli_finding *f, enum cli_probe_state state, const char *fmt, ...)
+void cli_probe_found(struct cli_finding *f, enum cli_probe_state state, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -52,7 +49,7 @@ static void found(struct cli_finding *f, enum cli_probe_state state, const char 
 
 static void found_errno(struct cli_finding *f, enum cli_probe_state state, const char *what)
 {
-	found(f, state, "%s: %s", what, strerror(errno));
+	cli_probe_found(f, state, "%s: %s", what, strerror(errno));
 }
 
 static void try_kernel(struct cli_finding *f)
@@ -61,9 +58,9 @@ static void try_kernel(struct cli_finding *f)
 
 	(void)uname(&host); /* cannot fail */
 	if (strcmp(host.machine, "x86_64") != 0 && strcmp(host.machine, "aarch64") != 0)
-		found(f, CLI_PROBE_LIMITED, "%s on %s", host.release, host.machine);
+		cli_probe_found(f, CLI_PROBE_LIMITED, "%s on %s", host.release, host.machine);
 	else
-		found(f, CLI_PROBE_OK, "%s on %s", host.release, host.machine);
+		cli_probe_found(f, CLI_PROBE_OK, "%s on %s", host.release, host.machine);
 }
 
 /* Start this program with the library preloaded; what ld.so says of it comes back in @text. */
@@ -105,18 +102,19 @@ static void try_library(struct cli_finding *f)
 	int r;
 
 	if (cli_library_find(&library, CLI_LIBRARY_PRELOAD, &err) < 0) {
-		found(f, CLI_PROBE_MISSING, "%s", err.text);
+		cli_probe_found(f, CLI_PROBE_MISSING, "%s", err.text);
 		return;
 	}
 	r = start_preloaded(library, text, sizeof(text));
 	if (text[0]) {
 		text[strcspn(text, "\n")] = '\0';
-		found(f, CLI_PROBE_MISSING, "%s", text);
+		cli_probe_found(f, CLI_PROBE_MISSING, "%s", text);
 	} else if (r != 0) {
-		found(f, CLI_PROBE_MISSING,
-		      "a program with '%s' preloaded does not run (status %d)", library, r);
+		cli_probe_found(f, CLI_PROBE_MISSING,
+				"a program with '%s' preloaded does not run (status %d)", library,
+				r);
 	} else {
-		found(f, CLI_PROBE_OK, "%s", library);
+		cli_probe_found(f, CLI_PROBE_OK, "%s", library);
 	}
 	free(library);
 }
@@ -159,7 +157,7 @@ static void try_userns(struct cli_finding *f)
 	const char *step = "";
 
 	if (enter_namespaces(&step) == 0) {
-		found(f, CLI_PROBE_OK, "user, mount and PID namespaces, private mounts");
+		cli_probe_found(f, CLI_PROBE_OK, "user, mount and PID namespaces, private mounts");
 		return;
 	}
 	/* Nothing else has allocated an errno since: the step's own is still there. */
@@ -186,7 +184,7 @@ static void try_mount_setattr(struct cli_finding *f)
 		    sizeof(attr)) < 0)
 		found_errno(f, CLI_PROBE_MISSING, "make all mounts read-only");
 	else
-		found(f, CLI_PROBE_OK, "all mounts read-only in one call");
+		cli_probe_found(f, CLI_PROBE_OK, "all mounts read-only in one call");
 }
 
 static int load_filter(unsigned flags)
@@ -204,7 +202,7 @@ static void try_seccomp(struct cli_finding *f)
 	if (load_filter(0) < 0)
 		found_errno(f, CLI_PROBE_MISSING, "load a filter");
 	else
-		found(f, CLI_PROBE_OK, "filters can be loaded");
+		cli_probe_found(f, CLI_PROBE_OK, "filters can be loaded");
 }
 
 static void try_notifier(struct cli_finding *f)
@@ -215,9 +213,10 @@ static void try_notifier(struct cli_finding *f)
 		found_errno(f, CLI_PROBE_MISSING, "user notification");
 	else if (load_filter(SECCOMP_FILTER_FLAG_NEW_LISTENER) < 0)
 		found_errno(f, CLI_PROBE_LIMITED,
-			    errno == EBUSY ? "another listener is there" : "open a listener");
+			    errno == EBUSY ? "nested: an outer sandbox has the listener"
+					   : "open a listener");
 	else
-		found(f, CLI_PROBE_OK, "refused calls can be answered from outside");
+		cli_probe_found(f, CLI_PROBE_OK, "refused calls can be answered from outside");
 }
 
 static void try_landlock(struct cli_finding *f)
@@ -228,9 +227,10 @@ static void try_landlock(struct cli_finding *f)
 	if (abi < 0)
 		found_errno(f, CLI_PROBE_MISSING, "Landlock");
 	else if (abi < ABI_OF_SCOPES)
-		found(f, CLI_PROBE_LIMITED, "ABI %ld, full from %d on", abi, ABI_OF_SCOPES);
+		cli_probe_found(f, CLI_PROBE_LIMITED, "ABI %ld, full from %d on", abi,
+				ABI_OF_SCOPES);
 	else
-		found(f, CLI_PROBE_OK, "ABI %ld", abi);
+		cli_probe_found(f, CLI_PROBE_OK, "ABI %ld", abi);
 }
 
 /* As a run makes one, with every limit; nobody is put into it. */
@@ -255,7 +255,7 @@ static void try_cgroup(struct cli_finding *f)
 	(void)snprintf(name, sizeof(name), "telltale-doctor-%d", (int)getpid());
 	g = cgroup_make("", name, limits);
 	if (!g) {
-		found(f, CLI_PROBE_MISSING, "out of memory");
+		cli_probe_found(f, CLI_PROBE_MISSING, "out of memory");
 		return;
 	}
 	for (unsigned i = 0; i < CGROUP_LIMITS; i++) {
@@ -266,12 +266,12 @@ static void try_cgroup(struct cli_finding *f)
 			all = false;
 	}
 	if (cgroup_has_memory(g))
-		found(f, all ? CLI_PROBE_OK : CLI_PROBE_LIMITED, "exact memory; limits:%s",
-		      len ? held : " none");
+		cli_probe_found(f, all ? CLI_PROBE_OK : CLI_PROBE_LIMITED,
+				"exact memory; limits:%s", len ? held : " none");
 	else
-		found(f, len ? CLI_PROBE_LIMITED : CLI_PROBE_MISSING, "%s; limits:%s",
-		      cgroup_reason(g) ? cgroup_reason(g) : "no memory controller",
-		      len ? held : " none");
+		cli_probe_found(f, len ? CLI_PROBE_LIMITED : CLI_PROBE_MISSING, "%s; limits:%s",
+				cgroup_reason(g) ? cgroup_reason(g) : "no memory controller",
+				len ? held : " none");
 	cgroup_free(g);
 }
 
@@ -283,11 +283,11 @@ static void try_counter(struct cli_finding *f)
 	int r = sandbox_count_start(&c, &err);
 
 	if (r < 0) {
-		found(f, CLI_PROBE_MISSING, "%s", strerror(-r));
+		cli_probe_found(f, CLI_PROBE_MISSING, "%s", strerror(-r));
 		return;
 	}
-	found(f, CLI_PROBE_OK, "every system call can be counted, for %.1f us each",
-	      (double)sandbox_count_finish(c)->cost_ns / 1e3);
+	cli_probe_found(f, CLI_PROBE_OK, "every system call can be counted, for %.1f us each",
+			(double)sandbox_count_finish(c)->cost_ns / 1e3);
 	sandbox_count_free(c);
 }
 
@@ -327,7 +327,7 @@ static void try_pidfd(struct cli_finding *f)
 	else if (ioctl(fd, _IOC(_IOC_READ | _IOC_WRITE, 0xff, 11, sizeof(info)), &info) < 0)
 		found_errno(f, CLI_PROBE_LIMITED, "pidfd_open works, PIDFD_GET_INFO");
 	else
-		found(f, CLI_PROBE_OK, "pidfd_open and PIDFD_GET_INFO");
+		cli_probe_found(f, CLI_PROBE_OK, "pidfd_open and PIDFD_GET_INFO");
 	if (pid > 0)
 		end_child(pid);
 }
@@ -356,7 +356,7 @@ static void try_proc_io(struct cli_finding *f)
 	if (n <= 0)
 		found_errno(f, CLI_PROBE_MISSING, "read the counters of a process that has ended");
 	else
-		found(f, CLI_PROBE_OK, "readable, also after the end of a process");
+		cli_probe_found(f, CLI_PROBE_OK, "readable, also after the end of a process");
 	end_child(pid);
 }
 
@@ -368,7 +368,7 @@ static void try_children(struct cli_finding *f)
 	if (access(path, R_OK) < 0)
 		found_errno(f, CLI_PROBE_LIMITED, path);
 	else
-		found(f, CLI_PROBE_OK, "the kernel lists the children of a process");
+		cli_probe_found(f, CLI_PROBE_OK, "the kernel lists the children of a process");
 }
 
 static void try_btf(struct cli_finding *f)
@@ -376,42 +376,7 @@ static void try_btf(struct cli_finding *f)
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
 		found_errno(f, CLI_PROBE_MISSING, "/sys/kernel/btf/vmlinux");
 	else
-		found(f, CLI_PROBE_OK, "/sys/kernel/btf/vmlinux");
-}
-
-/* "return 0", loaded as a kind of program that watches the kernel; attached to nothing. */
-static void try_bpf(struct cli_finding *f)
-{
-	struct bpf_insn code[] = {
-		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-		{.code = BPF_JMP | BPF_EXIT},
-	};
-	union bpf_attr attr;
-	int fd;
-
-	memset(&attr, 0, sizeof(attr));
-	attr.prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT;
-	attr.insn_cnt = TT_ARRAY_SIZE(code);
-	attr.insns = (uint64_t)(uintptr_t)code;
-	attr.license = (uint64_t)(uintptr_t) "GPL";
-	fd = (int)syscall(__NR_bpf, BPF_PROG_LOAD, &attr, sizeof(attr));
-	if (fd < 0)
-		found_errno(f, CLI_PROBE_MISSING, "load a program");
-	else
-		found(f, CLI_PROBE_OK, "programs that watch the kernel can be loaded");
-}
-
-static void try_tracefs(struct cli_finding *f)
-{
-	static const char *const places[] = {"/sys/kernel/tracing/events",
-					     "/sys/kernel/debug/tracing/events"};
-
-	for (size_t i = 0; i < TT_ARRAY_SIZE(places); i++)
-		if (access(places[i], R_OK | X_OK) == 0) {
-			found(f, CLI_PROBE_OK, "%s", places[i]);
-			return;
-		}
-	found_errno(f, CLI_PROBE_MISSING, places[0]);
+		cli_probe_found(f, CLI_PROBE_OK, "/sys/kernel/btf/vmlinux");
 }
 
 /* A file without a name leaves nothing behind; not every file system has them. */
@@ -437,16 +402,17 @@ static void try_state(struct cli_finding *f)
 	struct tt_err err;
 
 	if (store_state_folder(&folder, &err) < 0) {
-		found(f, CLI_PROBE_MISSING, "%s", err.text);
+		cli_probe_found(f, CLI_PROBE_MISSING, "%s", err.text);
 		return;
 	}
-	found(f, CLI_PROBE_OK, "%s", folder);
+	cli_probe_found(f, CLI_PROBE_OK, "%s", folder);
 	/* It is made at the first run: until then its nearest folder that exists must take it. */
 	while (access(folder, F_OK) < 0 && errno == ENOENT && (slash = strrchr(folder, '/')) &&
 	       slash != folder)
 		*slash = '\0';
 	if (try_write(folder) < 0)
-		found(f, CLI_PROBE_MISSING, "write into '%s': %s", folder, strerror(errno));
+		cli_probe_found(f, CLI_PROBE_MISSING, "write into '%s': %s", folder,
+				strerror(errno));
 	free(folder);
 }
 
@@ -460,9 +426,9 @@ static void try_memfd(struct cli_finding *f)
 	else if (ftruncate(fd, 4096) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW) < 0)
 		found_errno(f, CLI_PROBE_LIMITED, "seal the size");
 	else if (ftruncate(fd, 0) == 0)
-		found(f, CLI_PROBE_LIMITED, "a sealed size can be changed");
+		cli_probe_found(f, CLI_PROBE_LIMITED, "a sealed size can be changed");
 	else
-		found(f, CLI_PROBE_OK, "shared memory whose size cannot be changed");
+		cli_probe_found(f, CLI_PROBE_OK, "shared memory whose size cannot be changed");
 }
 
 const struct cli_probe cli_probes[] = {
@@ -491,8 +457,9 @@ const struct cli_probe cli_probes[] = {
 	 "Linux 5.12 or later", 0},
 	{"seccomp filter", try_seccomp, "profiles with rules about system calls do not run",
 	 "a kernel with CONFIG_SECCOMP_FILTER", 0},
-	{"seccomp notifier", try_notifier, "profiles with rules about system calls do not run",
-	 "Linux 5.5 or later, and no outer listener", 0},
+	{"seccomp notifier", try_notifier,
+	 "profiles with rules about system calls do not run, and nor does --observe",
+	 "Linux 5.5 or later, outside of any sandbox that has a listener: one is allowed", 0},
 	{"Landlock", try_landlock,
 	 "no second wall behind the mounts: profiles that ask for one may need --degrade",
 	 "a newer kernel, with Landlock switched on (lsm=landlock,...)", 0},
@@ -502,12 +469,19 @@ const struct cli_probe cli_probes[] = {
 	{"counting by ptrace", try_counter,
 	 "no --count=ptrace, and profile LEARNING learns no system calls",
 	 "allow ptrace: kernel.yama.ptrace_scope below 3, or the container's seccomp profile", 0},
-	{"bpf()", try_bpf, "the kernel sensor, which comes later, cannot be used here",
-	 "run as root, or with CAP_BPF and CAP_PERFMON", 0},
-	{"BTF", try_btf, "the kernel sensor, which comes later, cannot adapt to this kernel",
+	{"BTF", try_btf, "no kernel sensor: its programs cannot adapt to this kernel",
 	 "a kernel with CONFIG_DEBUG_INFO_BTF", 0},
-	{"tracefs", try_tracefs, "tracepoints cannot be looked up by the kernel sensor",
-	 "run as root, or mount tracefs", 0},
+	{"eBPF sensor", cli_probe_sensor,
+	 "what the kernel sees is not held against what the library tells: static programs and "
+	 "direct system calls go unseen",
+	 "run as root, or with CAP_BPF and CAP_PERFMON; else telltale run --observe=exec,net", 0},
+	{"refused capabilities", cli_probe_capabilities,
+	 "capabilities that were asked for and refused are not recorded",
+	 "a kernel with the tracepoint cap_capable, or one that lets eBPF programs trace functions",
+	 0},
+	{"io_uring operations", cli_probe_uring,
+	 "of an io_uring only its setup is recorded, not what goes through it",
+	 "a kernel with the tracepoint io_uring_submit_req", 0},
 	{NULL, NULL, NULL, NULL, 0},
 };
 
@@ -549,8 +523,9 @@ void cli_probe_run(const struct cli_probe *probe, struct cli_finding *ret)
 		found_errno(ret, CLI_PROBE_MISSING, "fork");
 	} else if (!receive(fds[0], ret) || ret->state < CLI_PROBE_OK ||
 		   ret->state > CLI_PROBE_MISSING) {
-		found(ret, CLI_PROBE_MISSING,
-		      "trying it gave no answer within 5 s, or killed the process that tried");
+		cli_probe_found(
+			ret, CLI_PROBE_MISSING,
+			"trying it gave no answer within 5 s, or killed the process that tried");
 	}
 	ret->text[sizeof(ret->text) - 1] = '\0';
 	(void)close(fds[0]);

@@ -35,6 +35,20 @@ void cli_report_denied(const struct cli_report *r);
 void cli_report_hosts(const struct cli_report *r);
 void cli_report_failures(const struct cli_report *r);
 void cli_report_known(const struct cli_report *r);
+void cli_report_findings(const struct cli_report *r);
+void cli_report_syscalls(const struct cli_report *r);
+
+/*
+ * cli_report_certificate - who saw each process; false where nobody compared: without a kernel
+ * sensor
+ */
+bool cli_report_certificate(const struct cli_report *r);
+
+/* cli_certificate_json - the same; null */
+json_t *cli_certificate_json(const struct store_view *v);
+
+/* cli_cause_words - why not everybody saw a process, in few words; NULL: there is no cause */
+const char *cli_cause_words(struct store_text cause);
 
 /*
  * cli_report_heading, cli_report_label - begin a line that heads a part, or one with a word in
@@ -43,6 +57,10 @@ void cli_report_known(const struct cli_report *r);
 void cli_report_heading(struct cli_line *l, const struct cli_report *r, const char *fmt, ...)
 	TT_PRINTF(3, 4);
 void cli_report_label(struct cli_line *l, const struct cli_report *r, const char *word);
+
+/* cli_report_sentence - one of ours, wrapped at the width */
+void cli_report_sentence(const struct cli_report *r, enum cli_color color, const char *fmt, ...)
+	TT_PRINTF(3, 4);
 
 /* cli_is_lower_bound - whether a figure with that entry in `sources` may be too low */
 bool cli_is_lower_bound(struct store_text source);

@@ -39,6 +39,16 @@ static void put_times(struct cli_line *l, uint64_t n)
 	cli_line_color(l, CLI_PLAIN);
 }
 
+/* The kernel alone told of it: whoever did it, the library did not say so. */
+static void put_told(struct cli_line *l, unsigned told)
+{
+	if (told != STORE_TOLD_KERNEL)
+		return;
+	cli_line_color(l, CLI_ACCENT);
+	cli_line_str(l, "  [kernel]");
+	cli_line_color(l, CLI_PLAIN);
+}
+
 static void put_written(const struct cli_report *r, uint32_t i)
 {
 	const struct store_view *v = r->view;
@@ -65,6 +75,7 @@ static void put_written(const struct cli_report *r, uint32_t i)
 		cli_line_color(&l, CLI_WARN);
 		cli_line_str(&l, "  (folder unknown)");
 	}
+	put_told(&l, f->told);
 	cli_line_end(&l);
 }
 
@@ -158,7 +169,7 @@ static void put_inline(const struct cli_report *r, const char *word, unsigned ma
 		uint32_t i = list[at].file;
 		struct store_text path = v->file_names.items[i];
 
-		need = shown_width(r, path) + 8;
+		need = shown_width(r, path) + (v->files[i].told == STORE_TOLD_KERNEL ? 18 : 8);
 		if ((mask & STORE_FILE_RENAMED) && v->files[i].other != STORE_NONE) {
 			struct store_text other = v->file_names.items[v->files[i].other];
 
@@ -180,6 +191,7 @@ static void put_inline(const struct cli_report *r, const char *word, unsigned ma
 			cli_line_color(&l, CLI_PLAIN);
 			cli_line_path(&l, r, v->file_names.items[v->files[i].other]);
 		}
+		put_told(&l, v->files[i].told);
 		if (++shown < count)
 			cli_line_str(&l, ",");
 	}
@@ -221,7 +233,7 @@ static void put_read(const struct cli_report *r)
 	struct folder *folders = calloc(v->file_names.count + 1, sizeof(*folders));
 	char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX];
 	struct store_names names;
-	size_t files = 0, limit;
+	size_t files = 0, by_kernel = 0, limit;
 	struct cli_line l;
 
 	if (!folders)
@@ -235,6 +247,7 @@ static void put_read(const struct cli_report *r)
 		if (!(v->files[i].what & STORE_FILE_READ))
 			continue;
 		files++;
+		by_kernel += v->files[i].told == STORE_TOLD_KERNEL;
 		n = store_names_add(&names, folder, &is_new);
 		if (n == STORE_NONE)
 			continue;
@@ -247,6 +260,9 @@ static void put_read(const struct cli_report *r)
 				   files == 1 ? "" : "s");
 		cli_line_fmt(&l, " in %s folder%s", cli_count(b, names.count),
 			     names.count == 1 ? "" : "s");
+		if (by_kernel)
+			cli_line_fmt(&l, ", %s of them told by the kernel alone",
+				     cli_count(a, by_kernel));
 		cli_line_end(&l);
 		limit = r->all || names.count <= FOLDERS_MAX + 1 ? names.count : FOLDERS_MAX;
 		for (size_t i = 0; i < limit; i++) {
@@ -310,6 +326,7 @@ static void put_host(const struct cli_report *r, const struct store_host *h)
 										: words[h->kind]);
 	cli_line_word(&l, h->name.data, h->name.len);
 	put_times(&l, h->tries);
+	put_told(&l, h->told);
 	for (size_t i = 0; i < json_array_size(h->answers); i++) {
 		struct store_text answer = store_text_of(json_array_get(h->answers, i));
 
@@ -403,6 +420,7 @@ void cli_report_acts(const struct cli_report *r)
 		cli_line_str(&l, " ");
 		cli_line_text(&l, v->acts[i].what.data, v->acts[i].what.len);
 		put_times(&l, v->acts[i].count);
+		put_told(&l, v->acts[i].told);
 		cli_line_end(&l);
 	}
 	put_more(r, count - limit);

@@ -35,6 +35,18 @@ static json_t *flag_names(unsigned what)
 	return array;
 }
 
+/* Who told of it. */
+static json_t *told_json(unsigned told)
+{
+	static const char *const names[] = {"library", "kernel", "confirmed"};
+	json_t *array = json_array();
+
+	for (unsigned bit = 0; bit < TT_ARRAY_SIZE(names); bit++)
+		if (told & 1u << bit)
+			(void)json_array_append_new(array, json_string(names[bit]));
+	return array;
+}
+
 static json_t *files_json(const struct store_view *v)
 {
 	json_t *array = json_array();
@@ -49,6 +61,7 @@ static json_t *files_json(const struct store_view *v)
 		}
 		put(file, "path", text_json(v->file_names.items[i]));
 		put(file, "what", flag_names(f->what));
+		put(file, "told", told_json(f->told));
 		put(file, "reads", json_integer((json_int_t)f->reads));
 		put(file, "writes", json_integer((json_int_t)f->writes));
 		if (f->other != STORE_NONE)
@@ -76,6 +89,7 @@ static json_t *hosts_json(const struct store_view *v)
 
 		put(host, "kind", json_string(kinds[h->kind]));
 		put(host, "name", text_json(h->name));
+		put(host, "told", told_json(h->told));
 		put(host, "tries", json_integer((json_int_t)h->tries));
 		put(host, "failed", json_integer((json_int_t)h->failed));
 		put(host, "begun", json_integer((json_int_t)h->begun));
@@ -95,6 +109,7 @@ static json_t *acts_json(const struct store_view *v)
 
 		put(act, "syscall", text_json(v->acts[i].call));
 		put(act, "args", text_json(v->acts[i].what));
+		put(act, "told", told_json(v->acts[i].told));
 		put(act, "count", json_integer((json_int_t)v->acts[i].count));
 		(void)json_array_append_new(array, act);
 	}
@@ -165,6 +180,9 @@ static json_t *trace_json(const struct store_view *v)
 	}
 	put(trace, "events", json_integer((json_int_t)v->events));
 	put(trace, "calls", json_integer((json_int_t)v->calls));
+	put(trace, "confirmed", json_integer((json_int_t)v->confirmed));
+	put(trace, "not_compared", json_integer((json_int_t)v->apart));
+	put(trace, "by_kernel", json_integer((json_int_t)v->by_kernel));
 	put(trace, "spans", json_integer((json_int_t)spans));
 	put(trace, "watched", json_integer((json_int_t)watched));
 	put(trace, "in_flight", json_integer((json_int_t)v->in_flight));
@@ -180,8 +198,8 @@ json_t *cli_report_json(const struct cli_report *r)
 {
 	static const char *const facts[] = {"run_id", "session_id", "program",    "argv",
 					    "cwd",    "profile",    "started_at", "ended_at"};
-	static const char *const parts[] = {"summary", "limits", "connections", "coverage",
-					    "sources"};
+	static const char *const parts[] = {"summary",     "syscalls", "syscall_ns", "limits",
+					    "connections", "coverage", "sources"};
 	const struct store_view *v = r->view;
 	json_t *doc = json_object();
 	char verdict[128];
@@ -200,6 +218,7 @@ json_t *cli_report_json(const struct cli_report *r)
 
 		put(doc, parts[i], value ? json_incref(value) : json_null());
 	}
+	put(doc, "certificate", cli_certificate_json(v));
 	put(doc, "trace", v->has_trace ? trace_json(v) : json_null());
 	put(doc, "programs", programs_json(v));
 	put(doc, "files", files_json(v));

@@ -50,30 +50,27 @@ static struct kinds count_kinds(const struct store_view *v)
 	return k;
 }
 
-static void sentence(const struct cli_report *r, enum cli_color color, const char *fmt, ...)
-	TT_PRINTF(3, 4);
-
-/* One sentence of ours, wrapped at the width. */
-static void sentence(const struct cli_report *r, enum cli_color color, const char *fmt, ...)
+void cli_report_sentence(const struct cli_report *r, enum cli_color color, const char *fmt, ...)
 {
-	char text[512], *word, *rest = text;
+	char text[512], *word, *rest;
 	struct cli_line l;
+	int indent;
 	va_list ap;
 
 	va_start(ap, fmt);
 	(void)vsnprintf(text, sizeof(text), fmt, ap); /* numbers and our own words */
 	va_end(ap);
+	indent = 2 + (int)strspn(text, " ");
+	rest = text + indent - 2;
 	cli_line_begin(&l, r->width);
 	cli_line_color(&l, color);
-	cli_line_str(&l, " ");
 	while ((word = strsep(&rest, " "))) {
-		if (l.col + (int)strlen(word) + 2 > r->width) {
+		if (l.col && l.col + (int)strlen(word) + 2 > r->width) {
 			cli_line_end(&l);
 			cli_line_begin(&l, r->width);
 			cli_line_color(&l, color);
-			cli_line_str(&l, " ");
 		}
-		cli_line_str(&l, " ");
+		cli_line_pad(&l, l.col ? l.col + 1 : indent);
 		cli_line_str(&l, word);
 	}
 	cli_line_end(&l);
@@ -206,7 +203,7 @@ static void put_sources(const struct cli_report *r)
 
 		if (!text.data ||
 		    (!cli_is_lower_bound(text) && !(missing && strstr(text.data, "unavailable")) &&
-		     strcmp(figure, "preload") != 0))
+		     strcmp(figure, "preload") != 0 && strcmp(figure, "kernel") != 0))
 			continue;
 		if (!r->all && shown == SOURCES_MAX) {
 			left++;
@@ -216,7 +213,8 @@ static void put_sources(const struct cli_report *r)
 		put_remark(r, CLI_DIM, figure, text);
 	}
 	if (left)
-		sentence(r, CLI_DIM, "+ %zu more figures with a remark: telltale show --all", left);
+		cli_report_sentence(r, CLI_DIM,
+				    "+ %zu more figures with a remark: telltale show --all", left);
 }
 
 static void put_state(const struct cli_report *r)
@@ -225,7 +223,8 @@ static void put_state(const struct cli_report *r)
 	struct cli_line l;
 
 	if (!v->has_trace)
-		sentence(r, CLI_BAD, "There is no trace: only the figures above are known.");
+		cli_report_sentence(r, CLI_BAD,
+				    "There is no trace: only the figures above are known.");
 	if (v->doc_problem) {
 		cli_line_begin(&l, r->width);
 		cli_line_color(&l, CLI_BAD);
@@ -233,25 +232,28 @@ static void put_state(const struct cli_report *r)
 		cli_line_text(&l, v->doc_problem, strlen(v->doc_problem));
 		cli_line_end(&l);
 	} else if (!v->doc && v->closing) {
-		sentence(r, CLI_WARN, "There is no run.json: all of this is from the trace alone.");
+		cli_report_sentence(r, CLI_WARN,
+				    "There is no run.json: all of this is from the trace alone.");
 	} else if (!v->doc && v->opening) {
-		sentence(r, CLI_WARN,
-			 "There is no run.json: the run is still going, or its recorder "
-			 "was killed. All of this "
-			 "is from the trace alone.");
+		cli_report_sentence(r, CLI_WARN,
+				    "There is no run.json: the run is still going, or its recorder "
+				    "was killed. All of this "
+				    "is from the trace alone.");
 	} else if (!v->doc) {
-		sentence(
+		cli_report_sentence(
 			r, CLI_WARN,
 			"This is a trace without a recorder: nobody saw the command from outside.");
 	}
 	if (v->has_trace && v->opening && !v->closing)
-		sentence(r, CLI_BAD,
-			 "The trace has no end: what came after its last event is not known.");
+		cli_report_sentence(
+			r, CLI_BAD,
+			"The trace has no end: what came after its last event is not known.");
 	if (v->left_out) {
 		char a[CLI_FIGURE_MAX];
 
-		sentence(r, CLI_BAD, "Too much for this report: %s things are left out of it.",
-			 cli_count(a, v->left_out));
+		cli_report_sentence(r, CLI_BAD,
+				    "Too much for this report: %s things are left out of it.",
+				    cli_count(a, v->left_out));
 	}
 }
 
@@ -259,46 +261,61 @@ void cli_report_known(const struct cli_report *r)
 {
 	const struct store_view *v = r->view;
 	struct kinds k = count_kinds(v);
+	bool certified;
 	char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX], c[CLI_FIGURE_MAX];
 	struct cli_line l;
 
 	cli_report_heading(&l, r, "How much of this is known");
 	cli_line_end(&l);
 	put_state(r);
-	if (v->has_trace) {
-		sentence(r, CLI_PLAIN,
-			 "%s program images (each fork and exec is one), %s watched "
-			 "from inside; %s calls%s",
-			 cli_count(a, k.spans), cli_count(b, k.declared), cli_count(c, v->calls),
-			 v->gap_count ? "," : ", no event lost.");
+	certified = v->has_trace && cli_report_certificate(r);
+	if (certified) {
+		put_gaps(r);
+	} else if (v->has_trace) {
+		cli_report_sentence(r, CLI_PLAIN,
+				    "%s program images (each fork and exec is one), %s watched "
+				    "from inside; %s calls%s",
+				    cli_count(a, k.spans), cli_count(b, k.declared),
+				    cli_count(c, v->calls),
+				    v->gap_count ? "," : ", no event lost.");
 		put_gaps(r);
 		if (k.none)
 			put_unseen(r, k.none);
-		if (v->io_urings)
-			sentence(r, CLI_WARN,
-				 "%s io_uring%s set up: what went through %s passed the library "
-				 "by.",
-				 cli_count(a, v->io_urings), v->io_urings == 1 ? " was" : "s were",
-				 v->io_urings == 1 ? "it" : "them");
+	}
+	if (v->has_trace) {
+		if (v->io_urings && !certified)
+			cli_report_sentence(
+				r, CLI_WARN,
+				"%s io_uring%s set up: what went through %s passed the library "
+				"by.",
+				cli_count(a, v->io_urings), v->io_urings == 1 ? " was" : "s were",
+				v->io_urings == 1 ? "it" : "them");
 		if (v->in_flight)
-			sentence(
+			cli_report_sentence(
 				r, CLI_WARN,
 				"%s calls did not return: their process died in them or jumped out.",
 				cli_count(a, v->in_flight));
 	}
-	if (v->doc && v->has_trace)
-		sentence(r, CLI_PLAIN,
-			 "The figures, the result and what was refused were observed from outside "
-			 "the command. "
-			 "Files, hosts and failed "
-			 "calls are declared: the library said so from inside the "
-			 "processes, where a hostile one "
-			 "could have kept silent.");
+	if (certified)
+		cli_report_sentence(
+			r, CLI_PLAIN,
+			"The figures, the result and what was refused were observed from outside the "
+			"command.");
+	else if (v->doc && v->has_trace)
+		cli_report_sentence(
+			r, CLI_PLAIN,
+			"The figures, the result and what was refused were observed from outside "
+			"the command. "
+			"Files, hosts and failed "
+			"calls are declared: the library said so from inside the "
+			"processes, where a hostile one "
+			"could have kept silent.");
 	else if (v->has_trace)
-		sentence(r, CLI_PLAIN,
-			 "Files, hosts and failed calls are declared: the library said so "
-			 "from inside the processes, "
-			 "where a hostile one could have kept silent.");
+		cli_report_sentence(
+			r, CLI_PLAIN,
+			"Files, hosts and failed calls are declared: the library said so "
+			"from inside the processes, "
+			"where a hostile one could have kept silent.");
 	put_degraded(r);
 	put_sources(r);
 }

@@ -86,7 +86,7 @@ const struct cli_verb cli_verbs[] = {
 		HELP_HELP
 	},
 	{
-		"events", "events [RUN | --last] [--kind KIND] [--failed] [--follow] [--json]",
+		"events", "events [RUN | --last] [--kind KIND] [OPTIONS]",
 		"the events of one run, one line each",
 		cli_cmd_events,
 		HELP_RUN
@@ -96,12 +96,32 @@ const struct cli_verb cli_verbs[] = {
 		"                        process (their starts and ends), denied (what the profile\n"
 		"                        refused) or all, which adds the samples\n"
 		"      --failed          only failed calls, and processes that failed\n"
+		"      --sensor NAME     only what preload, kernel, seccomp, proc or proxy told\n"
+		"      --standing WORD   only what is declared, observed or attested\n"
+		"      --confirmed       only calls that the library and the kernel told alike\n"
 		"  -f, --follow          go on until the run ends\n"
 		"      --json            the lines of the trace as they are\n"
 		HELP_HELP
 		"\n"
 		"Gaps are shown whatever is asked for: where events were lost, the rest is\n"
 		"not the whole.\n"
+	},
+	{
+		"top", "top [RUN | --last] [--once] [--sort ORDER] [--lines N] [--json]",
+		"the busiest processes, calls, files and hosts, while the run goes on",
+		cli_cmd_top,
+		HELP_RUN
+		"\n"
+		"      --last            the last run\n"
+		"      --once            one table, and no screen that is drawn anew each second\n"
+		"  -s, --sort ORDER      count (default), recent (in the last second, on a screen),\n"
+		"                        failed, time or bytes\n"
+		"  -n, --lines N         rows of each table, at most (default: 10, or what fits)\n"
+		"      --json            one JSON document\n"
+		HELP_HELP
+		"\n"
+		"On a screen: q quits, s sorts by the next column. Where the run is over, or where\n"
+		"there is no terminal, it is as with --once.\n"
 	},
 	{
 		"doctor", "doctor [--json]",

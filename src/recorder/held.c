@@ -109,6 +109,11 @@ static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatche
 	       recorder_kind_is_libcs(recorder_kind_path(f));
 }
 
+static bool from_libc(const struct recorder_track *t, const struct kernel_fact *f)
+{
+	return recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LIBC;
+}
+
 static enum recorder_unmatched reason_of(struct recorder_track *t, const struct recorder_span *s,
 					 const struct recorder_held *h)
 {
@@ -119,7 +124,8 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 		return RECORDER_UNMATCHED_URING;
 	if (s->mute != RECORDER_MUTE_NOT)
 		return RECORDER_UNMATCHED_MUTE;
-	if (h->inside)
+	/* what libc does between fork and exec is part of the call that its parent told of */
+	if (h->inside || (s->how == EVENT_HOW_SPAWN && from != RECORDER_ORIGIN_OTHER))
 		return RECORDER_UNMATCHED_INSIDE;
 	if (f->ts_ns < s->spoke_ns)
 		return RECORDER_UNMATCHED_STARTUP;
@@ -173,6 +179,9 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 		return;
 	t->facts->causes.unmatched[why]++;
 	s->unmatched[why]++;
+	if (why == RECORDER_UNMATCHED_INSIDE && s->how == EVENT_HOW_SPAWN &&
+	    (f->kind == KERNEL_FACT_EXEC || from_libc(t, f)))
+		return; /* the program that was started has a line of its own */
 	if (!is_weighty(f) && is_by_the_way(t, why, f))
 		return;
 	if (why == RECORDER_UNMATCHED_DIRECT || why == RECORDER_UNMATCHED_URING) {
@@ -291,6 +300,13 @@ static int same_thread(const struct recorder_span *s, const struct event *ev,
 	return f->tid == s->pid ? 0 : -1;
 }
 
+static bool is_try(const struct event *ev, const struct kernel_fact *f)
+{
+	return event_call_execs(ev->call) && f->kind == KERNEL_FACT_CALL &&
+	       recorder_kind_of(f->call) == RECORDER_KIND_EXEC &&
+	       recorder_kind_compare(ev, f) == RECORDER_SAME;
+}
+
 static bool is_mine(const struct event *ev, const struct kernel_fact *f, uint64_t entered)
 {
 	if (event_call_execs(ev->call) && !ev->has_result)
@@ -321,6 +337,7 @@ static bool is_open_end(const struct recorder_track *t, const struct event *ev,
 
 struct match {
 	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
+	bool tried;                           /* it is that of the next one, too */
 	const struct kernel_fact *other;      /* the same call with the same result, other text */
 };
 
@@ -347,7 +364,7 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 			       : 1;
 		if (!same)
 			continue;
-		if (!m->found && is_mine(ev, f, entered)) {
+		if (!m->found && !m->tried && is_mine(ev, f, entered)) {
 			enum recorder_same how = recorder_kind_compare(ev, f);
 
 			if (how == RECORDER_SAME) {
@@ -360,6 +377,9 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 				continue;
 			}
 		}
+		/* an exec is told before it is tried, and again if it failed: both of one try */
+		if (!ev->has_result && same && is_try(ev, f))
+			m->tried = true;
 		if (within && same > 0 && f->kind == KERNEL_FACT_CALL &&
 		    (ev->has_result || is_open_end(t, ev, f)))
 			h->inside = true;
@@ -448,6 +468,7 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 		ev->confirmed = true;
 		return;
 	}
+	ev->confirmed = m.tried;
 	if (!silent && must_be_seen(t, s, ev) && (!m.other || m.other->own_memory))
 		doubt(t, s, ev, entered, left, m.other);
 }

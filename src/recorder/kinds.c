@@ -4,7 +4,7 @@
 
 #include <fcntl.h>
 #include <string.h>
-#include <sys/socket.h>
+#include <sys/syscall.h>
 
 #define CALL(name)    [EVENT_CALL_##name]
 #define MUST          128 /* cannot succeed without its system call */
@@ -92,7 +92,7 @@ static const uint8_t kinds[EVENT_CALL_COUNT] = {
 	CALL(ftruncate64) = SURE(TRUNCATE),
 	CALL(utimensat) = SURE(TIMES),
 	CALL(futimens) = SURE(TIMES),
-	CALL(utimes) = SURE(TIMES),
+	CALL(utimes) = KIND(TIMES), /* one of two calls */
 	CALL(chdir) = SURE(CHDIR),
 	CALL(fchdir) = SURE(CHDIR),
 	CALL(umount) = SURE(UMOUNT),
@@ -156,9 +156,23 @@ unsigned recorder_kind_of(enum event_call call)
 	return RECORDER_KIND_ITSELF + (unsigned)call;
 }
 
+/* The rows that the kernel sensor tells of. */
+static const bool told[EVENT_CALL_COUNT] = {
+#define EVENT_NUMBER(name, spec)              [EVENT_CALL_##name] = true,
+#define EVENT_NUMBER_KERNEL(name, call, spec) [EVENT_CALL_##call] = true,
+#include "event/numbers.def"
+#undef EVENT_NUMBER
+#undef EVENT_NUMBER_KERNEL
+};
+
 bool recorder_kind_must(enum event_call call)
 {
-	return kinds[call] & MUST;
+	if (!(kinds[call] & MUST))
+		return false;
+	for (unsigned i = 0; i < EVENT_CALL_COUNT; i++)
+		if (told[i] && recorder_kind_of((enum event_call)i) == recorder_kind_of(call))
+			return true;
+	return false;
 }
 
 static const struct event_arg *text_arg(const char *layout, const struct event_arg *args)
@@ -259,8 +273,13 @@ static bool same_program(const struct event *ev, const struct kernel_fact *f)
 	struct event_text said = recorder_kind_text(ev);
 	const char *a, *b;
 
+	const char *layout = event_call_info(ev->call)->layout;
+
 	if (!said.data || !f->path.data)
 		return true; /* by an fd */
+	/* only a name that is searched for differs from what is executed */
+	if (layout[0] == 'p')
+		return said.len == f->path.len && memcmp(said.data, f->path.data, said.len) == 0;
 	a = memrchr(said.data, '/', said.len);
 	b = memrchr(f->path.data, '/', f->path.len);
 	a = a ? a + 1 : said.data;

@@ -6,13 +6,20 @@
 #include <string.h>
 #include <sys/random.h>
 
+void store_text_key(uint8_t ret_key[16])
+{
+	uintptr_t address = (uintptr_t)ret_key;
+
+	memset(ret_key, 0, 16);
+	if (getrandom(ret_key, 16, GRND_NONBLOCK) != 16)
+		memcpy(ret_key, &address, sizeof(address)); /* early at boot: better than nothing */
+}
+
 void store_names_init(struct store_names *n, uint32_t max)
 {
 	memset(n, 0, sizeof(*n));
 	n->max = max;
-	if (getrandom(n->key, sizeof(n->key), GRND_NONBLOCK) != (ssize_t)sizeof(n->key))
-		memcpy(n->key, &n,
-		       sizeof(n)); /* early at boot: an address is better than nothing */
+	store_text_key(n->key);
 }
 
 void store_names_done(struct store_names *n)
@@ -43,13 +50,13 @@ static void sip_round(uint64_t v[4])
 	v[2] = rotate(v[2], 32);
 }
 
-static uint64_t hash(const struct store_names *n, struct store_text text)
+uint64_t store_text_hash(const uint8_t key[16], struct store_text text)
 {
 	uint64_t k0, k1, word, v[4];
 	size_t at = 0;
 
-	memcpy(&k0, n->key, 8);
-	memcpy(&k1, n->key + 8, 8);
+	memcpy(&k0, key, 8);
+	memcpy(&k1, key + 8, 8);
 	v[0] = k0 ^ 0x736f6d6570736575;
 	v[1] = k1 ^ 0x646f72616e646f6d;
 	v[2] = k0 ^ 0x6c7967656e657261;
@@ -77,7 +84,7 @@ static uint32_t find_slot(const struct store_names *n, struct store_text text)
 {
 	uint32_t mask = n->slot_count - 1;
 
-	for (uint32_t i = (uint32_t)hash(n, text) & mask;; i = (i + 1) & mask) {
+	for (uint32_t i = (uint32_t)store_text_hash(n->key, text) & mask;; i = (i + 1) & mask) {
 		const struct store_text *item;
 
 		if (!n->slots[i])

@@ -45,4 +45,8 @@ uint32_t store_names_add(struct store_names *n, struct store_text text, bool *re
 /* store_names_find - the number of that string, or STORE_NONE */
 uint32_t store_names_find(const struct store_names *n, struct store_text text);
 
+/* store_text_key - a key for store_text_hash(), at random: nobody chooses strings that collide */
+void store_text_key(uint8_t ret_key[16]);
+uint64_t store_text_hash(const uint8_t key[16], struct store_text text);
+
 #endif

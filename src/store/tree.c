@@ -169,6 +169,21 @@ static void work_done(struct work *w)
 	free(w->row);
 }
 
+static uint32_t worst_image(const struct work *w, const struct store_tree *tree, uint32_t image)
+{
+	uint32_t worst = STORE_NONE;
+
+	for (; image != STORE_NONE; image = tree->next_image[image]) {
+		const struct store_span *s = &w->v->spans[image];
+
+		if (s->coverage == STORE_COVERAGE_UNKNOWN || s->how == STORE_HOW_LAUNCH)
+			continue;
+		if (worst == STORE_NONE || s->coverage < w->v->spans[worst].coverage)
+			worst = image;
+	}
+	return worst;
+}
+
 int store_tree_build(struct store_tree *ret, const struct store_view *v)
 {
 	TT_CLEANUP(work_done) struct work w = {.v = v, .count = v->span_names.count};
@@ -207,6 +222,8 @@ int store_tree_build(struct store_tree *ret, const struct store_view *v)
 				tree.rows[last].is_last = false;
 			last = i;
 		}
+	for (uint32_t i = 0; i < tree.count; i++)
+		tree.rows[i].worst = worst_image(&w, &tree, tree.rows[i].image);
 	*ret = tree;
 	return 0;
 }

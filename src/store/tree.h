@@ -17,6 +17,11 @@ struct store_tree_row {
 	uint32_t parent; /* row, STORE_NONE: a root */
 	uint32_t depth;
 	bool is_last; /* no sibling follows */
+	/*
+	 * The image that was seen worst, of those whose ends say who saw them; STORE_NONE: none
+	 * says so. What the recorder's own child does before the command begins is not looked at.
+	 */
+	uint32_t worst;
 };
 
 struct store_tree {

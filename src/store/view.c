@@ -19,6 +19,7 @@ void store_view_free(struct store_view *v)
 		json_decref(v->spans[i].comm);
 		json_decref(v->spans[i].cwd);
 		json_decref(v->spans[i].signal);
+		json_decref(v->spans[i].cause);
 	}
 	for (uint32_t i = 0; i < v->host_names.count; i++) {
 		json_decref(v->hosts[i].error);
@@ -115,11 +116,64 @@ static enum store_how how_of(struct store_text how)
 	return STORE_HOW_UNKNOWN;
 }
 
+static const char *const coverages[STORE_COVERAGES] = {
+	[STORE_COVERAGE_NONE] = "none",
+	[STORE_COVERAGE_DECLARED] = "declared-only",
+	[STORE_COVERAGE_KERNEL] = "kernel-only",
+	[STORE_COVERAGE_FULL] = "full",
+};
+
+const char *store_coverage_name(enum store_coverage coverage)
+{
+	return coverages[coverage];
+}
+
+static enum store_coverage coverage_of(struct store_text name)
+{
+	for (size_t i = 1; i < STORE_COVERAGES; i++)
+		if (store_text_is(name, coverages[i]))
+			return (enum store_coverage)i;
+	return STORE_COVERAGE_UNKNOWN;
+}
+
+unsigned store_told(const json_t *line)
+{
+	struct store_text sensor = store_get_text(line, "sensor");
+
+	if (store_text_is(sensor, "kernel") || store_text_is(sensor, "seccomp"))
+		return STORE_TOLD_KERNEL;
+	if (store_text_is(store_get_text(line, "confirmed_by"), "kernel"))
+		return STORE_TOLD_LIBRARY | STORE_TOLD_CONFIRMED;
+	return STORE_TOLD_LIBRARY;
+}
+
 static json_t *string_or_null(const json_t *line, const char *key)
 {
 	json_t *value = json_object_get(line, key);
 
 	return json_is_string(value) ? value : NULL;
+}
+
+static uint64_t figure_of(const json_t *line, const char *key)
+{
+	int64_t n = store_get_int(line, key, 0);
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+/* What the end of an image says of who saw it. */
+static void add_coverage(struct store_span *s, const json_t *line)
+{
+	enum store_coverage coverage = coverage_of(store_get_text(line, "coverage"));
+
+	if (!coverage)
+		return;
+	s->coverage = coverage;
+	json_decref(s->cause);
+	s->cause = json_incref(string_or_null(line, "cause"));
+	s->lines_confirmed = figure_of(line, "lines_confirmed");
+	s->lines_kernel = figure_of(line, "lines_kernel");
+	s->lines_declared = figure_of(line, "lines_declared");
 }
 
 static void add_process(struct store_view *v, struct store_span *s, const json_t *line,
@@ -165,6 +219,7 @@ static void add_process(struct store_view *v, struct store_span *s, const json_t
 		s->end = STORE_END_REPLACED;
 		s->end_ns = ts_ns;
 	}
+	add_coverage(s, line);
 }
 
 static struct store_gap *find_gap(struct store_view *v, json_t *sensor, json_t *reason)
@@ -249,6 +304,7 @@ static void add_line(struct store_view *v, const struct store_item *item)
 	uint32_t parent = STORE_NONE, span;
 	struct store_span *s;
 	bool is_run = store_text_is(type, "run");
+	unsigned told;
 
 	v->events++;
 	if (!v->first_ns || item->ts_ns < v->first_ns)
@@ -296,7 +352,10 @@ static void add_line(struct store_view *v, const struct store_item *item)
 	} else if (store_text_is(type, "process") && s) {
 		add_process(v, s, line, item->ts_ns);
 	} else if (store_text_is(type, "syscall")) {
+		told = store_told(line);
 		v->calls++;
+		v->confirmed += (told & STORE_TOLD_CONFIRMED) != 0;
+		v->by_kernel += (told & STORE_TOLD_KERNEL) != 0;
 		if (s)
 			s->calls++;
 		if (json_is_true(json_object_get(line, "in_flight")))

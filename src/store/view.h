@@ -40,6 +40,23 @@ enum store_end {
 	STORE_END_REPLACED,
 };
 
+/* Who saw an image, the worst first. */
+enum store_coverage {
+	STORE_COVERAGE_UNKNOWN, /* nobody compared: no kernel sensor, or no end was seen */
+	STORE_COVERAGE_NONE,
+	STORE_COVERAGE_DECLARED, /* the library alone */
+	STORE_COVERAGE_KERNEL,   /* the kernel sensor alone */
+	STORE_COVERAGE_FULL,
+	STORE_COVERAGES,
+};
+
+/* Who told of a thing, as bits. */
+enum {
+	STORE_TOLD_LIBRARY = 1 << 0,
+	STORE_TOLD_KERNEL = 1 << 1,    /* a line of the kernel sensor's or of the observer's own */
+	STORE_TOLD_CONFIRMED = 1 << 2, /* the library, and the kernel the same */
+};
+
 /* One process image. JSON values are referenced, not copied. */
 struct store_span {
 	uint32_t parent; /* index of the parent span, STORE_NONE: outside the run or unknown */
@@ -56,6 +73,10 @@ struct store_span {
 	uint64_t denied;   /* violations */
 	uint64_t lost;     /* events known to be lost */
 	bool lost_unknown; /* and some more, nobody knows how many */
+	enum store_coverage coverage;
+	json_t *cause; /* why it is not full; NULL: not said */
+	/* calls that both told alike, that the kernel alone, that the library alone told of */
+	uint64_t lines_confirmed, lines_kernel, lines_declared;
 };
 
 enum {
@@ -71,6 +92,7 @@ enum {
 
 struct store_file {
 	unsigned what; /* STORE_FILE_* */
+	unsigned told; /* STORE_TOLD_* */
 	uint64_t reads, writes;
 	uint32_t other; /* RENAMED: the file it became; ARRIVED: the file it was; else STORE_NONE */
 	bool unresolved; /* the name is relative to a folder nobody knows */
@@ -86,6 +108,7 @@ enum store_host_kind {
 
 struct store_host {
 	enum store_host_kind kind;
+	unsigned told;          /* STORE_TOLD_* */
 	struct store_text name; /* the address, or the host that was looked up */
 	uint64_t tries, failed;
 	uint64_t begun;  /* CONNECT: EINPROGRESS, so that nobody saw how it ended */
@@ -107,6 +130,7 @@ struct store_error {
  */
 struct store_act {
 	struct store_text call, what; /* "mount", "none /mnt tmpfs" */
+	unsigned told;                /* STORE_TOLD_* */
 	uint64_t count;
 };
 
@@ -139,6 +163,8 @@ struct store_view {
 	json_t *opening, *closing;  /* the `run` lines, NULL: none */
 	uint64_t first_ns, last_ns; /* of the events */
 	uint64_t events, calls, samples;
+	uint64_t confirmed, by_kernel; /* of the calls */
+	uint64_t apart; /* told by the library alone, and of a kind that nobody else tells */
 	uint64_t starts_declared, starts_observed;
 	uint64_t in_flight;
 	uint64_t unreadable; /* damaged stretches */
@@ -183,6 +209,12 @@ TT_DEFINE_FREEP(struct store_view *, store_view_free)
  * there
  */
 bool store_call_find(struct store_text name, int *ret);
+
+/* store_told - who told of a line, as STORE_TOLD_* */
+unsigned store_told(const json_t *line);
+
+/* store_coverage_name - "full", "kernel-only", "declared-only", "none"; NULL: not known */
+const char *store_coverage_name(enum store_coverage coverage);
 
 /* store_summary_int - a figure of run.json's summary, -1 if it is null or there is none */
 int64_t store_summary_int(const struct store_view *v, const char *figure);

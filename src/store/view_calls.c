@@ -17,6 +17,7 @@ struct call {
 	int number; /* enum event_call */
 	enum event_family family;
 	bool failed, in_flight;
+	unsigned told;           /* STORE_TOLD_* */
 	struct store_text error; /* data NULL: none */
 };
 
@@ -94,6 +95,7 @@ static struct store_file *file_of(struct store_view *v, const struct call *c, co
 	if (*ret_number == STORE_NONE)
 		return NULL;
 	v->files[*ret_number].unresolved |= unresolved;
+	v->files[*ret_number].told |= c->told;
 	return &v->files[*ret_number];
 }
 
@@ -208,6 +210,7 @@ static void add_host(struct store_view *v, const struct call *c, enum store_host
 	h = &v->hosts[i];
 	h->kind = kind;
 	h->name = part(v->host_names.items[i], 1);
+	h->told |= c->told;
 	h->tries++;
 	h->begun += store_text_is(c->error, "EINPROGRESS");
 	if (c->failed) {
@@ -397,6 +400,35 @@ static bool is_odd_code(const struct store_view *v, struct store_text path)
 	return false;
 }
 
+/*
+ * Calls that are several acts of the kernel's, or those of a child, or about fds alone: the kernel
+ * sensor tells nothing that is the same.
+ */
+static bool is_apart(const struct call *c)
+{
+	enum event_call call = (enum event_call)c->number;
+
+	switch (c->number) {
+	case EVENT_CALL_posix_spawn:
+	case EVENT_CALL_posix_spawnp:
+	case EVENT_CALL_system:
+	case EVENT_CALL_popen:
+	case EVENT_CALL_dlopen:
+	case EVENT_CALL_dlmopen:
+	case EVENT_CALL_sem_open:
+	case EVENT_CALL_sigqueue:
+	case EVENT_CALL_dup:
+	case EVENT_CALL_dup2:
+	case EVENT_CALL_dup3:
+	case EVENT_CALL_fcntl:
+	case EVENT_CALL_fcntl64:
+		return true;
+	default:
+		return c->family == EVENT_FAMILY_IO || event_call_closes(call) ||
+		       event_call_looks_up(call);
+	}
+}
+
 /* What was done, in few words; data NULL: not worth them. */
 static struct store_text act_of(const struct store_view *v, const struct call *c, char *buf,
 				size_t cap)
@@ -432,6 +464,7 @@ static void add_act(struct store_view *v, const struct call *c)
 		return;
 	v->acts[i].call = part(v->act_names.items[i], 0);
 	v->acts[i].what = part(v->act_names.items[i], 1);
+	v->acts[i].told |= c->told;
 	v->acts[i].count++;
 }
 
@@ -443,6 +476,7 @@ void store_view_add_call(struct store_view *v, const json_t *line)
 		.name = store_get_text(line, "syscall"),
 		.error = store_get_text(line, "error"),
 		.in_flight = json_is_true(json_object_get(line, "in_flight")),
+		.told = store_told(line),
 	};
 	int64_t result = store_get_int(line, "result", 0);
 	bool writes;
@@ -455,6 +489,7 @@ void store_view_add_call(struct store_view *v, const json_t *line)
 		   (event_call_looks_up((enum event_call)c.number) && result != 0);
 	if (!c.error.data)
 		c.error = (struct store_text){"", 0};
+	v->apart += c.told == STORE_TOLD_LIBRARY && is_apart(&c);
 	if (c.in_flight)
 		return; /* nobody knows how it ended */
 	writes = c.family == EVENT_FAMILY_PRIV ||

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "store/busiest.h"
 #include "store/trace.h"
 #include "store/tree.h"
 #include "store/view.h"
@@ -33,14 +34,34 @@ static uint64_t count_newlines(const uint8_t *data, size_t size)
 	return n;
 }
 
+/* No line says more than once that something was done. */
+static void check_busiest(const struct store_busiest *b)
+{
+	const struct store_tally_row *rows[8];
+	uint64_t counted;
+	size_t count;
+
+	for (size_t k = 0; k < STORE_BUSIEST_KINDS; k++) {
+		count = store_tally_top(b->tables[k], STORE_TALLY_BY_COUNT, rows, 8);
+		counted = 0;
+		for (size_t i = 0; i < count; i++)
+			counted += rows[i]->count;
+		MUST(counted <= 2 * b->events); /* a rename is an act on two files */
+	}
+	MUST(b->calls <= b->events && b->failed <= b->calls);
+}
+
 static void read_lines(int fd, const uint8_t *data, size_t size)
 {
 	struct store_trace *trace;
 	struct store_item item;
+	struct store_busiest busiest;
 	uint64_t bytes = 0;
 
+	MUST(store_busiest_init(&busiest) == 0);
 	MUST(store_trace_take(&trace, fd, NULL) == 0);
 	while (store_trace_next(trace, &item, NULL) == 1) {
+		store_busiest_add(&busiest, &item);
 		if (item.kind == STORE_ITEM_LINE) {
 			MUST(json_is_object(item.json) && item.text.len < STORE_LINE_MAX);
 			bytes += item.text.len;
@@ -55,6 +76,8 @@ static void read_lines(int fd, const uint8_t *data, size_t size)
 	 */
 	MUST(bytes <= size && bytes + count_newlines(data, size) >= size);
 	store_trace_free(trace);
+	check_busiest(&busiest);
+	store_busiest_done(&busiest);
 }
 
 static void build_view(const char *path)

@@ -201,6 +201,62 @@ def events():
     point("events --failed: failures alone", good and b"exit 0" not in run.stdout, run.stdout.decode())
 
 
+def kernel():
+    """A run that the kernel sensor watched, too: who saw what, and where the two do not go together."""
+    run = golden("kernel")
+    text = has(
+        "show: who saw each process",
+        telltale("show", run),
+        "  5 processes: 3 full, 1 kernel-only (direct system calls), 1 kernel-only (static); 48 events, 7\n  lost\n",
+        "  1 static: /bin/busybox\n    a static program loads no library\n",
+        "18 were told alike by the library and the kernel, 4 by the kernel alone, 2 by the\n  library alone (1 of a kind that is not compared,",
+        "  hidden  [kernel]\n",
+        "Deleted 2  evidence  [kernel], /tmp/ccX1.s\n",
+        "192.0.2.7:443  [kernel]  ENETUNREACH",
+        "Read 5 files in 3 folders, 1 of them told by the kernel alone",
+        "Made 4,211 system calls\n  read ×1,204, mmap ×901,",
+        "Findings 1\n",
+        "  evasion\n    python3 (4004): told by the library as done, but the kernel saw nothing of it\n      open(\"/etc/hosts\", O_RDONLY)\n",
+        "no innocent cause explains it",
+    )
+    point("show: what the library told is not called declared as a whole", "are declared: the library said so" not in text, text)
+    point("show: no line past 100 columns", max(map(len, text.splitlines())) <= 100, text)
+    every = telltale("show", "--all", run).stdout.decode()
+    point("show --all: why the kernel alone saw an act", "    812 while programs started, before the library could speak\n" in every
+          and "    3 by programs without the library\n" in every, every)
+    doc = json.loads(telltale("show", "--json", run).stdout)
+    files = {f["path"]: f["told"] for f in doc["files"]}
+    point("show --json: who told of a file", (files["/srv/demo/hidden"], files["/srv/demo/out.txt"], files["/etc/hosts"])
+          == (["kernel"], ["library", "confirmed"], ["library"]), files)
+    point("show --json: the certificate as it is", doc["coverage"]["findings"][0]["kind"] == "evasion"
+          and (doc["trace"]["confirmed"], doc["trace"]["by_kernel"]) == (18, 4), doc["coverage"], doc["trace"])
+    point("show --json: processes by who saw them", doc["certificate"] == {"processes": 5, "seen": [
+        {"coverage": "full", "processes": 3, "cause": None}, {"coverage": "kernel-only", "processes": 1, "cause": "direct"},
+        {"coverage": "kernel-only", "processes": 1, "cause": "static"}]}, doc["certificate"])
+    text = has("tree: marks", telltale("tree", run), "python3 ./publish --password '***'  4004, 12 ms, exited 3, kernel-only (direct system calls), events lost\n",
+               "busybox true  4005, 2.0 ms, killed by SIGSEGV, kernel-only (static)\n", "make  4002, 14 ms, exited 0\n")
+    doc = json.loads(telltale("tree", "--json", run).stdout)
+    marks = {p["pid"]: (p["coverage"], p["cause"]) for p in doc["processes"]}
+    point("tree --json: marks", marks == {4001: ("full", None), 4002: ("full", None), 4003: ("full", None),
+                                          4004: ("kernel-only", "direct"), 4005: ("kernel-only", "static")}, marks)
+    last = [p for p in doc["processes"] if p["pid"] == 4005][0]["images"][-1]
+    point("tree --json: lines of an image", [last[k] for k in ("lines_confirmed", "lines_kernel", "lines_declared")] == [0, 3, 0], last)
+    with open(os.path.join(run, "trace.jsonl"), encoding="utf-8") as f:
+        lines = [json.loads(line) for line in f]
+    for args, want in (
+        (["--sensor", "kernel"], lambda e: e.get("sensor") == "kernel"),
+        (["--standing", "declared"], lambda e: e.get("standing") == "declared"),
+        (["--confirmed"], lambda e: "confirmed_by" in e),
+        (["--sensor", "preload", "--standing", "observed", "--kind", "net"],
+         lambda e: e.get("sensor") == "preload" and e.get("standing") == "observed" and e["syscall"] in ("connect", "bind")),
+    ):
+        got = [json.loads(line) for line in telltale("events", "--json", *args, run).stdout.splitlines()]
+        wanted = [e for e in lines if want(e) or e["event_type"] == "gap"]
+        point(f"events {' '.join(args)}: these and the gaps", got == wanted and len(wanted) > 1, got)
+    has("events: what the kernel alone told is marked", telltale("events", run),
+        'openat(AT_FDCWD, "/srv/demo/hidden", O_WRONLY|O_CREAT, 0600) = 3 [kernel]\n', '3 <9 us>\n')
+
+
 def torn():
     run = telltale("show", golden("torn"))
     has(
@@ -247,7 +303,7 @@ def schemas():
         jsonschema.Draft202012Validator(json.loads(telltale("schema", name).stdout)) for name in ("event", "run")
     )
     lines = [line for fence in fences("trace-format.md") for line in fence.splitlines()]
-    for name in ("normal", "killed", "hostile"):
+    for name in ("normal", "kernel", "killed", "hostile"):
         with open(os.path.join(golden(name), "trace.jsonl"), "rb") as f:
             lines += f.read().decode("utf-8").strip("\n").split("\n")
     bad = [f"{e.message[:300]} in {line[:300]}" for line in lines for e in event.iter_errors(json.loads(line))]
@@ -256,10 +312,11 @@ def schemas():
     point("trace-format.md: an example of every type that is written",
           described == {"syscall", "process", "gap", "sample", "run", "notice", "denied", "connection"}, described)
     documents = [json.loads(fence) for fence in fences("run-format.md")]
-    with open(os.path.join(golden("normal"), "run.json"), encoding="utf-8") as f:
-        documents.append(json.load(f))
+    for name in ("normal", "kernel"):
+        with open(os.path.join(golden(name), "run.json"), encoding="utf-8") as f:
+            documents.append(json.load(f))
     bad = [e.message[:300] for d in documents for e in run.iter_errors(d)]
-    point("schema run: recorded runs and the examples of docs/ fit", len(documents) == 2 and not bad, *bad)
+    point("schema run: recorded runs and the examples of docs/ fit", len(documents) == 3 and not bad, *bad)
     # What must not pass: a schema that takes everything proves nothing.
     first = json.loads(lines[0])
     for what, wrong in (
@@ -311,6 +368,12 @@ def listing():
     point("list: ids that tell runs apart", ids == [RUN[:-1] + "1", RUN, "01980f2a-7c11-7a3e-8b52-6f1d0c9e4a70"], ids)
     doc = json.loads(telltale("list", "--json", "--limit", "1").stdout)
     point("list --json --limit", doc["total"] == 3 and len(doc["runs"]) == 1 and doc["runs"][0]["ended"] is False, doc)
+    marked = os.path.join(state, "marked")
+    os.makedirs(os.path.join(marked, "telltale/runs"))
+    shutil.copytree(golden("kernel"), os.path.join(marked, "telltale/runs", RUN))
+    run = telltale("list", env=environment(XDG_STATE_HOME=marked))
+    doc = json.loads(telltale("list", "--json", env=environment(XDG_STATE_HOME=marked)).stdout)
+    point("list: a run with an evasion says so", b"exited 3, evasion  " in run.stdout and doc["runs"][0]["evasions"] == 1, run, doc)
     empty = telltale("list", env=environment(XDG_STATE_HOME="/nonexistent"))
     point("list: no runs is no failure", empty.returncode == 0 and b"telltale run" in empty.stdout, empty)
 
@@ -328,6 +391,8 @@ def naming():
         ("an unknown short option", ["tree", "-z"], 2, "unknown option '-z'"),
         ("a missing value", ["events", "--kind"], 2, "needs a value"),
         ("an unknown kind", ["events", "--kind", "x"], 2, "unknown kind 'x'"),
+        ("an unknown sensor", ["events", "--sensor", "x"], 2, "unknown sensor 'x'"),
+        ("an unknown standing", ["events", "--standing", "x"], 2, "unknown standing 'x'"),
         ("an unknown verb", ["shwo"], 2, "did you mean 'show'"),
         ("a hostile verb", ["\033[31m"], 2, "unknown verb '\\x1b[31m'"),
         ("no verb", [], 2, "no verb given"),
@@ -343,7 +408,7 @@ def naming():
 
 
 def output():
-    for verb in ("run", "list", "show", "tree", "events", "doctor", "schema"):
+    for verb in ("run", "list", "show", "tree", "events", "top", "doctor", "schema"):
         one = telltale(verb, "--help")
         two = telltale("help", verb)
         good = one.returncode == 0 and one.stdout.startswith(b"usage: telltale " + verb.encode()) and one.stdout == two.stdout
@@ -435,7 +500,8 @@ def doctor():
     run = telltale("doctor", "--json")
     doc = json.loads(run.stdout)
     names = {c["name"] for c in doc["checks"]}
-    good = {"libtelltale.so", "user namespaces", "seccomp notifier", "Landlock", "cgroup", "counting by ptrace", "bpf()"} <= names
+    good = {"libtelltale.so", "user namespaces", "seccomp notifier", "Landlock", "cgroup", "counting by ptrace", "BTF", "eBPF sensor",
+            "refused capabilities", "io_uring operations"} <= names
     good = good and all(c["state"] in ("ok", "limited", "missing") for c in doc["checks"])
     good = good and all((c["consequence"] is None) == (c["state"] == "ok") for c in doc["checks"])
     point("doctor --json", good and run.returncode == (0 if doc["works"] else 1), doc)
@@ -462,7 +528,7 @@ def main():
         shutil.copytree(golden("killed"), os.path.join(runs, RUN[:-1] + "1"))
         shutil.copytree(golden("normal"), os.path.join(runs, "01980f2a-7c11-7a3e-8b52-6f1d0c9e4a70"))
         os.mkfifo(os.path.join(state, "fifo"))
-        for part in (show_normal, remarks, show_json, tree, events, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
+        for part in (show_normal, remarks, show_json, tree, events, kernel, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
             part()
     finally:
         shutil.rmtree(state)

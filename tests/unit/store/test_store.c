@@ -608,6 +608,62 @@ static void test_tree(void)
 		  "7@0*1 8@0*1.");
 }
 
+#define END(n, span, what, more) \
+	EV(n, "process", span, "null") "\"syscall\": \"" what "\", \"pid\": 7" more "}\n"
+
+/* Who saw an image stands on its end; a process is what its worst image is. */
+static void test_coverage(void)
+{
+	static const char text[] = START(1, "l", "null", "launch", 7)
+		END(1, "l", "replaced", ", \"coverage\": \"none\", \"cause\": \"brief\"")
+			START(2, "a", "\"l\"", "exec",
+			      7) END(3, "a", "replaced",
+				     ", \"coverage\": \"full\"") START(4, "b", "\"a\"", "exec", 7)
+				END(5, "b", "exit",
+				    ", \"coverage\": \"kernel-only\", "
+				    "\"cause\": \"static\", "
+				    "\"lines_kernel\": 3, "
+				    "\"lines_declared\": -1") START(6, "c", "null", "fork", 8)
+					END(7, "c", "exit", ", \"coverage\": 5, \"cause\": 5");
+	struct store_view *v = view_of(text);
+	struct store_tree tree;
+	const struct store_span *worst;
+
+	if (store_tree_build(&tree, v) < 0)
+		abort();
+	CHECK_INT(tree.count, 2);
+	CHECK(tree.rows[0].worst != STORE_NONE);
+	worst = &v->spans[tree.rows[0].worst];
+	CHECK_INT(worst->coverage, STORE_COVERAGE_KERNEL);
+	CHECK_STR(json_string_value(worst->cause), "static");
+	CHECK_INT(worst->lines_kernel, 3);
+	CHECK_INT(worst->lines_declared, 0);
+	CHECK(tree.rows[1].worst == STORE_NONE);
+	store_tree_done(&tree);
+	store_view_free(v);
+}
+
+static void test_told(void)
+{
+	static const char text[] = CALL(
+		1, "s", "open", "\"/a\", \"O_RDONLY\"",
+		", \"path\": \"/a\"") CALL(2, "s", "open", "\"/b\", \"O_RDONLY\"",
+					   ", \"path\": \"/b\", \"confirmed_by\": \"kernel\"")
+		EV(3, "syscall", "s",
+		   "null") "\"sensor\": \"kernel\", \"syscall\": \"unlink\", \"args\": [\"/c\"], "
+			   "\"result\": 0, \"path\": \"/c\"}\n";
+	struct store_view *v = view_of(text);
+
+	CHECK_INT(v->file_names.count, 3);
+	CHECK_INT(v->files[0].told, STORE_TOLD_LIBRARY);
+	CHECK_INT(v->files[1].told, STORE_TOLD_LIBRARY | STORE_TOLD_CONFIRMED);
+	CHECK_INT(v->files[2].told, STORE_TOLD_KERNEL);
+	CHECK_INT(v->calls, 3);
+	CHECK_INT(v->confirmed, 1);
+	CHECK_INT(v->by_kernel, 1);
+	store_view_free(v);
+}
+
 int main(void)
 {
 	char command[128];
@@ -645,6 +701,8 @@ int main(void)
 	TAP_RUN(test_view_others);
 	TAP_RUN(test_view_gaps);
 	TAP_RUN(test_tree);
+	TAP_RUN(test_coverage);
+	TAP_RUN(test_told);
 	snprintf(command, sizeof(command), "rm -r '%s'", folder);
 	if (system(command) != 0)
 		printf("# '%s' was left behind\n", folder);

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Probes of what the kernel tells from outside: the eBPF sensor by its parts. */
+#include "cli/probe_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "kernel/sensor.h"
+
+void cli_probe_sensor(struct cli_finding *f)
+{
+	TT_CLEANUP(kernel_sensor_closep) struct kernel_sensor *s = NULL;
+	static const struct kernel_sensor_options opts = {0};
+	uint64_t begin = tt_clock_ns(CLOCK_MONOTONIC), ns;
+	struct tt_err err;
+
+	if (kernel_sensor_open(&s, &opts, &err) < 0) {
+		cli_probe_found(f, CLI_PROBE_MISSING, "%s", err.text);
+		return;
+	}
+	ns = tt_clock_ns(CLOCK_MONOTONIC) - begin;
+	cli_probe_found(f, CLI_PROBE_OK, "programs load and attach, in %.1f ms", (double)ns / 1e6);
+}
+
+/* What the sensor says of those of its parts whose names have @word. */
+static void try_part(struct cli_finding *f, const char *word)
+{
+	TT_CLEANUP(kernel_sensor_closep) struct kernel_sensor *s = NULL;
+	static const struct kernel_sensor_options opts = {0};
+	const char *line, *tab, *end;
+	struct tt_err err;
+
+	if (kernel_sensor_open(&s, &opts, &err) < 0) {
+		cli_probe_found(f, CLI_PROBE_MISSING, "there is no eBPF sensor");
+		return;
+	}
+	cli_probe_found(f, CLI_PROBE_MISSING, "the sensor has no such part");
+	for (line = kernel_sensor_parts(s); line && *line; line = *end ? end + 1 : end) {
+		const char *at = strstr(line, word);
+
+		end = strchrnul(line, '\n');
+		tab = memchr(line, '\t', (size_t)(end - line));
+		if (!tab || !at || at > tab)
+			continue;
+		if ((size_t)(end - tab) == 3 && memcmp(tab, "\tok", 3) == 0) {
+			cli_probe_found(f, CLI_PROBE_OK, "%.*s", (int)(tab - line), line);
+			return; /* one way is enough */
+		}
+		cli_probe_found(f, CLI_PROBE_MISSING, "%.*s: %.*s", (int)(tab - line), line,
+				(int)(end - tab - 1), tab + 1);
+	}
+}
+
+void cli_probe_capabilities(struct cli_finding *f)
+{
+	try_part(f, "capab");
+}
+
+void cli_probe_uring(struct cli_finding *f)
+{
+	try_part(f, "uring");
+}
