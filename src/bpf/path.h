@@ -51,35 +51,34 @@ static long walk_step(__u32 i, void *arg)
 }
 
 /*
- * path_put - write a path to @to, which has room for SENSOR_TEXT_MAX bytes
- * @mnt, @dentry: of a struct path of the kernel's; @buf: PATH_ROOM + 256 bytes
- * Returns its length; 0 if it could not be told whole: in part it would be another path.
+ * path_put - a path behind what lies in a room
+ * @mount, @dentry: of a struct path of the kernel's
+ * Returns its length; 0 if it could not be told whole: in part it would be another path. Not static:
+ * the verifier looks at it once and not where it is called.
  */
-static __always_inline __u32 path_put(char *to, struct vfsmount *mnt, struct dentry *dentry,
-				      char *buf)
+__noinline int path_put(__u32 which, __u64 mount, __u64 dentry)
 {
-	struct walk w = {
-		.dentry = dentry,
-		.mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt),
-		.buf = buf,
-		.at = PATH_ROOM - 1,
-	};
-	__u32 len;
+	struct room *room = room_of(which);
+	struct walk w = {.at = PATH_ROOM - 1};
+	__u32 len, to;
 
-	if (!mnt || !dentry)
+	if (!room || !mount || !dentry)
 		return 0;
+	w.dentry = (struct dentry *)dentry;
+	w.mount = (struct mount *)(mount - bpf_core_field_offset(struct mount, mnt));
+	w.buf = room->path;
 	bpf_loop(NAMES_MAX, walk_step, &w, 0);
 	if (!w.whole)
 		return 0;
 	if (w.at == PATH_ROOM - 1) {
-		to[0] = '/';
-		return 1;
+		w.at--;
+		room->path[PATH_ROOM - 2] = '/';
 	}
-	len = PATH_ROOM - 1 - w.at;
-	if (len >= PATH_ROOM)
+	len = (PATH_ROOM - 1 - w.at) & (PATH_ROOM - 1);
+	to = room->at & (DATA_ROOM - 1);
+	if (bpf_probe_read_kernel(room->data + to, len, room->path + (w.at & (PATH_ROOM - 1))) < 0)
 		return 0;
-	if (bpf_probe_read_kernel(to, len & (PATH_ROOM - 1), buf + (w.at & (PATH_ROOM - 1))) < 0)
-		return 0;
+	room->at = to + len;
 	return len;
 }
 

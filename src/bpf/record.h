@@ -73,8 +73,8 @@ struct sensor_exec {
 	__u32 flags;
 	__u16 path_len, argv_len, cwd_len, exe_len; /* exe: of the program file itself */
 	__u32 pad;
+	__u64 pad2[10];
 };
-_Static_assert(sizeof(struct sensor_exec) % 8 == 0, "texts follow");
 
 enum sensor_origin { SENSOR_ORIGIN_UNKNOWN, SENSOR_ORIGIN_FILE, SENSOR_ORIGIN_ANONYMOUS };
 
@@ -101,7 +101,8 @@ struct sensor_call {
 	__u16 text_len[2];
 	__u16 addr_len, where_len;
 };
-_Static_assert(sizeof(struct sensor_call) == 64 + 80 + 32 + 16, "texts follow");
+_Static_assert(sizeof(struct sensor_call) == 192 && sizeof(struct sensor_exec) == 192,
+	       "both are put together in the same place, with their texts behind them");
 
 /* How a number is told: what its arguments point to. Indices count from 1; 0: none. */
 struct sensor_shape {

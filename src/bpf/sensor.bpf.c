@@ -27,9 +27,10 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	to = bpf_task_storage_get(&tasks, child, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!to) {
-		count_lost(parent, SENSOR_LOST_CHILDREN);
+		count_lost(parent, from, SENSOR_LOST_CHILDREN);
 		return 0;
 	}
+	to->start_ns = child->pid == child->tgid ? child->start_boottime : start_of(parent, from);
 	to->armed = from->armed;
 	to->image = from->image;
 	__builtin_memcpy(to->origins, from->origins, sizeof(to->origins));
@@ -37,14 +38,16 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	r = bpf_ringbuf_reserve(&lives, sizeof(*r), 0);
 	if (!r) {
-		count_lost(parent, SENSOR_LOST_RECORDS);
+		count_lost(parent, from, SENSOR_LOST_RECORDS);
 		return 0;
 	}
 	put_head(&r->head, child, to, SENSOR_FORK);
 	put_family(&r->head, child);
 	/* CLONE_PARENT makes a sibling, but it is still us who made it */
-	r->head.ppid = pid_level == 0 ? parent->tgid : number_at(parent->group_leader, pid_level);
-	r->parent_start_ns = parent->group_leader->start_boottime;
+	r->head.ppid = pid_level == 0 ? parent->tgid
+				      : number_of(BPF_CORE_READ(parent, group_leader, thread_pid),
+						  pid_level);
+	r->parent_start_ns = start_of(parent, from);
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	return 0;
 }
@@ -56,16 +59,47 @@ static __always_inline void put_file(struct sensor_file *f, const struct inode *
 	f->mode = BPF_CORE_READ(inode, i_mode);
 }
 
+/* A text of the program's memory, behind what lies in the room; its length, or -1: it cannot be read. */
+static __always_inline int text_put(struct room *room, __u64 from, bool *cut)
+{
+	__u32 to = room->at & (DATA_ROOM - 1);
+	/* one more than a path can have: what fills it was longer */
+	long n = bpf_probe_read_user_str(room->data + to, SENSOR_TEXT_MAX + 1, (void *)from);
+
+	if (n <= 0)
+		return -1;
+	*cut = n > SENSOR_TEXT_MAX;
+	n = *cut ? SENSOR_TEXT_MAX - 1 : n - 1;
+	room->at = to + n;
+	return n;
+}
+
+/* What the program was called with lies in its own memory from now on. */
+static __always_inline void put_argv(struct room *room, struct task_struct *t)
+{
+	unsigned long from = BPF_CORE_READ(t, mm, arg_start);
+	unsigned long len = BPF_CORE_READ(t, mm, arg_end) - from;
+	__u32 to = room->at & (DATA_ROOM - 1);
+
+	if (len >= SENSOR_ARGV_MAX) {
+		len = SENSOR_ARGV_MAX - 1;
+		room->exec.flags |= SENSOR_EXEC_ARGV_CUT;
+	}
+	len &= SENSOR_ARGV_MAX - 1;
+	if (bpf_probe_read_user(room->data + to, len, (void *)from) < 0)
+		len = 0;
+	room->exec.argv_len = len;
+	room->at = to + len;
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(on_exec, struct task_struct *t, int old_pid, struct linux_binprm *bprm)
 {
 	struct task_state *s = state_of(t);
 	const struct cred *cred;
 	struct sensor_exec *r;
-	struct exec_room *room;
+	struct room *room;
 	struct file *file;
-	__u32 first = 0, at = 0;
-	unsigned long from, len;
 	long n;
 
 	if (!s)
@@ -74,47 +108,33 @@ int BPF_PROG(on_exec, struct task_struct *t, int old_pid, struct linux_binprm *b
 	s->image++;
 	for (int i = 0; i < ORIGINS; i++)
 		s->origins[i].to = 0;
-	room = bpf_map_lookup_elem(&exec_rooms, &first);
+	room = room_of(ROOM_EXEC);
 	if (!room)
 		return 0;
 	r = &room->exec;
 	put_head(&r->head, t, s, SENSOR_EXEC);
 	put_family(&r->head, t);
-	file = bprm->file;
-	put_file(&r->exe, file->f_inode);
-	cred = t->cred;
-	r->uid = cred->uid.val;
-	r->euid = cred->euid.val;
-	r->gid = cred->gid.val;
-	r->egid = cred->egid.val;
+	file = BPF_CORE_READ(bprm, file);
+	put_file(&r->exe, BPF_CORE_READ(file, f_inode));
+	cred = BPF_CORE_READ(t, cred);
+	r->uid = BPF_CORE_READ(cred, uid.val);
+	r->euid = BPF_CORE_READ(cred, euid.val);
+	r->gid = BPF_CORE_READ(cred, gid.val);
+	r->egid = BPF_CORE_READ(cred, egid.val);
 	r->flags = BPF_CORE_READ_BITFIELD_PROBED(bprm, secureexec) ? SENSOR_EXEC_SECURE : 0;
 	if (BPF_CORE_READ(file, f_inode, i_nlink) == 0)
 		r->flags |= SENSOR_EXEC_ANONYMOUS;
-	n = bpf_probe_read_kernel_str(room->data, SENSOR_TEXT_MAX, bprm->filename);
-	at = n > 0 ? (n - 1) & (SENSOR_TEXT_MAX - 1) : 0;
-	r->path_len = at;
-	from = t->mm->arg_start;
-	len = t->mm->arg_end - from;
-	if (len >= SENSOR_ARGV_MAX) {
-		len = SENSOR_ARGV_MAX - 1;
-		r->flags |= SENSOR_EXEC_ARGV_CUT;
-	}
-	if (bpf_probe_read_user(room->data + (at & (SENSOR_TEXT_MAX - 1)),
-				len & (SENSOR_ARGV_MAX - 1), (void *)from) < 0)
-		len = 0;
-	r->argv_len = len;
-	at += len & (SENSOR_ARGV_MAX - 1);
-	n = path_put(room->data + (at & (DATA_ROOM - 1)), t->fs->pwd.mnt, t->fs->pwd.dentry,
-		     room->path);
-	r->cwd_len = n;
-	at += n & (SENSOR_TEXT_MAX - 1);
-	n = path_put(room->data + (at & (DATA_ROOM - 1)), file->f_path.mnt, file->f_path.dentry,
-		     room->path);
-	r->exe_len = n;
-	at += n & (SENSOR_TEXT_MAX - 1);
-	if (bpf_ringbuf_output(&lives, r, sizeof(*r) + (at & (DATA_ROOM - 1)), BPF_RB_NO_WAKEUP) <
-	    0)
-		count_lost(t, SENSOR_LOST_RECORDS);
+	n = bpf_probe_read_kernel_str(room->data, SENSOR_TEXT_MAX, BPF_CORE_READ(bprm, filename));
+	r->path_len = n > 0 ? (n - 1) & (SENSOR_TEXT_MAX - 1) : 0;
+	room->at = r->path_len;
+	put_argv(room, t);
+	r->cwd_len = path_put(ROOM_EXEC, (__u64)BPF_CORE_READ(t, fs, pwd.mnt),
+			      (__u64)BPF_CORE_READ(t, fs, pwd.dentry));
+	r->exe_len = path_put(ROOM_EXEC, (__u64)BPF_CORE_READ(file, f_path.mnt),
+			      (__u64)BPF_CORE_READ(file, f_path.dentry));
+	if (bpf_ringbuf_output(&lives, r, sizeof(*r) + (room->at & (DATA_ROOM - 1)),
+			       BPF_RB_NO_WAKEUP) < 0)
+		count_lost(t, s, SENSOR_LOST_RECORDS);
 	return 0;
 }
 
@@ -152,47 +172,54 @@ static __always_inline void count_last(struct task_struct *t)
 		count_call(nr, 0);
 }
 
+/* What a process used: of threads that are gone it lies in the signal struct, of a leader in its own. */
+#define USED(field, own)                                     \
+	(BPF_CORE_READ(sig, field) + BPF_CORE_READ(t, own) + \
+	 (alone ? 0 : BPF_CORE_READ(leader, own)))
+
 SEC("tp_btf/sched_process_exit")
 int BPF_PROG(on_exit, struct task_struct *t)
 {
-	struct task_state *s = state_of(t), *leaders;
-	struct task_struct *leader = t->group_leader;
-	struct signal_struct *sig = t->signal;
-	struct sensor_exit *r;
+	struct signal_struct *sig = BPF_CORE_READ(t, signal);
+	struct task_struct *leader = t;
+	struct task_state *s = state_of(t), *leaders = s;
 	bool alone = t->pid == t->tgid;
+	struct sensor_exit *r;
 
 	if (!s)
 		return 0;
 	if (with_counts && s->armed)
 		count_last(t);
-	if (sig->live.counter != 0)
+	if (BPF_CORE_READ(sig, live.counter) != 0)
 		return 0;
+	if (!alone) {
+		leader = t->group_leader;
+		leaders = bpf_task_storage_get(&tasks, leader, NULL, 0);
+	}
 	/* two threads that end together may both find nobody left */
-	leaders = alone ? s : bpf_task_storage_get(&tasks, leader, NULL, 0);
 	if (!leaders || __sync_fetch_and_add(&leaders->ended, 1))
 		return 0;
 	r = bpf_ringbuf_reserve(&lives, sizeof(*r), 0);
 	if (!r) {
-		count_lost(t, SENSOR_LOST_RECORDS);
+		count_lost(t, s, SENSOR_LOST_RECORDS);
 		return 0;
 	}
 	put_head(&r->head, t, s, SENSOR_EXIT);
 	put_family(&r->head, t);
-	/* threads that are gone left theirs in the signal struct; a leader's stay its own till it is reaped */
-	r->user_ns = sig->utime + t->utime + (alone ? 0 : leader->utime);
-	r->system_ns = sig->stime + t->stime + (alone ? 0 : leader->stime);
-	r->run_ns = sig->sum_sched_runtime + t->se.sum_exec_runtime +
-		    (alone ? 0 : leader->se.sum_exec_runtime);
-	r->max_rss_pages = sig->maxrss;
-	r->minor_faults = sig->min_flt + t->min_flt + (alone ? 0 : leader->min_flt);
-	r->major_faults = sig->maj_flt + t->maj_flt + (alone ? 0 : leader->maj_flt);
-	r->voluntary = sig->nvcsw + t->nvcsw + (alone ? 0 : leader->nvcsw);
-	r->involuntary = sig->nivcsw + t->nivcsw + (alone ? 0 : leader->nivcsw);
-	r->read_calls = sig->ioac.syscr + t->ioac.syscr + (alone ? 0 : leader->ioac.syscr);
-	r->write_calls = sig->ioac.syscw + t->ioac.syscw + (alone ? 0 : leader->ioac.syscw);
-	r->bytes_read = sig->ioac.rchar + t->ioac.rchar + (alone ? 0 : leader->ioac.rchar);
-	r->bytes_written = sig->ioac.wchar + t->ioac.wchar + (alone ? 0 : leader->ioac.wchar);
-	r->status = sig->flags & SF_GROUP_EXIT ? sig->group_exit_code : leader->exit_code;
+	r->user_ns = USED(utime, utime);
+	r->system_ns = USED(stime, stime);
+	r->run_ns = USED(sum_sched_runtime, se.sum_exec_runtime);
+	r->max_rss_pages = BPF_CORE_READ(sig, maxrss);
+	r->minor_faults = USED(min_flt, min_flt);
+	r->major_faults = USED(maj_flt, maj_flt);
+	r->voluntary = USED(nvcsw, nvcsw);
+	r->involuntary = USED(nivcsw, nivcsw);
+	r->read_calls = USED(ioac.syscr, ioac.syscr);
+	r->write_calls = USED(ioac.syscw, ioac.syscw);
+	r->bytes_read = USED(ioac.rchar, ioac.rchar);
+	r->bytes_written = USED(ioac.wchar, ioac.wchar);
+	r->status = BPF_CORE_READ(sig, flags) & SF_GROUP_EXIT ? BPF_CORE_READ(sig, group_exit_code)
+							      : BPF_CORE_READ(leader, exit_code);
 	r->pad = 0;
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	return 0;
@@ -201,37 +228,46 @@ int BPF_PROG(on_exit, struct task_struct *t)
 static long see_mapping(struct task_struct *t, struct vm_area_struct *vma, void *arg)
 {
 	struct origin *o = arg;
-	struct file *f = vma->vm_file;
+	struct file *f = BPF_CORE_READ(vma, vm_file);
 
-	o->from = vma->vm_start;
-	o->to = vma->vm_end;
+	o->from = BPF_CORE_READ(vma, vm_start);
+	o->to = BPF_CORE_READ(vma, vm_end);
 	o->kind = f ? SENSOR_ORIGIN_FILE : SENSOR_ORIGIN_ANONYMOUS;
 	if (f)
-		put_file(&o->file, f->f_inode);
+		put_file(&o->file, BPF_CORE_READ(f, f_inode));
 	return 0;
 }
 
-/* Which mapping the instruction lies in that made the call. */
-static __always_inline void put_origin(struct sensor_call *r, struct task_struct *t,
-				       struct task_state *s)
+/* Which mapping the instruction lies in that made the call, where none of the last few holds it. */
+__noinline int find_origin(struct task_state *s)
 {
+	struct room *room = room_of(ROOM_CALL);
 	struct origin o = {0};
 	__u32 i;
 
-	for (i = 0; i < ORIGINS; i++)
+	if (!s || !room)
+		return 0;
+	room->call.origin = SENSOR_ORIGIN_UNKNOWN;
+	__builtin_memset(&room->call.origin_file, 0, sizeof(room->call.origin_file));
+	if (bpf_find_vma(bpf_get_current_task_btf(), room->call.ip, see_mapping, &o, 0) < 0 ||
+	    !o.to)
+		return 0;
+	i = s->next_origin++ & (ORIGINS - 1);
+	s->origins[i] = o;
+	room->call.origin = o.kind;
+	room->call.origin_file = o.file;
+	return 0;
+}
+
+static __always_inline void put_origin(struct sensor_call *r, struct task_state *s)
+{
+	for (int i = 0; i < ORIGINS; i++)
 		if (r->ip >= s->origins[i].from && r->ip < s->origins[i].to) {
 			r->origin = s->origins[i].kind;
 			r->origin_file = s->origins[i].file;
 			return;
 		}
-	r->origin = SENSOR_ORIGIN_UNKNOWN;
-	__builtin_memset(&r->origin_file, 0, sizeof(r->origin_file));
-	if (bpf_find_vma(t, r->ip, see_mapping, &o, 0) < 0 || !o.to)
-		return;
-	i = s->next_origin++ & (ORIGINS - 1);
-	s->origins[i] = o;
-	r->origin = o.kind;
-	r->origin_file = o.file;
+	find_origin(s);
 }
 
 /* The file behind an fd of the calling task, or NULL. */
@@ -256,167 +292,177 @@ static __always_inline __u64 arg_of(const struct sensor_call *r, __u32 i)
 			: r->args[5];
 }
 
-static __always_inline __u32 put_addr(struct sensor_call *r, struct call_room *room, __u32 at,
-				      const void *addr, __u32 len)
+static __always_inline void put_addr(struct room *room, __u64 addr, __u32 len)
 {
+	__u32 to = room->at & (DATA_ROOM - 1);
+
 	if (!addr || !len)
-		return at;
+		return;
 	if (len > SENSOR_ADDR_MAX)
 		len = SENSOR_ADDR_MAX;
-	if (bpf_probe_read_user(room->data + (at & (DATA_ROOM - 1)), len, addr) < 0)
-		return at;
-	r->addr_len = len;
-	return at + len;
+	if (bpf_probe_read_user(room->data + to, len, (void *)addr) < 0)
+		return;
+	room->call.addr_len = len;
+	room->at = to + len;
 }
 
-/* Where a call led; false: it is not to be told at all. */
-static __always_inline bool put_net(struct sensor_call *r, struct call_room *room, __u32 *at,
-				    __u32 addr, __u32 special)
+/* The address of a call; 0: without one it is not to be told. */
+__noinline int address_put(__u32 addr, __u32 special)
 {
-	struct user_msghdr msg;
+	struct room *room = room_of(ROOM_CALL);
+	struct user_msghdr msg = {0};
+	struct sensor_call *r;
 	int len = 0;
 
+	if (!room)
+		return 0;
+	r = &room->call;
 	switch (special) {
 	case SENSOR_PEER:
 		if (r->result >= 0 && r->args[1] &&
 		    bpf_probe_read_user(&len, sizeof(len), (void *)r->args[2]) == 0)
-			*at = put_addr(r, room, *at, (void *)r->args[1], len);
-		return true;
+			put_addr(room, r->args[1], len);
+		return 1;
 	case SENSOR_MSG:
 		if (bpf_probe_read_user(&msg, sizeof(msg), (void *)r->args[1]) < 0 || !msg.msg_name)
-			return false;
-		*at = put_addr(r, room, *at, msg.msg_name, msg.msg_namelen);
-		return true;
+			return 0;
+		put_addr(room, (__u64)msg.msg_name, msg.msg_namelen);
+		return 1;
 	case SENSOR_DEST:
 		if (!r->args[4])
-			return false;
-		*at = put_addr(r, room, *at, (void *)r->args[4], r->args[5]);
-		return true;
+			return 0;
+		put_addr(room, r->args[4], r->args[5]);
+		return 1;
 	default:
-		if (addr)
-			*at = put_addr(r, room, *at, (void *)arg_of(r, addr), arg_of(r, addr + 1));
-		return true;
+		put_addr(room, arg_of(r, addr), arg_of(r, addr + 1));
+		return 1;
 	}
 }
 
-/* Whether the last name of the text is the file's own: no link, and nobody changed it. */
-static __always_inline bool names_file(const char *text, __u32 len, struct file *f)
+/*
+ * Whether the last name of the text is the file's own, as far as a slash and two bytes tell: where a
+ * link led elsewhere the names differ but for a chance that the path would then have said, too.
+ */
+static __always_inline bool names_file(const struct room *room, struct file *f)
 {
-	struct qstr name;
-	char last[2], first = 0;
-	__u32 n = BPF_CORE_READ(f, f_path.dentry, d_name.len);
+	struct dentry *d = BPF_CORE_READ(f, f_path.dentry);
+	const unsigned char *name = BPF_CORE_READ(d, d_name.name);
+	__u32 n = BPF_CORE_READ(d, d_name.len), len = room->call.text_len[0];
+	char first = 0, last = 0;
 
-	name.name = BPF_CORE_READ(f, f_path.dentry, d_name.name);
 	if (!n || n >= len || n > 255)
 		return false;
-	/* cheap, not a proof: the slash before it, its first and its last byte */
-	if (bpf_probe_read_kernel(&first, 1, name.name) < 0 ||
-	    bpf_probe_read_kernel(&last[0], 1, name.name + n - 1) < 0)
+	if (bpf_probe_read_kernel(&first, 1, name) < 0 ||
+	    bpf_probe_read_kernel(&last, 1, name + n - 1) < 0)
 		return false;
-	return text[(len - n - 1) & (SENSOR_TEXT_MAX - 1)] == '/' &&
-	       text[(len - n) & (SENSOR_TEXT_MAX - 1)] == first &&
-	       text[(len - 1) & (SENSOR_TEXT_MAX - 1)] == last[0];
+	return room->data[(len - n - 1) & (SENSOR_TEXT_MAX - 1)] == '/' &&
+	       room->data[(len - n) & (SENSOR_TEXT_MAX - 1)] == first &&
+	       room->data[(len - 1) & (SENSOR_TEXT_MAX - 1)] == last;
 }
 
-static __always_inline __u32 put_where(struct sensor_call *r, struct task_struct *t,
-				       struct call_room *room, __u32 at,
-				       const volatile struct sensor_shape *shape)
+/* The file that was opened: its number, and its path where the text alone does not tell. */
+__noinline int file_put(long fd)
 {
-	__u32 special = shape->special, dir;
-	struct file *f = NULL;
-	__u32 n;
+	struct room *room = room_of(ROOM_CALL);
+	struct file *f = file_of(bpf_get_current_task_btf(), fd);
+	struct sensor_call *r;
 
-	if (t->mm->mm_users.counter == 1)
-		r->flags |= SENSOR_CALL_OWN_MEMORY;
-	if (special == SENSOR_OPENS || special == SENSOR_HOW || special == SENSOR_OPENS_FD) {
-		if (r->result >= 0) {
-			f = file_of(t, r->result);
-			if (!f)
-				return at;
-			put_file(&r->file, BPF_CORE_READ(f, f_inode));
-			if ((r->flags & SENSOR_CALL_OWN_MEMORY) && room->data[0] == '/' &&
-			    names_file(room->data, r->text_len[0], f))
-				return at;
-			r->flags |= SENSOR_CALL_FILE;
-			n = path_put(room->data + (at & (DATA_ROOM - 1)),
-				     BPF_CORE_READ(f, f_path.mnt), BPF_CORE_READ(f, f_path.dentry),
-				     room->path);
-			r->where_len = n;
-			return at + (n & (SENSOR_TEXT_MAX - 1));
+	if (!room || !f)
+		return 0;
+	r = &room->call;
+	put_file(&r->file, BPF_CORE_READ(f, f_inode));
+	if ((r->flags & SENSOR_CALL_OWN_MEMORY) && r->text_len[0] && room->data[0] == '/' &&
+	    names_file(room, f))
+		return 0;
+	r->flags |= SENSOR_CALL_FILE;
+	r->where_len = path_put(ROOM_CALL, (__u64)BPF_CORE_READ(f, f_path.mnt),
+				(__u64)BPF_CORE_READ(f, f_path.dentry));
+	return 0;
+}
+
+/* The folder that a relative path starts from. */
+__noinline int folder_put(__u32 dir)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct room *room = room_of(ROOM_CALL);
+	struct file *f;
+
+	if (!room)
+		return 0;
+	if (!dir || (int)arg_of(&room->call, dir) < 0) {
+		room->call.where_len = path_put(ROOM_CALL, (__u64)BPF_CORE_READ(t, fs, pwd.mnt),
+						(__u64)BPF_CORE_READ(t, fs, pwd.dentry));
+		return 0;
+	}
+	f = file_of(t, (int)arg_of(&room->call, dir));
+	if (f)
+		room->call.where_len = path_put(ROOM_CALL, (__u64)BPF_CORE_READ(f, f_path.mnt),
+						(__u64)BPF_CORE_READ(f, f_path.dentry));
+	return 0;
+}
+
+static __always_inline bool is_open(__u32 special)
+{
+	return special == SENSOR_OPENS || special == SENSOR_HOW || special == SENSOR_OPENS_FD;
+}
+
+static __always_inline void put_texts(struct room *room, const volatile struct sensor_shape *shape)
+{
+	struct sensor_call *r = &room->call;
+	bool cut = false;
+	int n;
+
+	if (shape->text[0]) {
+		n = text_put(room, arg_of(r, shape->text[0]), &cut);
+		if (n >= 0) {
+			r->flags |= SENSOR_CALL_HAS0 | (cut ? SENSOR_CALL_CUT0 : 0);
+			r->text_len[0] = n;
 		}
 	}
-	if (!(shape->paths & 1) || !(r->flags & SENSOR_CALL_HAS0) || room->data[0] == '/')
-		return at;
-	dir = shape->dir[0];
-	if (dir && (int)arg_of(r, dir) >= 0) {
-		f = file_of(t, (int)arg_of(r, dir));
-		if (!f)
-			return at;
-		n = path_put(room->data + (at & (DATA_ROOM - 1)), BPF_CORE_READ(f, f_path.mnt),
-			     BPF_CORE_READ(f, f_path.dentry), room->path);
-	} else {
-		n = path_put(room->data + (at & (DATA_ROOM - 1)), t->fs->pwd.mnt, t->fs->pwd.dentry,
-			     room->path);
+	if (shape->text[1]) {
+		n = text_put(room, arg_of(r, shape->text[1]), &cut);
+		if (n >= 0) {
+			r->flags |= SENSOR_CALL_HAS1 | (cut ? SENSOR_CALL_CUT1 : 0);
+			r->text_len[1] = n;
+		}
 	}
-	r->where_len = n;
-	return at + (n & (SENSOR_TEXT_MAX - 1));
 }
 
 static __always_inline void tell(struct task_struct *t, struct task_state *s, struct pt_regs *regs,
 				 long result, __u32 nr)
 {
 	const volatile struct sensor_shape *shape = &shapes[nr & (SENSOR_NUMBERS - 1)];
-	__u32 first = 0, at = 0;
+	struct room *room = room_of(ROOM_CALL);
+	__u32 special = shape->special;
 	struct sensor_call *r;
-	struct call_room *room;
 
-	room = bpf_map_lookup_elem(&call_rooms, &first);
 	if (!room)
 		return;
 	r = &room->call;
-	put_head(&r->head, t, s, SENSOR_CALL);
 	r->result = result;
 	r->nr = nr;
-	r->flags = 0;
+	r->flags = BPF_CORE_READ(t, mm, mm_users.counter) == 1 ? SENSOR_CALL_OWN_MEMORY : 0;
 	r->pad = 0;
 	r->text_len[0] = r->text_len[1] = r->addr_len = r->where_len = 0;
 	__builtin_memset(&r->file, 0, sizeof(r->file));
 	arch_args(regs, r->args);
 	r->ip = arch_ip(regs);
-	put_origin(r, t, s);
-	if (shape->text[0]) {
-		long n = bpf_probe_read_user_str(room->data, SENSOR_TEXT_MAX,
-						 (void *)arg_of(r, shape->text[0]));
-
-		if (n > 0) {
-			r->flags |= SENSOR_CALL_HAS0;
-			if (n == SENSOR_TEXT_MAX)
-				r->flags |= SENSOR_CALL_CUT0;
-			at = (n - 1) & (SENSOR_TEXT_MAX - 1);
-			r->text_len[0] = at;
-		}
-	}
-	if (shape->text[1]) {
-		long n =
-			bpf_probe_read_user_str(room->data + (at & (DATA_ROOM - 1)),
-						SENSOR_TEXT_MAX, (void *)arg_of(r, shape->text[1]));
-
-		if (n > 0) {
-			r->flags |= SENSOR_CALL_HAS1;
-			if (n == SENSOR_TEXT_MAX)
-				r->flags |= SENSOR_CALL_CUT1;
-			r->text_len[1] = (n - 1) & (SENSOR_TEXT_MAX - 1);
-			at += (n - 1) & (SENSOR_TEXT_MAX - 1);
-		}
-	}
-	if (!put_net(r, room, &at, shape->addr, shape->special))
+	room->at = 0;
+	put_texts(room, shape);
+	if ((shape->addr || special >= SENSOR_PEER) && !address_put(shape->addr, special))
 		return;
-	if (shape->special == SENSOR_HOW &&
+	put_head(&r->head, t, s, SENSOR_CALL);
+	put_origin(r, s);
+	if (special == SENSOR_HOW &&
 	    bpf_probe_read_user(r->how, sizeof(r->how), (void *)r->args[2]) < 0)
 		r->how[0] = r->how[1] = 0;
-	at = put_where(r, t, room, at, shape);
-	if (bpf_ringbuf_output(&acts, r, sizeof(*r) + (at & (DATA_ROOM - 1)), BPF_RB_NO_WAKEUP) < 0)
-		count_lost(t, SENSOR_LOST_RECORDS);
+	if (is_open(special) && result >= 0)
+		file_put(result);
+	else if ((shape->paths & 1) && (r->flags & SENSOR_CALL_HAS0) && room->data[0] != '/')
+		folder_put(shape->dir[0]);
+	if (bpf_ringbuf_output(&acts, r, sizeof(*r) + (room->at & (DATA_ROOM - 1)),
+			       BPF_RB_NO_WAKEUP) < 0)
+		count_lost(t, s, SENSOR_LOST_RECORDS);
 }
 
 SEC("tp_btf/sys_exit")
@@ -470,9 +516,9 @@ SEC("syscall")
 int recorder(void *ctx)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	struct pid *p = t->thread_pid;
+	struct pid *p = BPF_CORE_READ(t, thread_pid);
 
 	if (p)
-		pid_level = p->level;
+		pid_level = BPF_CORE_READ(p, level);
 	return 0;
 }

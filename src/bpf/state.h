@@ -27,8 +27,9 @@ struct origin {
 
 /* What is known of a thread that is followed. */
 struct task_state {
-	__u32 armed; /* a program of the run was started: calls are told */
-	__u32 image; /* execs before */
+	__u32 armed;    /* a program of the run was started: calls are told */
+	__u32 image;    /* execs before */
+	__u64 start_ns; /* of the process */
 	__u64 enter_ns;
 	__u32 ended; /* of a leader: its process's end was told */
 	__u32 next_origin;
@@ -92,34 +93,37 @@ struct {
 	__type(value, struct sensor_count);
 } counts SEC(".maps");
 
-/* Room for a record and a path that is being put together; each program has its own. */
+/*
+ * Where a record of changing length is put together: by CPU, for nothing of ours interrupts a
+ * program in the middle. One for calls, one for execs.
+ */
 #define DATA_ROOM (4 * SENSOR_TEXT_MAX)
 #define PATH_ROOM 4096
-struct call_room {
-	struct sensor_call call;
-	char data[DATA_ROOM + SENSOR_TEXT_MAX]; /* behind the record at once */
-	char path[PATH_ROOM + 256];
+struct room {
+	union {
+		struct sensor_call call;
+		struct sensor_exec exec;
+	};
+	char data[DATA_ROOM +
+		  2 * SENSOR_TEXT_MAX]; /* behind the record at once; @at bytes are used */
+	char path[PATH_ROOM + 256];     /* one that is being put together, from its end */
+	__u32 at;
+	__u32 pad;
 };
+
+enum { ROOM_CALL, ROOM_EXEC, ROOMS };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, ROOMS);
 	__type(key, __u32);
-	__type(value, struct call_room);
-} call_rooms SEC(".maps");
+	__type(value, struct room);
+} rooms SEC(".maps");
 
-struct exec_room {
-	struct sensor_exec exec;
-	char data[DATA_ROOM + SENSOR_TEXT_MAX];
-	char path[PATH_ROOM + 256];
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct exec_room);
-} exec_rooms SEC(".maps");
+static __always_inline struct room *room_of(__u32 which)
+{
+	return bpf_map_lookup_elem(&rooms, &which);
+}
 
 static __always_inline struct task_state *state_of(struct task_struct *t)
 {
@@ -129,9 +133,21 @@ static __always_inline struct task_state *state_of(struct task_struct *t)
 	return bpf_task_storage_get(&tasks, t, NULL, 0);
 }
 
-static __always_inline void count_lost(struct task_struct *t, __u32 kind)
+/*
+ * Pointers of the kernel's are followed by BPF_CORE_READ but in the few places where a helper asks
+ * for a typed one: of each pointer that a program loads, the verifier looks its type up by name
+ * among all there are, a millisecond each.
+ */
+static __always_inline __u64 start_of(struct task_struct *t, struct task_state *s)
 {
-	struct process_key key = {.start_ns = t->group_leader->start_boottime, .tgid = t->tgid};
+	if (!s->start_ns)
+		s->start_ns = BPF_CORE_READ(t, group_leader, start_boottime);
+	return s->start_ns;
+}
+
+static __always_inline void count_lost(struct task_struct *t, struct task_state *s, __u32 kind)
+{
+	struct process_key key = {.start_ns = start_of(t, s), .tgid = t->tgid};
 	__u64 *n = bpf_map_lookup_elem(&lost_by_cpu, &kind), one = 1;
 
 	if (n)
@@ -147,18 +163,17 @@ static __always_inline void count_lost(struct task_struct *t, __u32 kind)
 	any_lost = 1;
 }
 
-static __always_inline __u64 lost_of(struct task_struct *t)
+static __always_inline __u64 lost_of(struct task_struct *t, struct task_state *s)
 {
-	struct process_key key = {.start_ns = t->group_leader->start_boottime, .tgid = t->tgid};
+	struct process_key key = {.start_ns = s->start_ns, .tgid = t->tgid};
 	__u64 *n = any_lost ? bpf_map_lookup_elem(&lost, &key) : NULL;
 
 	return n ? *n : 0;
 }
 
-/* A task's number as the recorder counts them. */
-static __always_inline __s32 number_at(struct task_struct *t, __u32 level)
+/* A struct pid's number as a namespace of that level counts. */
+static __always_inline __s32 number_of(struct pid *p, __u32 level)
 {
-	struct pid *p = t->thread_pid;
 	struct upid u = {0};
 
 	if (!p || bpf_probe_read_kernel(&u, sizeof(u),
@@ -169,19 +184,17 @@ static __always_inline __s32 number_at(struct task_struct *t, __u32 level)
 }
 
 static __always_inline void put_head(struct sensor_head *h, struct task_struct *t,
-				     const struct task_state *s, __u32 kind)
+				     struct task_state *s, __u32 kind)
 {
-	struct task_struct *leader = t->group_leader;
-
 	h->ts_ns = bpf_ktime_get_ns();
-	h->start_ns = leader->start_boottime;
-	h->lost = lost_of(t);
+	h->start_ns = start_of(t, s);
+	h->lost = lost_of(t, s);
 	if (pid_level == 0) {
 		h->pid = t->tgid;
 		h->tid = t->pid;
 	} else {
-		h->pid = number_at(leader, pid_level);
-		h->tid = number_at(t, pid_level);
+		h->pid = number_of(BPF_CORE_READ(t, group_leader, thread_pid), pid_level);
+		h->tid = number_of(BPF_CORE_READ(t, thread_pid), pid_level);
 	}
 	h->ppid = 0;
 	h->ns_pid = 0;
@@ -193,12 +206,13 @@ static __always_inline void put_head(struct sensor_head *h, struct task_struct *
 /* ... what only births, programs and deaths tell */
 static __always_inline void put_family(struct sensor_head *h, struct task_struct *t)
 {
-	struct task_struct *leader = t->group_leader;
-	struct task_struct *parent = leader->real_parent;
-	struct pid *p = leader->thread_pid;
+	struct pid *p = BPF_CORE_READ(t, group_leader, thread_pid);
 
-	h->ppid = pid_level == 0 ? parent->tgid : number_at(parent->group_leader, pid_level);
-	h->ns_pid = p ? number_at(leader, p->level) : 0;
+	h->ppid = pid_level == 0 ? BPF_CORE_READ(t, group_leader, real_parent, tgid)
+				 : number_of(BPF_CORE_READ(t, group_leader, real_parent,
+							   group_leader, thread_pid),
+					     pid_level);
+	h->ns_pid = number_of(p, p ? BPF_CORE_READ(p, level) : 0);
 }
 
 #endif
