@@ -7,6 +7,7 @@
 
 #include "base/time.h"
 #include "event/redact.h"
+#include "event/text.h"
 #include "recorder/facts.h"
 #include "recorder/kinds.h"
 #include "recorder/track_internal.h"
@@ -137,6 +138,17 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 					       : RECORDER_UNMATCHED_LIBC;
 }
 
+static void put_address(struct tt_out *o, const char *layout, const struct event_arg *args)
+{
+	const char *a = strchr(layout, 'a');
+	const struct event_arg *arg = a ? &args[a - layout] : NULL;
+
+	if (!arg || arg->absent || !arg->data)
+		return;
+	tt_out_char(o, ' ');
+	event_put_addr(o, arg->data, arg->len < EVENT_ADDR_MAX ? arg->len : EVENT_ADDR_MAX);
+}
+
 static void describe(const struct kernel_fact *f, struct tt_out *o)
 {
 	const char *layout = event_call_info(f->call)->layout;
@@ -150,6 +162,7 @@ static void describe(const struct kernel_fact *f, struct tt_out *o)
 		tt_out_char(o, ' ');
 		event_redact_text(o, text.data, text.len < 256 ? text.len : 256);
 	}
+	put_address(o, layout, f->args);
 	if (f->has_result) {
 		tt_out_str(o, " = ");
 		tt_out_i64(o, f->result);
@@ -163,13 +176,23 @@ static void find_of(struct recorder_track *t, const struct recorder_span *s,
 	recorder_causes_find(&t->facts->causes, kind, &s->told, s->pid, s->comm, text);
 }
 
+static bool find_fact(struct recorder_track *t, const struct recorder_span *s,
+		      enum recorder_finding_kind kind, const struct kernel_fact *f)
+{
+	char text[1024];
+	struct tt_out o;
+
+	tt_out_init(&o, text, sizeof(text));
+	describe(f, &o);
+	find_of(t, s, kind, tt_out_is_full(&o) ? NULL : text);
+	return true;
+}
+
 /* Nothing that the library told explains it. */
 static void let_go(struct recorder_track *t, struct recorder_span *s, struct recorder_held *h)
 {
 	enum recorder_unmatched why = reason_of(t, s, h);
 	const struct kernel_fact *f = &h->fact;
-	char text[1024];
-	struct tt_out o;
 
 	/* processes have lines of their own; threads have none */
 	if (f->kind == KERNEL_FACT_FORK ||
@@ -184,14 +207,12 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 		return; /* the program that was started has a line of its own */
 	if (!is_weighty(f) && is_by_the_way(t, why, f))
 		return;
-	if (why == RECORDER_UNMATCHED_DIRECT || why == RECORDER_UNMATCHED_URING) {
-		tt_out_init(&o, text, sizeof(text));
-		describe(f, &o);
-		find_of(t, s,
-			why == RECORDER_UNMATCHED_URING ? RECORDER_FINDING_URING
-							: RECORDER_FINDING_DIRECT,
-			tt_out_is_full(&o) ? NULL : text);
-	}
+	if (why == RECORDER_UNMATCHED_DIRECT)
+		find_fact(t, s, RECORDER_FINDING_DIRECT, f);
+	else if (why == RECORDER_UNMATCHED_URING)
+		find_fact(t, s, RECORDER_FINDING_URING, f);
+	else if (s->is_scribbled && s->mute == RECORDER_MUTE_NOT && is_weighty(f))
+		s->is_found_out = find_fact(t, s, RECORDER_FINDING_SCRIBBLED, f);
 	line_of(t, s, f);
 }
 
@@ -339,6 +360,7 @@ struct match {
 	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
 	bool tried;                           /* it is that of the next one, too */
 	const struct kernel_fact *other;      /* the same call with the same result, other text */
+	const struct kernel_fact *denied;     /* the same call, done; told as failed */
 };
 
 /* Look through the facts of the time that the call took. */
@@ -376,6 +398,9 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 				m->other = f;
 				continue;
 			}
+			if (how == RECORDER_OTHER_RESULT && within && same > 0 &&
+			    recorder_kind_denies(ev, f))
+				m->denied = f;
 		}
 		/* an exec is told before it is tried, and again if it failed: both of one try */
 		if (!ev->has_result && same && is_try(ev, f))
@@ -402,6 +427,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 		tt_out_char(&o, ' ');
 		event_redact_text(&o, said.data, said.len < 128 ? said.len : 128);
 	}
+	put_address(&o, event_call_info(ev->call)->layout, ev->args);
 	tt_out_str(&o, " = ");
 	tt_out_i64(&o, ev->result);
 	if (ev->has_seq) {
@@ -437,13 +463,20 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 	list_holder(t->facts, s);
 }
 
+/* Whether both sensors had their eyes open when the call came back. */
+static bool is_comparable(const struct recorder_track *t, const struct recorder_span *s,
+			  const struct event *ev)
+{
+	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
+	       t->facts->tells_all && !t->facts->is_lossy;
+}
+
 /* Whether a call that succeeded must have had its fact. */
 static bool must_be_seen(const struct recorder_track *t, const struct recorder_span *s,
 			 const struct event *ev)
 {
-	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
-	       !ev->error && ev->result >= 0 && recorder_kind_must(ev->call) &&
-	       t->facts->tells_all && !t->facts->is_lossy;
+	return is_comparable(t, s, ev) && !ev->error && ev->result >= 0 &&
+	       recorder_kind_must(ev->call);
 }
 
 void recorder_held_match(struct recorder_track *t, struct recorder_span *s, struct event *ev,
@@ -471,6 +504,8 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 	ev->confirmed = m.tried;
 	if (!silent && must_be_seen(t, s, ev) && (!m.other || m.other->own_memory))
 		doubt(t, s, ev, entered, left, m.other);
+	if (!silent && m.denied && m.denied->own_memory && is_comparable(t, s, ev))
+		doubt(t, s, ev, entered, left, m.denied);
 }
 
 void recorder_held_blocked(struct recorder_track *t, const struct ring_lane_state *lane)
@@ -600,7 +635,7 @@ void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
 	t->facts->blocked_count = 0; /* it is over: nothing of it is in a call */
 	settle(t, s, UINT64_MAX);
 	unlist_holder(s);
-	if (s->is_scribbled && s->lines_kernel && s->mute == RECORDER_MUTE_NOT)
+	if (s->is_scribbled && s->lines_kernel && s->mute == RECORDER_MUTE_NOT && !s->is_found_out)
 		find_of(t, s, RECORDER_FINDING_SCRIBBLED, NULL);
 	s->seen = (uint8_t)seen_of(s, &cause);
 	s->cause = (uint8_t)cause;

@@ -298,6 +298,23 @@ bool recorder_kind_makes(const struct event *ev, const struct kernel_fact *f)
 	       ev->result == f->ns_pid;
 }
 
+/* Functions that are one system call, and return what that returns. */
+static const bool plain[EVENT_CALL_COUNT] = {
+	[EVENT_CALL_open] = true,     [EVENT_CALL_open64] = true,    [EVENT_CALL_openat] = true,
+	[EVENT_CALL_openat64] = true, [EVENT_CALL_creat] = true,     [EVENT_CALL_creat64] = true,
+	[EVENT_CALL_unlink] = true,   [EVENT_CALL_unlinkat] = true,  [EVENT_CALL_rename] = true,
+	[EVENT_CALL_renameat] = true, [EVENT_CALL_renameat2] = true, [EVENT_CALL_mkdir] = true,
+	[EVENT_CALL_mkdirat] = true,  [EVENT_CALL_link] = true,      [EVENT_CALL_linkat] = true,
+	[EVENT_CALL_symlink] = true,  [EVENT_CALL_symlinkat] = true, [EVENT_CALL_connect] = true,
+	[EVENT_CALL_bind] = true,
+};
+
+bool recorder_kind_denies(const struct event *ev, const struct kernel_fact *f)
+{
+	return plain[ev->call] && ev->has_result && ev->error && f->has_result && !f->error &&
+	       f->result >= 0 && same_fd(ev, f) && same_text(ev, f) && same_address(ev, f);
+}
+
 enum recorder_same recorder_kind_compare(const struct event *ev, const struct kernel_fact *f)
 {
 	if (f->kind == KERNEL_FACT_EXEC)

@@ -61,6 +61,12 @@ enum recorder_same {
 	RECORDER_OTHER_TEXT, /* all but the path, name or address */
 };
 
+/*
+ * recorder_kind_denies - a call and a fact of one kind: the call is told as failed, and the kernel
+ * did what it asks for; of functions that are nothing but a system call
+ */
+bool recorder_kind_denies(const struct event *ev, const struct kernel_fact *f);
+
 /* recorder_kind_compare - a call and a fact of one kind: whether they are one act */
 enum recorder_same recorder_kind_compare(const struct event *ev, const struct kernel_fact *f);
 

@@ -389,6 +389,7 @@ static void *flip(void *arg)
 static int race(void)
 {
 	struct stat a, b, st;
+	unsigned seen[2] = {0};
 	pthread_t t;
 
 	(void)snprintf(flipped, sizeof(flipped), "%s", below("flip-a"));
@@ -400,11 +401,13 @@ static int race(void)
 	said("open", below("flip-b"), 3);
 	if (pthread_create(&t, NULL, flip, NULL))
 		errx(1, "pthread_create");
-	for (int i = 0; i < 500; i++) {
+	/* until both had their turn, as often as it takes where others use the machine */
+	for (int i = 0; i < 500 || (!(seen[0] && seen[1]) && i < 20000); i++) {
 		int fd = open(flipped, O_RDWR);
 
 		if (fd < 0 || fstat(fd, &st) < 0)
 			err(1, "open");
+		seen[st.st_ino == a.st_ino]++;
 		said("flip", below(st.st_ino == a.st_ino ? "flip-a" : "flip-b"), fd);
 		(void)close(fd);
 	}
