@@ -383,6 +383,13 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 		follow_root(s, ev);
 }
 
+static bool may_be_silent(const struct event *ev)
+{
+	return event_call_closes(ev->call) || event_call_dups(ev) ||
+	       ev->call == EVENT_CALL_close_range || ev->call == EVENT_CALL_fcntl ||
+	       ev->call == EVENT_CALL_fcntl64;
+}
+
 static void note_scribbled(struct recorder_track *t, const struct tt_uuid *span)
 {
 	struct recorder_span *s = recorder_span_find(&t->tree, span);
@@ -455,6 +462,9 @@ static void on_record(struct recorder_track *t, const struct ring_taken *taken, 
 	}
 	if (!again && ev.type == EVENT_SYSCALL && put_off(t, &ev, taken))
 		return;
+	/* only what becomes of an fd is ever told without being an event */
+	if (ev.type == EVENT_SYSCALL && (flags & RING_FLAG_SILENT) && !may_be_silent(&ev))
+		note_scribbled(t, &taken->who.span);
 	ev.ts_ns += t->realtime_offset;
 	if (ev.type == EVENT_SYSCALL) {
 		on_call(t, &ev, flags);

@@ -4,9 +4,11 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/time.h"
 #include "event/redact.h"
+#include "event/text.h"
 #include "recorder/facts.h"
 #include "recorder/kinds.h"
 #include "recorder/track_internal.h"
@@ -105,7 +107,7 @@ static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatche
 		return true;
 	if (why == RECORDER_UNMATCHED_STARTUP && from == RECORDER_ORIGIN_LOADER)
 		return true;
-	return (why == RECORDER_UNMATCHED_STARTUP || why == RECORDER_UNMATCHED_LIBC) &&
+	return (from == RECORDER_ORIGIN_LIBC || from == RECORDER_ORIGIN_LOADER) &&
 	       recorder_kind_is_libcs(recorder_kind_path(f));
 }
 
@@ -137,6 +139,17 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 					       : RECORDER_UNMATCHED_LIBC;
 }
 
+static void put_address(struct tt_out *o, const char *layout, const struct event_arg *args)
+{
+	const char *a = strchr(layout, 'a');
+	const struct event_arg *arg = a ? &args[a - layout] : NULL;
+
+	if (!arg || arg->absent || !arg->data)
+		return;
+	tt_out_char(o, ' ');
+	event_put_addr(o, arg->data, arg->len < EVENT_ADDR_MAX ? arg->len : EVENT_ADDR_MAX);
+}
+
 static void describe(const struct kernel_fact *f, struct tt_out *o)
 {
 	const char *layout = event_call_info(f->call)->layout;
@@ -150,6 +163,7 @@ static void describe(const struct kernel_fact *f, struct tt_out *o)
 		tt_out_char(o, ' ');
 		event_redact_text(o, text.data, text.len < 256 ? text.len : 256);
 	}
+	put_address(o, layout, f->args);
 	if (f->has_result) {
 		tt_out_str(o, " = ");
 		tt_out_i64(o, f->result);
@@ -163,11 +177,26 @@ static void find_of(struct recorder_track *t, const struct recorder_span *s,
 	recorder_causes_find(&t->facts->causes, kind, &s->told, s->pid, s->comm, text);
 }
 
+static bool is_finding(const struct recorder_span *s, enum recorder_unmatched why,
+		       const struct kernel_fact *f, enum recorder_finding_kind *ret)
+{
+	if (why == RECORDER_UNMATCHED_DIRECT)
+		*ret = RECORDER_FINDING_DIRECT;
+	else if (why == RECORDER_UNMATCHED_URING)
+		*ret = RECORDER_FINDING_URING;
+	else if (s->is_scribbled && s->mute == RECORDER_MUTE_NOT && is_weighty(f))
+		*ret = RECORDER_FINDING_SCRIBBLED;
+	else
+		return false;
+	return true;
+}
+
 /* Nothing that the library told explains it. */
 static void let_go(struct recorder_track *t, struct recorder_span *s, struct recorder_held *h)
 {
 	enum recorder_unmatched why = reason_of(t, s, h);
 	const struct kernel_fact *f = &h->fact;
+	enum recorder_finding_kind kind;
 	char text[1024];
 	struct tt_out o;
 
@@ -184,13 +213,11 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 		return; /* the program that was started has a line of its own */
 	if (!is_weighty(f) && is_by_the_way(t, why, f))
 		return;
-	if (why == RECORDER_UNMATCHED_DIRECT || why == RECORDER_UNMATCHED_URING) {
+	if (is_finding(s, why, f, &kind)) {
+		s->is_found_out |= kind == RECORDER_FINDING_SCRIBBLED;
 		tt_out_init(&o, text, sizeof(text));
 		describe(f, &o);
-		find_of(t, s,
-			why == RECORDER_UNMATCHED_URING ? RECORDER_FINDING_URING
-							: RECORDER_FINDING_DIRECT,
-			tt_out_is_full(&o) ? NULL : text);
+		find_of(t, s, kind, tt_out_is_full(&o) ? NULL : text);
 	}
 	line_of(t, s, f);
 }
@@ -335,9 +362,25 @@ static bool is_open_end(const struct recorder_track *t, const struct event *ev,
 	return recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LOADER;
 }
 
+/* A path that leads to the very file by another name: a symbolic link. */
+static bool is_link(const struct recorder_track *t, const struct recorder_span *s,
+		    const struct event *ev, const struct kernel_fact *f)
+{
+	char path[EVENT_PATH_MAX];
+	struct stat st;
+
+	if (f->own_memory || !f->where_is_file || !f->file.ino || t->own_pid_namespace || s->root ||
+	    s->root_unknown || !ev->joined.len || ev->joined.len >= sizeof(path))
+		return false;
+	memcpy(path, ev->joined.data, ev->joined.len);
+	path[ev->joined.len] = '\0';
+	return stat(path, &st) == 0 && st.st_ino == f->file.ino && st.st_dev == f->file.dev;
+}
+
 struct match {
 	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
 	bool tried;                           /* it is that of the next one, too */
+	bool other_end;                       /* the same text, another result */
 	const struct kernel_fact *other;      /* the same call with the same result, other text */
 };
 
@@ -367,13 +410,19 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 		if (!m->found && !m->tried && is_mine(ev, f, entered)) {
 			enum recorder_same how = recorder_kind_compare(ev, f);
 
+			if (how == RECORDER_OTHER_TEXT && is_link(t, s, ev, f))
+				how = RECORDER_SAME;
+
 			if (how == RECORDER_SAME) {
 				m->found = h;
 				m->before = before;
 				continue;
 			}
-			if (how == RECORDER_OTHER_TEXT && within && same > 0) {
+			if (within && same > 0 &&
+			    (how == RECORDER_OTHER_TEXT ||
+			     (how == RECORDER_OTHER_END && recorder_kind_is_one(ev->call)))) {
 				m->other = f;
+				m->other_end = how == RECORDER_OTHER_END;
 				continue;
 			}
 		}
@@ -402,6 +451,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 		tt_out_char(&o, ' ');
 		event_redact_text(&o, said.data, said.len < 128 ? said.len : 128);
 	}
+	put_address(&o, event_call_info(ev->call)->layout, ev->args);
 	tt_out_str(&o, " = ");
 	tt_out_i64(&o, ev->result);
 	if (ev->has_seq) {
@@ -439,11 +489,13 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 
 /* Whether a call that succeeded must have had its fact. */
 static bool must_be_seen(const struct recorder_track *t, const struct recorder_span *s,
-			 const struct event *ev)
+			 const struct event *ev, const struct match *m)
 {
+	bool done = !ev->error && ev->result >= 0;
+
 	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
-	       !ev->error && ev->result >= 0 && recorder_kind_must(ev->call) &&
-	       t->facts->tells_all && !t->facts->is_lossy;
+	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
+	       (!m->other || m->other->own_memory) && (m->other_end || done);
 }
 
 void recorder_held_match(struct recorder_track *t, struct recorder_span *s, struct event *ev,
@@ -469,7 +521,7 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 		return;
 	}
 	ev->confirmed = m.tried;
-	if (!silent && must_be_seen(t, s, ev) && (!m.other || m.other->own_memory))
+	if (!silent && must_be_seen(t, s, ev, &m))
 		doubt(t, s, ev, entered, left, m.other);
 }
 
@@ -600,7 +652,7 @@ void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
 	t->facts->blocked_count = 0; /* it is over: nothing of it is in a call */
 	settle(t, s, UINT64_MAX);
 	unlist_holder(s);
-	if (s->is_scribbled && s->lines_kernel && s->mute == RECORDER_MUTE_NOT)
+	if (s->is_scribbled && s->lines_kernel && s->mute == RECORDER_MUTE_NOT && !s->is_found_out)
 		find_of(t, s, RECORDER_FINDING_SCRIBBLED, NULL);
 	s->seen = (uint8_t)seen_of(s, &cause);
 	s->cause = (uint8_t)cause;
