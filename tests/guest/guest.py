@@ -10,6 +10,7 @@ first is the console: its last lines are shown when something goes wrong. Every 
 the test.
 """
 import atexit
+import json
 import os
 import re
 import select
@@ -36,8 +37,10 @@ RUN_SECONDS = 60
 STOP_SECONDS = 10
 CHUNK = 2048  # of a request: less than the guest's terminal holds
 
-PASSWD = "root:x:0:0:root:/:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n" \
+PASSWD = "root:x:0:0:root:/home/admin:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n" \
          "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
+AS_USER = ("setpriv", "--reuid=1000", "--regid=1000", "--clear-groups", "env", "HOME=/home/user", "USER=user",
+           "sh", "-c", 'cd && exec "$@"', "sh")
 GROUP = "root:x:0:\nuser:x:1000:\nnogroup:x:65534:\n"
 
 
@@ -53,9 +56,8 @@ def why_not():
         return f"no {QEMU}: install qemu-system-x86"
     if not os.path.exists(os.path.join(KERNELS, "vmlinux")):
         return "no kernel for the guest: run tools/guest-kernel.py"
-    if not shutil.which("busybox"):
-        return "no busybox"
-    return None
+    missing = [x for x in ("busybox", "dash", "setpriv") if not shutil.which(x)]
+    return f"no {missing[0]}" if missing else None
 
 
 def release():
@@ -75,7 +77,7 @@ class Image:
 
     def __init__(self):
         self.entries = {}
-        for folder in ("/dev", "/proc", "/sys", "/run", "/etc", "/home", "/var", "/usr/bin", "/usr/sbin",
+        for folder in ("/dev", "/proc", "/sys", "/run", "/etc", "/home/admin", "/var", "/usr/bin", "/usr/sbin",
                        "/usr/lib", "/usr/lib64", "/usr/local"):
             self.folder(folder)
         for folder, mode in (("/tmp", 0o1777), ("/var/tmp", 0o1777), ("/home/user", 0o755)):
@@ -91,6 +93,9 @@ class Image:
         self.program(shutil.which("busybox"), "/usr/bin/busybox")
         for applet in subprocess.run(["busybox", "--list"], capture_output=True, text=True, timeout=20).stdout.split():
             self.entries.setdefault(f"/usr/bin/{applet}", (stat.S_IFLNK | 0o777, 0, b"busybox", (0, 0)))
+        # Its shell would run its own applets for programs of the same name.
+        self.program(shutil.which("dash"), "/bin/sh")
+        self.program(shutil.which("setpriv"), "/usr/bin/setpriv")
 
     def folder(self, path, mode=0o755, uid=0):
         parent = os.path.dirname(path)
@@ -147,6 +152,14 @@ class Done:
         return f"status {self.status}\nstdout: {self.stdout[-3000:]}\nstderr: {self.stderr[-3000:]}"
 
 
+class Recorded(tt.Recording):
+    """What a recorded command of the guest did."""
+
+    def __init__(self, done, raw, run):
+        done.returncode = done.status
+        super().__init__("guest", done, None, raw, run)
+
+
 class Guest:
     """A machine that runs. Made by boot()."""
 
@@ -158,11 +171,11 @@ class Guest:
         with open(initrd, "wb") as f:
             f.write(image.pack())
         self.line, theirs = socket.socketpair()
-        self.pending, self.answers = bytearray(), True
+        self.pending, self.answers, self.records = bytearray(), True, 0
         line = ["console=ttyS0", "panic=-1", "rdinit=/init", "loglevel=4", "tsc=reliable", "no_timer_check", *arguments]
         self.qemu = subprocess.Popen(
             [QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-M", "pc", "-accel", "tcg",
-             "-m", str(memory), "-smp", str(cpus), "-kernel", os.path.join(KERNELS, "vmlinux"), "-initrd", initrd,
+             "-cpu", "qemu64,+rdrand", "-m", str(memory), "-smp", str(cpus), "-kernel", os.path.join(KERNELS, "vmlinux"), "-initrd", initrd,
              "-append", " ".join(line), "-serial", f"file:{self.console_path}",
              "-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line", "-nic", "none"],
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -245,6 +258,19 @@ class Guest:
         done = self.run("sh", "-c", 'cat >"$0"', path, input=data)
         if done.status:
             raise Broken(f"'{path}' in the guest: {done.stderr}")
+
+    def record(self, *command, options=(), words=(), **more):
+        """A command under `telltale run`, @words before it; as tt.record() has it."""
+        self.records += 1
+        folder = f"/tmp/record-{self.records}"
+        self.run("sh", "-c", 'mkdir -m 777 "$0"', folder)
+        done = self.run(*words, "telltale", "run", *options, "--output-dir", folder, "--", *command, **more)
+        found = {}
+        for path in self.run("find", folder, "-type", "f").stdout.split():
+            found[re.sub(r"_.*", "", os.path.basename(path))] = self.read(path)
+        if set(found) != {"run", "trace"}:
+            raise Broken(f"a recorded command left {sorted(found)}: {done}")
+        return Recorded(done, found["trace"], json.loads(found["run"]))
 
     def stop(self):
         if self.qemu.poll() is None:

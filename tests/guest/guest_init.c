@@ -35,6 +35,7 @@
 
 #define LINE      "/dev/ttyS1"
 #define ARGS_MAX  256
+#define HOME      "/home/admin"
 #define BYTES_MAX (64u << 20) /* of one request */
 
 static __attribute__((noreturn, format(printf, 1, 2))) void die(const char *format, ...)
@@ -217,7 +218,7 @@ static int wait_for(pid_t pid, unsigned seconds, const sigset_t *child)
 static __attribute__((noreturn)) void run(char **argv, const int *fds, const sigset_t *child)
 {
 	static const char *const environment[] = {"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
-						  "HOME=/",
+						  "HOME=" HOME,
 						  "LC_ALL=C.UTF-8",
 						  "USER=root",
 						  "TERM=dumb",
@@ -228,6 +229,8 @@ static __attribute__((noreturn)) void run(char **argv, const int *fds, const sig
 		if (dup2(fds[i], i) < 0)
 			_exit(126);
 	sigprocmask(SIG_UNBLOCK, child, NULL);
+	if (chdir(HOME) < 0)
+		_exit(126);
 	execvpe(argv[0], argv, (char *const *)environment);
 	dprintf(2, "guest_init: exec '%s': %m\n", argv[0]);
 	_exit(127);
