@@ -7,7 +7,7 @@
 The machine has no network, no disk, no /dev/kvm. Its root is an initramfs made here of the programs a test needs and
 the libraries they load; guest_init is its first process and runs what is asked for over the second serial line. The
 first is the console: its last lines are shown when something goes wrong. Every wait has an end, and QEMU ends with
-the test.
+the test, however that ends.
 """
 import atexit
 import json
@@ -15,13 +15,11 @@ import os
 import re
 import select
 import shutil
-import signal
 import socket
 import stat
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 import zlib
 
@@ -164,22 +162,21 @@ class Guest:
     """A machine that runs. Made by boot()."""
 
     def __init__(self, image, memory, cpus, arguments):
-        self.scratch = tempfile.mkdtemp(prefix="telltale-guest-")
-        atexit.register(shutil.rmtree, self.scratch, ignore_errors=True)
-        atexit.register(self.stop)
-        initrd, self.console_path = os.path.join(self.scratch, "initrd"), os.path.join(self.scratch, "console")
-        with open(initrd, "wb") as f:
+        scratch = tt.scratch()
+        self.initrd, self.console_path = os.path.join(scratch, "initrd"), os.path.join(scratch, "console")
+        with open(self.initrd, "wb") as f:
             f.write(image.pack())
         self.line, theirs = socket.socketpair()
         self.pending, self.answers, self.records = bytearray(), True, 0
         line = ["console=ttyS0", "panic=-1", "rdinit=/init", "loglevel=4", "tsc=reliable", "no_timer_check", *arguments]
         self.qemu = subprocess.Popen(
-            [QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-M", "pc", "-accel", "tcg",
-             "-cpu", "qemu64,+rdrand", "-m", str(memory), "-smp", str(cpus), "-kernel", os.path.join(KERNELS, "vmlinux"), "-initrd", initrd,
+            ["setpriv", "--pdeathsig", "KILL", QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-M", "pc", "-accel", "tcg",
+             "-cpu", "qemu64,+rdrand", "-m", str(memory), "-smp", str(cpus), "-kernel", os.path.join(KERNELS, "vmlinux"), "-initrd", self.initrd,
              "-append", " ".join(line), "-serial", f"file:{self.console_path}",
              "-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line", "-nic", "none"],
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         theirs.close()
+        atexit.register(self.stop)
 
     def __enter__(self):
         return self
@@ -194,11 +191,14 @@ class Guest:
             return ""
 
     def broken(self, what):
+        """An end to the guest, and what is known of why."""
         self.answers = False
-        said = b""
-        if self.qemu.poll() is not None:
-            said = self.qemu.stderr.read()
-        return Broken("\n".join([what, said.decode(errors="replace"), *self.console().splitlines()[-25:]]))
+        try:
+            self.qemu.wait(1)  # it may be about to say why
+        except subprocess.TimeoutExpired:
+            self.qemu.kill()
+        said = self.qemu.stderr.read().decode(errors="replace")
+        return Broken("\n".join([what, said, *self.console().splitlines()[-25:]]))
 
     def receive(self, size, end):
         """@size bytes, or a line with @size None; @end: when to give up."""
@@ -219,6 +219,7 @@ class Guest:
     def wait_until_ready(self):
         if self.receive(None, time.monotonic() + BOOT_SECONDS) != b"READY\n":
             raise self.broken("the guest does not begin as it should")
+        os.unlink(self.initrd)  # in its memory by now
 
     def send(self, data, end):
         for at in range(0, len(data), CHUNK):
@@ -281,11 +282,10 @@ class Guest:
                 except (Broken, subprocess.TimeoutExpired):
                     pass
             if self.qemu.poll() is None:
-                self.qemu.send_signal(signal.SIGKILL)
+                self.qemu.kill()
             self.qemu.wait(STOP_SECONDS)
         self.qemu.stderr.close()
         self.line.close()
-        shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def boot(image, memory=768, cpus=2, arguments=()):
