@@ -10,8 +10,11 @@ first is the console: its last lines are shown when something goes wrong. Every 
 the test, however that ends.
 """
 import atexit
+import glob
+import importlib.util
 import json
 import os
+import py_compile
 import re
 import select
 import shutil
@@ -34,6 +37,10 @@ BOOT_SECONDS = 120  # software emulation on a busy machine
 RUN_SECONDS = 60
 STOP_SECONDS = 10
 CHUNK = 2048  # of a request: less than the guest's terminal holds
+
+GUEST_BUILD, GUEST_SOURCE = "/usr/local/build", "/usr/local/source"
+PYTHON_PACKAGES = ("collections", "concurrent", "ctypes", "encodings", "importlib", "json", "re", "urllib")
+PYTHON_LEFT_OUT = re.compile(r"_?(test|xx|tk|sqlite|ssl|hashlib|curses|codecs|multi|g?dbm|read|nis|oss|audio|crypt|bz2|lzma)")
 
 PASSWD = "root:x:0:0:root:/home/admin:/bin/sh\nuser:x:1000:1000:user:/home/user:/bin/sh\n" \
          "nobody:x:65534:65534:nobody:/nonexistent:/bin/false\n"
@@ -126,6 +133,34 @@ class Image:
         for name in ("libtelltale.so", "libtelltale-audit.so", "libtelltale-musl.so"):
             if os.path.exists(os.path.join(tt.BUILD, name)):
                 self.copy(os.path.join(tt.BUILD, name), f"/usr/bin/{name}")
+
+    def python(self):
+        """The interpreter and the modules that tests use, compiled: software emulation is slow at that."""
+        self.program(os.path.realpath(sys.executable), "/usr/bin/python3")
+        top = os.path.dirname(os.__file__)
+        for path in glob.glob(f"{top}/**/*.py", recursive=True):
+            package = os.path.relpath(path, top).split("/")[0]
+            if package.endswith(".py") or package in PYTHON_PACKAGES:
+                cached = importlib.util.cache_from_source(path)
+                if not os.path.exists(cached):
+                    cached = os.path.join(tt.scratch(), "module.pyc")
+                    py_compile.compile(path, cached, doraise=True)
+                self.write(path + "c", tt.read(cached))
+        for path in glob.glob(f"{top}/lib-dynload/*.so"):
+            if not PYTHON_LEFT_OUT.match(os.path.basename(path)):
+                self.program(path)
+
+    def tests(self, *names):
+        """Scripts and programs of tests/integration, for Guest.test(); the scripts' own modules with them."""
+        self.telltale()
+        for name in ("telltale", "libtelltale.so", "libtelltale-audit.so", "libtelltale-musl.so"):
+            if f"/usr/bin/{name}" in self.entries:
+                self.link(f"{GUEST_BUILD}/{name}", f"/usr/bin/{name}")
+        for path in glob.glob(os.path.join(SOURCE, "tests", "integration", "*.py")):
+            self.copy(path, f"{GUEST_SOURCE}/tests/integration/{os.path.basename(path)}")
+        self.copy(os.path.join(SOURCE, "src", "event", "calls.def"), f"{GUEST_SOURCE}/src/event/calls.def")
+        for name in names:
+            self.program(tt.program(name), f"{GUEST_BUILD}/tests/integration/{name}")
 
     def pack(self):
         out = bytearray()
@@ -272,6 +307,28 @@ class Guest:
         if set(found) != {"run", "trace"}:
             raise Broken(f"a recorded command left {sorted(found)}: {done}")
         return Recorded(done, found["trace"], json.loads(found["run"]))
+
+    def test(self, script, *arguments, seconds=RUN_SECONDS):
+        """A script of tests/integration, in the guest: its TAP points become ours."""
+        done = self.run("env", f"TELLTALE_BUILD={GUEST_BUILD}", f"TELLTALE_SOURCE={GUEST_SOURCE}", "python3", "-B",
+                        f"{GUEST_SOURCE}/tests/integration/{script}", *arguments, seconds=seconds)
+        notes, points = [], 0
+        for line in done.stdout.splitlines():
+            match = re.fullmatch(r"(not )?ok \d+ - (.*?)( # SKIP (.*))?", line)
+            if not match:
+                notes.append(line.removeprefix("# "))
+                continue
+            points += 1
+            if match[3]:
+                tt.skip(f"{script}: {match[2]}", match[4])
+            else:
+                tt.check(f"{script}: {match[2]}", not match[1], notes)
+            notes = []
+        skipped = re.fullmatch(r"1\.\.0 # SKIP (.*)\n", done.stdout)
+        if skipped:
+            tt.skip(script, skipped[1])
+        else:
+            tt.check(f"{script}: to its end", f"1..{points}" in notes and done.status in (0, 1), done)
 
     def stop(self):
         if self.qemu.poll() is None:
