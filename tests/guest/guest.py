@@ -93,6 +93,7 @@ class Image:
         self.write("/etc/passwd", PASSWD)
         self.write("/etc/group", GROUP)
         self.write("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n")
+        self.write("/etc/hostname", "guest\n")
         self.write("/etc/hosts", "127.0.0.1 localhost guest\n::1 localhost\n")
         self.entries["/dev/console"] = (stat.S_IFCHR | 0o600, 0, b"", (5, 1))
         self.program(shutil.which("busybox"), "/usr/bin/busybox")
@@ -328,7 +329,8 @@ class Guest:
         if skipped:
             tt.skip(script, skipped[1])
         else:
-            tt.check(f"{script}: to its end", f"1..{points}" in notes and done.status in (0, 1), done)
+            tt.check(f"{script}: to its end", f"1..{points}" in notes and done.status in (0, 1),
+                     [f"status {done.status}", *done.stdout.splitlines()[-20:], *done.stderr.splitlines()[-20:]])
 
     def stop(self):
         if self.qemu.poll() is None:

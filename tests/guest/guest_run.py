@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: Apache-2.0
-"""`telltale run` under Debian's kernel with control groups v2 alone: as root, as a user, with a profile, with limits."""
+"""`telltale run` under Debian's kernel with control groups v2 alone: as root, as a user, with a profile, with limits; and
+every function that the library tells of."""
 import guest
 import tt
 from tt import check, done, none, same, skip_all
@@ -8,9 +9,10 @@ from tt import check, done, none, same, skip_all
 WORK = "echo hello >/tmp/made; cat /etc/passwd >/dev/null; rm /tmp/made; cat /no/such/file; exit 3"
 
 
-def image():
+def made_image():
     image = guest.Image()
-    image.telltale()
+    image.python()
+    image.tests("oracle", "oracle_part.so")
     image.program(tt.program("run_probe"), "/usr/bin/run_probe")
     for name in ("cat", "rm"):
         image.program(f"/bin/{name}")
@@ -57,9 +59,10 @@ def main():
     why = guest.why_not()
     if why:
         skip_all(why)
-    with guest.boot(image()) as vm:
+    with guest.boot(made_image()) as vm:
         works(vm)
         limits(vm)
+        vm.test("oracle.py")
     done()
 
 
