@@ -81,7 +81,7 @@ class Image:
     """The files of the guest's root, in the format of its kernel: cpio, "newc"."""
 
     def __init__(self):
-        self.entries = {}
+        self.entries, self.loaded = {}, []
         for folder in ("/dev", "/proc", "/sys", "/run", "/etc", "/home/admin", "/var", "/usr/bin", "/usr/sbin",
                        "/usr/lib", "/usr/lib64", "/usr/local"):
             self.folder(folder)
@@ -134,6 +134,16 @@ class Image:
         for name in ("libtelltale.so", "libtelltale-audit.so", "libtelltale-musl.so"):
             if os.path.exists(os.path.join(tt.BUILD, name)):
                 self.copy(os.path.join(tt.BUILD, name), f"/usr/bin/{name}")
+
+    def module(self, name):
+        """A module of the kernel, loaded by boot() after those that it needs."""
+        path = os.path.join(KERNELS, "modules", f"{name}.ko")
+        for needed in re.search(rb"\0depends=([^\0]*)\0", tt.read(path))[1].decode().split(","):
+            if needed:
+                self.module(needed)
+        if f"/lib/modules/{name}.ko" not in self.loaded:
+            self.copy(path, f"/lib/modules/{name}.ko")
+            self.loaded.append(f"/lib/modules/{name}.ko")
 
     def python(self):
         """The interpreter and the modules that tests use, compiled: software emulation is slow at that."""
@@ -197,7 +207,7 @@ class Recorded(tt.Recording):
 class Guest:
     """A machine that runs. Made by boot()."""
 
-    def __init__(self, image, memory, cpus, arguments):
+    def __init__(self, image, memory, cpus, arguments, devices):
         scratch = tt.scratch()
         self.initrd, self.console_path = os.path.join(scratch, "initrd"), os.path.join(scratch, "console")
         with open(self.initrd, "wb") as f:
@@ -209,7 +219,7 @@ class Guest:
             ["setpriv", "--pdeathsig", "KILL", QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-M", "pc", "-accel", "tcg",
              "-cpu", "qemu64,+rdrand", "-m", str(memory), "-smp", str(cpus), "-kernel", os.path.join(KERNELS, "vmlinux"), "-initrd", self.initrd,
              "-append", " ".join(line), "-serial", f"file:{self.console_path}",
-             "-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line", "-nic", "none"],
+             "-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line", "-nic", "none", *devices],
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         theirs.close()
         atexit.register(self.stop)
@@ -347,12 +357,16 @@ class Guest:
         self.line.close()
 
 
-def boot(image, memory=768, cpus=2, arguments=()):
-    """A guest that answers; @arguments: further words of its kernel's command line."""
+def boot(image, memory=768, cpus=2, arguments=(), devices=()):
+    """A guest that answers; @arguments: further words of its kernel's command line, @devices: of QEMU's."""
     image.program(os.path.join(tt.BUILD, "tests", "guest", "guest_init"), "/init")
-    vm = Guest(image, memory, cpus, arguments)
+    vm = Guest(image, memory, cpus, arguments, devices)
     try:
         vm.wait_until_ready()
+        for path in image.loaded:
+            done = vm.run("insmod", path)
+            if done.status:
+                raise vm.broken(f"insmod '{path}': {done}")
     except Broken:
         vm.stop()
         raise
