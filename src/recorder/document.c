@@ -275,7 +275,7 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 	(void)json_array_append_new(sensors, json_string("proc"));
 	if (t->facts)
 		(void)json_array_append_new(sensors, json_string("kernel"));
-	if (r->denials)
+	if (r->denials && (!r->watch || r->watch->watching || r->opts->policy->filter))
 		(void)json_array_append_new(sensors, json_string("seccomp"));
 	if (r->connections)
 		(void)json_array_append_new(sensors, json_string("proxy"));
@@ -411,8 +411,10 @@ static json_t *sources_json(const struct recorder_run_state *r)
 				      "seen"));
 	(void)json_object_set_new(
 		j, "blocked_syscalls",
-		json_string(r->denials ? "the seccomp notifier, which answered each of them"
+		json_string(r->opts->policy->filter ? "the seccomp notifier, which answered each of them"
 				       : "no filter was installed"));
+	if (r->watch && r->watch->text[0])
+		(void)json_object_set_new(j, "observer", json_string(r->watch->text));
 	if (r->preload_reason)
 		(void)json_object_set_new(j, "preload", string_json(r->preload_reason));
 	if (r->kernel_reason[0])

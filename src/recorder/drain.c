@@ -16,6 +16,7 @@
 #include "recorder/facts.h"
 #include "recorder/held.h"
 #include "recorder/track_internal.h"
+#include "recorder/watch.h"
 
 #define ARENA_BYTES    (16u << 20)
 #define DRAIN_NS       (50 * TT_NS_PER_MS) /* then signals and deadlines have their turn */
@@ -670,6 +671,8 @@ size_t recorder_track_drain(struct recorder_track *t)
 		recorder_images_settle(t, false);
 		recorder_held_settle(t);
 	}
+	if (t->watch)
+		recorder_watch_take(t->watch, t);
 	if (dead && !more)
 		end_dead(t);
 	recorder_track_end_gone(t, false);

@@ -543,6 +543,7 @@ static void run_free(struct recorder_run_state *r)
 	tt_closep(&r->child.io_fd);
 	tt_closep(&r->child.listener_fd);
 	recorder_denials_free(r->denials);
+	recorder_watch_free(r->watch);
 	free(r->child.lacking);
 	free(r->keep_fds);
 	free(r->environ);

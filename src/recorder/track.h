@@ -15,6 +15,7 @@
 
 struct recorder_denials;
 struct recorder_facts;
+struct recorder_watch;
 
 /* Losses of one kind, over the whole run. */
 struct recorder_gap {
@@ -39,6 +40,7 @@ struct recorder_track {
 	struct ring_consumer *ring;        /* NULL: no preload sensor */
 	struct recorder_denials *denials;  /* NULL: no filter */
 	struct recorder_facts *facts;      /* NULL: the kernel is not asked */
+	struct recorder_watch *watch; /* NULL: --observe was not asked for */
 	const struct event_config *config; /* NULL: the defaults */
 	struct event_ids ids;
 	int epoll_fd;

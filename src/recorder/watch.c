@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Facts of the observer become lines: see watch.h. */
+#include "recorder/watch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/procconn.h"
+#include "recorder/track_internal.h"
+
+int recorder_watch_new(struct recorder_watch **ret, unsigned what, bool keep,
+			  struct tt_err *err)
+{
+	struct recorder_watch *o = calloc(1, sizeof(*o));
+	int r;
+
+	if (!o)
+		return tt_fail(err, ENOMEM, "observe the command");
+	r = kernel_observer_new(&o->observer, what, err);
+	if (r == 0 && keep)
+		r = kernel_keeper_new(&o->keeper, err);
+	if (r < 0) {
+		recorder_watch_free(o);
+		return r;
+	}
+	*ret = o;
+	return 0;
+}
+
+void recorder_watch_free(struct recorder_watch *o)
+{
+	if (!o)
+		return;
+	kernel_procconn_close(o->procconn);
+	kernel_keeper_free(o->keeper);
+	kernel_observer_free(o->observer);
+	free(o);
+}
+
+static void say(struct recorder_watch *o, const char *text)
+{
+	(void)snprintf(o->text, sizeof(o->text), "%s", text);
+}
+
+/* Who sees forks, execs and exits where no call can be held. */
+static void use_procconn(struct recorder_watch *o, pid_t pid)
+{
+	struct tt_err err = {""};
+
+	if (kernel_procconn_open(&o->procconn, &err) < 0 ||
+	    kernel_procconn_follow(o->procconn, pid) < 0) {
+		(void)snprintf(o->text, sizeof(o->text),
+			       "/proc, sampled, keyed by pid and start time: no listener for a "
+			       "syscall filter is to be had here, and no proc connector: %.200s",
+			       err.text);
+		return;
+	}
+	say(o, "the proc connector, for programs started (a root process can switch it off): no "
+	       "listener for a syscall filter is to be had here");
+}
+
+void recorder_watch_begin(struct recorder_watch *o, const struct sandbox_child *child)
+{
+	o->watching = child->listener_fd >= 0;
+	if (!o->watching) {
+		use_procconn(o, child->pid);
+		return;
+	}
+	/* if the keeper cannot be had, the calls fail once we are gone */
+	if (o->keeper && kernel_keeper_give(o->keeper, child->listener_fd) < 0)
+		say(o, "the seccomp notifier; the calls it looks at fail should the recorder die");
+	else
+		say(o, child->watch_no_new_privs
+			       ? "the seccomp notifier, with no_new_privs: set-user-id programs do "
+				 "not get their rights"
+			       : "the seccomp notifier");
+}
+
+int recorder_watch_next(struct recorder_watch *o, struct kernel_fact *ret)
+{
+	if (kernel_observer_next(o->observer, ret))
+		return 1;
+	return o->procconn ? kernel_procconn_next(o->procconn, ret) : 0;
+}
+
+/* The image that made the call, or the next known above it. */
+static struct recorder_span *span_of(struct recorder_track *t, const struct kernel_fact *f)
+{
+	struct recorder_process *p = recorder_process_find_real(&t->tree, f->pid);
+	struct recorder_stat st;
+
+	if (!p && t->own_pid_namespace && f->ns_pid)
+		p = recorder_process_find(&t->tree, f->ns_pid);
+	if (!p && !t->own_pid_namespace && recorder_stat_read(f->pid, &st) == 0) {
+		recorder_track_seen(t, f->pid, &st);
+		p = recorder_process_find_real(&t->tree, f->pid);
+	}
+	if (!p && f->ppid)
+		p = recorder_process_find_real(&t->tree, f->ppid);
+	return p ? p->span : NULL;
+}
+
+static void put_line(struct recorder_watch *o, struct recorder_track *t,
+		     const struct kernel_fact *f)
+{
+	struct recorder_span *s = span_of(t, f);
+	struct event ev = {
+		.type = EVENT_SYSCALL,
+		.source = EVENT_FROM_OBSERVER,
+		.ts_ns = f->ts_ns + t->realtime_offset,
+		.span = o->run_span,
+		.parent = o->run_parent,
+		.pid = f->pid,
+		.ppid = f->ppid,
+		.tid = f->tid,
+		.ns_pid = f->ns_pid != f->pid ? f->ns_pid : 0,
+		.comm = {f->comm[0] ? f->comm : NULL, strnlen(f->comm, sizeof(f->comm))},
+		.call = f->call,
+		.cwd = f->where,
+		.basis = EVENT_BASIS_EXACT,
+	};
+
+	/* the library tells of it, and with its result */
+	if (s && s->preload && s->pid == f->pid)
+		return;
+	memcpy(ev.args, f->args, sizeof(ev.args));
+	if (event_is_quiet(&ev) || (s && !recorder_track_wants(t, s, &ev)))
+		return;
+	if (s && s->pid == f->pid) {
+		recorder_track_put(t, &ev, s);
+		return;
+	}
+	/* a process that nobody spoke of yet: by its own numbers, under the next above it */
+	ev.ids = &t->ids;
+	if (s) {
+		ev.span.id = s->id;
+		ev.parent = s->parent;
+	}
+	recorder_output_event(t->out, &ev);
+}
+
+void recorder_watch_take(struct recorder_watch *o, struct recorder_track *t)
+{
+	struct kernel_fact f;
+
+	while (recorder_watch_next(o, &f)) {
+		o->facts++;
+		if (f.kind == KERNEL_FACT_CALL)
+			put_line(o, t, &f);
+	}
+}

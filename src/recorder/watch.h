@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * --observe: what the rootless observer tells of a run, and where its listener is not to be had,
+ * the proc connector; under both there is the walk through /proc (sampler.h). Internal to the
+ * recorder; not thread-safe.
+ */
+#ifndef TT_RECORDER_WATCH_H
+#define TT_RECORDER_WATCH_H
+
+#include "kernel/keeper.h"
+#include "kernel/observer.h"
+#include "recorder/track.h"
+#include "sandbox/sandbox.h"
+
+struct recorder_watch {
+	struct kernel_observer *observer;
+	struct kernel_keeper *keeper; /* NULL: the sandbox ends with us */
+	struct kernel_procconn *procconn;
+	struct event_span run_span, run_parent;
+	bool watching; /* there is a listener */
+	uint64_t facts;
+	char text[512]; /* which source there is, for run.json */
+};
+
+/*
+ * recorder_watch_new - prepare to observe
+ * @what: enum kernel_observed
+ * @keep: processes may outlive us under the filter
+ */
+int recorder_watch_new(struct recorder_watch **ret, unsigned what, bool keep,
+			  struct tt_err *err) TT_MUST_CHECK;
+void recorder_watch_free(struct recorder_watch *o);
+
+/* recorder_watch_begin - the command was launched; what its launch brought is in @child */
+void recorder_watch_begin(struct recorder_watch *o, const struct sandbox_child *child);
+
+/* recorder_watch_next - 1 and the next fact, valid until the next call; 0: none now */
+int recorder_watch_next(struct recorder_watch *o, struct kernel_fact *ret);
+
+/* recorder_watch_take - lines of what has come, for images that the library does not tell of */
+void recorder_watch_take(struct recorder_watch *o, struct recorder_track *t);
+
+#endif
