@@ -282,8 +282,8 @@ bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif 
 
 	if (!w)
 		return false;
-	/* now or never: this exec may end the image, too */
-	if (o->exec_count && event_call_execs(w->call))
+	/* its image comes before what it does, and another exec may end it */
+	if (o->exec_count)
 		settle_one(o, (pid_t)held->pid, now, true);
 	o->stamp.known = false;
 	if (!begin(o)) {
@@ -304,9 +304,6 @@ void kernel_observer_told(struct kernel_observer *o, struct kernel_callers *call
 {
 	const struct kernel_caller *c;
 	struct kernel_fact *f;
-	uint64_t now;
-	pid_t pid;
-	bool exec;
 
 	if (!o->open)
 		return;
@@ -322,12 +319,7 @@ void kernel_observer_told(struct kernel_observer *o, struct kernel_callers *call
 		f->start_ns = c->start_ns;
 		memcpy(f->comm, c->comm, sizeof(f->comm));
 	}
-	exec = event_call_execs(f->call);
-	if (exec)
+	if (event_call_execs(f->call))
 		remember_exec(o, f);
-	pid = f->pid;
-	now = f->ts_ns;
 	commit(o);
-	if (!exec && o->exec_count)
-		settle_one(o, pid, now, false);
 }

@@ -350,16 +350,42 @@ static void read_ids(const char *status, const char *name, uint32_t *ret_real, u
 	*ret_eff = (uint32_t)strtoul(end, NULL, 10);
 }
 
-static void read_secure(struct kernel_fact *f)
+/* Where its memory is not ours to read: whose it is now has to do. */
+static void read_status_ids(struct kernel_fact *f)
+{
+	char text[4096];
+	ssize_t n = read_proc(f->pid, "/status", text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	read_ids(text, "\nUid:\t", &f->uid, &f->euid);
+	read_ids(text, "\nGid:\t", &f->gid, &f->egid);
+	f->secure = f->uid != f->euid || f->gid != f->egid;
+}
+
+/* What the kernel told the image when it began. */
+static void put_ids(struct kernel_fact *f)
 {
 	uint64_t aux[128];
 	ssize_t n = read_proc(f->pid, "/auxv", aux, sizeof(aux));
 
-	/* not ours to read: then the ids tell */
-	f->secure = f->uid != f->euid || f->gid != f->egid;
-	for (ssize_t i = 0; i + 1 < n / 8; i += 2)
+	if (n <= 0) {
+		read_status_ids(f);
+		return;
+	}
+	for (ssize_t i = 0; i + 1 < n / 8; i += 2) {
+		uint32_t value = (uint32_t)aux[i + 1];
+
 		if (aux[i] == AT_SECURE)
-			f->secure = aux[i + 1] != 0;
+			f->secure = value != 0;
+		else if (aux[i] == AT_UID)
+			f->uid = value;
+		else if (aux[i] == AT_EUID)
+			f->euid = value;
+		else if (aux[i] == AT_GID)
+			f->gid = value;
+		else if (aux[i] == AT_EGID)
+			f->egid = value;
+	}
 }
 
 static void put_program(struct kernel_fact *f, struct kernel_room *room)
@@ -381,19 +407,12 @@ static void put_program(struct kernel_fact *f, struct kernel_room *room)
 
 bool kernel_look_image(struct kernel_fact *f, struct kernel_room *room, bool brief)
 {
-	char text[4096];
 	ssize_t n;
 
 	put_program(f, room);
+	put_ids(f);
 	if (brief)
 		return f->path.data || f->exe.ino;
-	n = read_proc(f->pid, "/status", text, sizeof(text) - 1);
-	if (n <= 0)
-		return false;
-	text[n] = '\0';
-	read_ids(text, "\nUid:\t", &f->uid, &f->euid);
-	read_ids(text, "\nGid:\t", &f->gid, &f->egid);
-	read_secure(f);
 	n = room_left(room) < ARGV_BYTES ? -1 : read_proc(f->pid, "/cmdline", room->at, ARGV_BYTES);
 	if (n > 0) {
 		f->argv = (struct event_text){room->at, (size_t)n};

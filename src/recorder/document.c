@@ -413,8 +413,12 @@ static json_t *sources_json(const struct recorder_run_state *r)
 		j, "blocked_syscalls",
 		json_string(r->opts->policy->filter ? "the seccomp notifier, which answered each of them"
 				       : "no filter was installed"));
-	if (r->watch && r->watch->text[0])
-		(void)json_object_set_new(j, "observer", json_string(r->watch->text));
+	if (r->opts->observe)
+		(void)json_object_set_new(
+			j, "observer",
+			json_string(r->watch ? r->watch->text
+					     : "not used: the kernel sensor sees what it would, "
+					       "and more (--no-kernel runs without that)"));
 	if (r->preload_reason)
 		(void)json_object_set_new(j, "preload", string_json(r->preload_reason));
 	if (r->kernel_reason[0])

@@ -463,6 +463,11 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	n = recorder_run_open_output(r, err);
 	if (n == 0)
 		n = start_facts(r, err);
+	/* it sees all that the observer would, and more */
+	if (r->track.facts && r->watch) {
+		recorder_watch_free(r->watch);
+		r->watch = NULL;
+	}
 	return n < 0 ? n : start_sandbox(r, err);
 }
 
@@ -507,6 +512,7 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 	if (r->watch) {
 		r->watch->run_span = (struct event_span){.id = r->span};
 		r->watch->run_parent = r->parent;
+		r->watch->follows = r->follows;
 		recorder_watch_begin(r->watch, &r->child);
 		r->track.watch = r->watch;
 	}

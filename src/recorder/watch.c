@@ -84,27 +84,11 @@ int recorder_watch_next(struct recorder_watch *o, struct kernel_fact *ret)
 	return o->procconn ? kernel_procconn_next(o->procconn, ret) : 0;
 }
 
-/* The image that made the call, or the next known above it. */
-static struct recorder_span *span_of(struct recorder_track *t, const struct kernel_fact *f)
-{
-	struct recorder_process *p = recorder_process_find_real(&t->tree, f->pid);
-	struct recorder_stat st;
-
-	if (!p && t->own_pid_namespace && f->ns_pid)
-		p = recorder_process_find(&t->tree, f->ns_pid);
-	if (!p && !t->own_pid_namespace && recorder_stat_read(f->pid, &st) == 0) {
-		recorder_track_seen(t, f->pid, &st);
-		p = recorder_process_find_real(&t->tree, f->pid);
-	}
-	if (!p && f->ppid)
-		p = recorder_process_find_real(&t->tree, f->ppid);
-	return p ? p->span : NULL;
-}
-
 static void put_line(struct recorder_watch *o, struct recorder_track *t,
 		     const struct kernel_fact *f)
 {
-	struct recorder_span *s = span_of(t, f);
+	struct recorder_process *p = recorder_track_met(t, f);
+	struct recorder_span *s = p ? p->span : NULL;
 	struct event ev = {
 		.type = EVENT_SYSCALL,
 		.source = EVENT_FROM_OBSERVER,
@@ -121,23 +105,56 @@ static void put_line(struct recorder_watch *o, struct recorder_track *t,
 		.basis = EVENT_BASIS_EXACT,
 	};
 
-	/* the library tells of it, and with its result */
-	if (s && s->preload && s->pid == f->pid)
+	/* the library tells of it, and with its result; of what is not known yet it soon does */
+	if ((s && s->preload) || (!s && o->follows))
 		return;
 	memcpy(ev.args, f->args, sizeof(ev.args));
 	if (event_is_quiet(&ev) || (s && !recorder_track_wants(t, s, &ev)))
 		return;
-	if (s && s->pid == f->pid) {
+	o->lines++;
+	t->events++;
+	if (s) {
+		ev.seq = s->kernel_seq++;
+		ev.has_seq = true;
+		s->lines_kernel++;
 		recorder_track_put(t, &ev, s);
 		return;
 	}
-	/* a process that nobody spoke of yet: by its own numbers, under the next above it */
+	/* a process that nobody spoke of yet: under the next above it */
+	p = recorder_process_find_real(&t->tree, f->ppid);
 	ev.ids = &t->ids;
-	if (s) {
-		ev.span.id = s->id;
-		ev.parent = s->parent;
+	if (p && p->span) {
+		ev.span.id = p->span->told;
+		ev.parent = p->span->parent;
 	}
 	recorder_output_event(t->out, &ev);
+}
+
+static void on_exec(struct recorder_track *t, const struct kernel_fact *f)
+{
+	struct recorder_process *p = recorder_track_met(t, f);
+	char path[EVENT_PATH_MAX];
+	size_t len = f->path.len < sizeof(path) ? f->path.len : 0;
+
+	if (!p)
+		return;
+	if (f->path.data)
+		memcpy(path, f->path.data, len);
+	path[len] = '\0';
+	if (!len && recorder_exe_read(f->pid, path, sizeof(path)) < 0)
+		return;
+	recorder_track_executed(t, p, path, f->ts_ns + t->realtime_offset);
+}
+
+/* The proc connector knows how it ended, also where nobody reaps it. */
+static void on_end(struct recorder_track *t, const struct kernel_fact *f)
+{
+	struct recorder_process *p = recorder_process_find_real(&t->tree, f->pid);
+
+	if (!p || p->status_known)
+		return;
+	p->status_known = true;
+	p->status = f->status;
 }
 
 void recorder_watch_take(struct recorder_watch *o, struct recorder_track *t)
@@ -148,5 +165,11 @@ void recorder_watch_take(struct recorder_watch *o, struct recorder_track *t)
 		o->facts++;
 		if (f.kind == KERNEL_FACT_CALL)
 			put_line(o, t, &f);
+		else if (f.kind == KERNEL_FACT_FORK)
+			(void)recorder_track_met(t, &f);
+		else if (f.kind == KERNEL_FACT_EXEC)
+			on_exec(t, &f);
+		else if (f.kind == KERNEL_FACT_EXIT)
+			on_end(t, &f);
 	}
 }

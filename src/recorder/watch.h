@@ -18,7 +18,8 @@ struct recorder_watch {
 	struct kernel_procconn *procconn;
 	struct event_span run_span, run_parent;
 	bool watching; /* there is a listener */
-	uint64_t facts;
+	bool follows;  /* the command loads the library: it speaks for what nobody else does */
+	uint64_t facts, lines;
 	char text[512]; /* which source there is, for run.json */
 };
 
