@@ -15,8 +15,8 @@
 
 struct kernel_caller {
 	int32_t tid, pid, ppid, ns_pid;
-	uint64_t start_ns; /* of the process, CLOCK_BOOTTIME, to a clock tick; 0: not asked for */
-	char comm[16];     /* of the process */
+	uint64_t start_ns;   /* of the process, CLOCK_BOOTTIME, to a clock tick; 0: not asked for */
+	char comm[16];       /* of the process */
 	int comm_fd;         /* of the thread */
 	uint64_t checked_ns; /* CLOCK_MONOTONIC, when it last was who it is here; 0: it executes */
 	uint8_t chain_len;

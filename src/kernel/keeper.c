@@ -96,7 +96,8 @@ static void keep(int sock, int caller, const struct seccomp_notif *held)
 static void become_keeper(int sock, pid_t parent, const struct seccomp_notif *held)
 {
 	int caller = (int)syscall(SYS_pidfd_open, parent, 0);
-	unsigned low = (unsigned)(sock < caller ? sock : caller), high = (unsigned)(sock + caller) - low;
+	unsigned low = (unsigned)(sock < caller ? sock : caller),
+		 high = (unsigned)(sock + caller) - low;
 	sigset_t all;
 
 	/* asked for after it was opened: who is our parent then is whom it holds */

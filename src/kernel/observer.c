@@ -197,8 +197,7 @@ uint64_t kernel_observer_lost(const struct kernel_observer *o)
 static const struct kernel_watched *watched(const struct kernel_observer *o,
 					    const struct seccomp_data *d)
 {
-	const struct kernel_watched *w =
-		(unsigned)d->nr < NUMBERS ? o->by_nr[d->nr] : NULL;
+	const struct kernel_watched *w = (unsigned)d->nr < NUMBERS ? o->by_nr[d->nr] : NULL;
 
 	return w && (w->arg < 0 || (d->args[w->arg] & w->arg_mask)) ? w : NULL;
 }

@@ -24,7 +24,7 @@
 enum kernel_observed {
 	KERNEL_OBSERVE_EXEC = 1 << 0,  /* execve, execveat */
 	KERNEL_OBSERVE_NET = 1 << 1,   /* connect, bind, sendto with an address */
-	KERNEL_OBSERVE_FILES = 1 << 2, /* opens for writing, and what changes names, modes, owners */
+	KERNEL_OBSERVE_FILES = 1 << 2, /* opens for writing; names, modes, owners changed */
 };
 
 /* kernel_observed_parse - bits of "exec,net,files"; -EINVAL */

@@ -10,9 +10,14 @@
 #define CHANGES    (O_ACCMODE | O_CREAT | O_TRUNC) /* an open without them only reads */
 #define ANY_BIT_64 UINT64_MAX
 
-#define ROW(name, spec, what) {SYS_##name, EVENT_CALL_##name, spec, KERNEL_OBSERVE_##what, -1, 0}
-#define ROW_IF(name, spec, what, arg, mask) \
-	{SYS_##name, EVENT_CALL_##name, spec, KERNEL_OBSERVE_##what, arg, mask}
+#define ROW(name, spec, what)                                                     \
+	{                                                                         \
+		SYS_##name, EVENT_CALL_##name, spec, KERNEL_OBSERVE_##what, -1, 0 \
+	}
+#define ROW_IF(name, spec, what, arg, mask)                                           \
+	{                                                                             \
+		SYS_##name, EVENT_CALL_##name, spec, KERNEL_OBSERVE_##what, arg, mask \
+	}
 
 static const struct kernel_watched table[] = {
 	ROW(execve, "pv-", EXEC),

@@ -24,7 +24,7 @@
 struct kernel_procconn {
 	int fd;
 	uint64_t lost;
-	int32_t top; /* whom _follow() named, while it lives; its own birth may be told after that */
+	int32_t top; /* whom _follow() named, while it lives; its birth may be told after that */
 	uint32_t seqs[CPUS];
 	bool heard[CPUS]; /* seqs[] is known */
 	uint64_t *pids;   /* a bit each: followed */

@@ -48,7 +48,7 @@ int kernel_procconn_open(struct kernel_procconn **ret, struct tt_err *err) TT_MU
 void kernel_procconn_close(struct kernel_procconn *c);
 TT_DEFINE_FREEP(struct kernel_procconn *, kernel_procconn_close)
 
-/* kernel_procconn_follow - tell of @pid, and of what it makes from now on; once. -EINVAL: no pid. */
+/* kernel_procconn_follow - tell of @pid, and what it makes from now on; once. -EINVAL: no pid. */
 int kernel_procconn_follow(struct kernel_procconn *c, pid_t pid) TT_MUST_CHECK;
 
 /* kernel_procconn_next - 1 and a fact; 0: none now */

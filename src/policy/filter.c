@@ -339,7 +339,8 @@ int policy_filter_make_watching(const struct policy *p, const struct policy *wat
 				struct sock_filter **ret, unsigned short *ret_len,
 				struct tt_err *err)
 {
-	struct policy_rule *rules = malloc((p->rule_count + watch->rule_count + 1) * sizeof(*rules));
+	struct policy_rule *rules =
+		malloc((p->rule_count + watch->rule_count + 1) * sizeof(*rules));
 	struct policy both = {.name = p->name, .filter = true, .rules = rules};
 	int r;
 

@@ -488,6 +488,8 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 		recorder_denials_finish(r->denials, &r->track);
 	recorder_limits_finish(&r->bounds, &r->sampler.group_figures);
 	recorder_track_finish(&r->track);
+	if (r->watch)
+		recorder_watch_finish(r->watch, &r->track);
 	if (r->track.facts)
 		recorder_facts_close(&r->track);
 	if (r->connections) {
@@ -501,6 +503,7 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	ret->lacking = r->child.lacking ? strdup(r->child.lacking) : NULL;
 	for (unsigned i = 0; i < RECORDER_GAP_SAMPLED; i++)
 		ret->lost += r->track.gaps[i].count;
+	ret->lost += recorder_watch_lost(r->watch);
 	torn = recorder_output_lost(r->out, &num);
 	ret->lost += torn;
 	n = write_document(r, err);

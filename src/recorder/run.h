@@ -48,7 +48,7 @@ struct recorder_run_state {
 	struct sandbox_child child;
 	pid_t command_pid;                   /* of the command's first process, as itself has it */
 	struct recorder_denials *denials;    /* NULL: no filter */
-	struct recorder_watch *watch;  /* NULL: --observe was not asked for */
+	struct recorder_watch *watch;        /* NULL: --observe was not asked for */
 	struct sandbox_count *count;         /* of system calls; NULL: nobody counts */
 	const struct sandbox_counts *counts; /* what it found, once the run is over */
 	const char *count_reason;            /* why there is none */

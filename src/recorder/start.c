@@ -419,8 +419,8 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	if (n == 0)
 		n = start_count(r, err);
 	if (n == 0 && r->opts->observe)
-		n = recorder_watch_new(&r->watch, r->opts->observe,
-					  !r->opts->policy->sandboxed, err);
+		n = recorder_watch_new(&r->watch, r->opts->observe, !r->opts->policy->sandboxed,
+				       err);
 	if (n < 0)
 		return n;
 	/* after those: they are children of ours, too, and none of the command's */

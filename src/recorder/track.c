@@ -605,8 +605,8 @@ struct recorder_process *recorder_track_met(struct recorder_track *t, const stru
 	return p;
 }
 
-void recorder_track_executed(struct recorder_track *t, struct recorder_process *p,
-			     const char *path, uint64_t ts)
+void recorder_track_executed(struct recorder_track *t, struct recorder_process *p, const char *path,
+			     uint64_t ts)
 {
 	struct recorder_span *s = p->span;
 

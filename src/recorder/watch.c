@@ -9,14 +9,19 @@
 #include "kernel/procconn.h"
 #include "recorder/track_internal.h"
 
-int recorder_watch_new(struct recorder_watch **ret, unsigned what, bool keep,
-			  struct tt_err *err)
+static void say(struct recorder_watch *o, const char *text)
+{
+	(void)snprintf(o->text, sizeof(o->text), "%s", text);
+}
+
+int recorder_watch_new(struct recorder_watch **ret, unsigned what, bool keep, struct tt_err *err)
 {
 	struct recorder_watch *o = calloc(1, sizeof(*o));
 	int r;
 
 	if (!o)
 		return tt_fail(err, ENOMEM, "observe the command");
+	say(o, "the command did not begin");
 	r = kernel_observer_new(&o->observer, what, err);
 	if (r == 0 && keep)
 		r = kernel_keeper_new(&o->keeper, err);
@@ -36,11 +41,6 @@ void recorder_watch_free(struct recorder_watch *o)
 	kernel_keeper_free(o->keeper);
 	kernel_observer_free(o->observer);
 	free(o);
-}
-
-static void say(struct recorder_watch *o, const char *text)
-{
-	(void)snprintf(o->text, sizeof(o->text), "%s", text);
 }
 
 /* Who sees forks, execs and exits where no call can be held. */
@@ -172,4 +172,33 @@ void recorder_watch_take(struct recorder_watch *o, struct recorder_track *t)
 		else if (f.kind == KERNEL_FACT_EXIT)
 			on_end(t, &f);
 	}
+}
+
+uint64_t recorder_watch_lost(const struct recorder_watch *o)
+{
+	return o ? kernel_observer_lost(o->observer) : 0;
+}
+
+uint64_t recorder_watch_strays(const struct recorder_watch *o)
+{
+	return o && o->procconn ? kernel_procconn_lost(o->procconn) : 0;
+}
+
+void recorder_watch_finish(struct recorder_watch *o, struct recorder_track *t)
+{
+	struct event ev = {
+		.type = EVENT_GAP,
+		.source = EVENT_FROM_OBSERVER,
+		.ts_ns = recorder_track_now(),
+		.ids = &t->ids,
+		.span = o->run_span,
+		.parent = o->run_parent,
+		.reason = {"ring_full", 9},
+		.gap_count = recorder_watch_lost(o),
+		.gap_count_known = true,
+	};
+
+	recorder_watch_take(o, t);
+	if (ev.gap_count)
+		recorder_output_event(t->out, &ev);
 }

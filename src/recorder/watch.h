@@ -29,7 +29,7 @@ struct recorder_watch {
  * @keep: processes may outlive us under the filter
  */
 int recorder_watch_new(struct recorder_watch **ret, unsigned what, bool keep,
-			  struct tt_err *err) TT_MUST_CHECK;
+		       struct tt_err *err) TT_MUST_CHECK;
 void recorder_watch_free(struct recorder_watch *o);
 
 /* recorder_watch_begin - the command was launched; what its launch brought is in @child */
@@ -40,5 +40,14 @@ int recorder_watch_next(struct recorder_watch *o, struct kernel_fact *ret);
 
 /* recorder_watch_take - lines of what has come, for images that the library does not tell of */
 void recorder_watch_take(struct recorder_watch *o, struct recorder_track *t);
+
+/* recorder_watch_finish - the run is over: say what was missed */
+void recorder_watch_finish(struct recorder_watch *o, struct recorder_track *t);
+
+/* recorder_watch_lost - calls that were not told of; @o may be NULL */
+uint64_t recorder_watch_lost(const struct recorder_watch *o);
+
+/* recorder_watch_strays - messages of the proc connector that did not arrive: whose is not known */
+uint64_t recorder_watch_strays(const struct recorder_watch *o);
 
 #endif

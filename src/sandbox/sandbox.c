@@ -376,9 +376,9 @@ static int send_filter(const struct sandbox_launch *l, struct tt_err *err)
 		return send(l->err_fd, "", 1, MSG_NOSIGNAL) < 0 && errno != EPIPE
 			       ? tt_fail(err, errno, "speak to the child")
 			       : 0;
-	r = l->spec.watch ? policy_filter_make_watching(l->spec.policy, l->spec.watch, &filter,
-							&len, err)
-			  : policy_filter_make(l->spec.policy, &filter, &len, err);
+	r = l->spec.watch
+		    ? policy_filter_make_watching(l->spec.policy, l->spec.watch, &filter, &len, err)
+		    : policy_filter_make(l->spec.policy, &filter, &len, err);
 	if (r < 0)
 		return r;
 	n = send(l->err_fd, filter, len * sizeof(*filter), MSG_NOSIGNAL);

@@ -216,7 +216,7 @@ void sandbox_namespaces_enter(struct sandbox_plan *plan);
  */
 int sandbox_listener_load(const struct sock_fprog *filter, bool *ret_no_new_privs) TT_MUST_CHECK;
 
-/* listener.c, the command: the same, for init to pass on. 0 or -errno; then calls may be refused. */
+/* listener.c, the command: the same, for init to pass on. 0 or -errno; then calls may wait. */
 int sandbox_listener_make(const struct sandbox_plan *plan,
 			  const struct sock_fprog *filter) TT_MUST_CHECK;
 

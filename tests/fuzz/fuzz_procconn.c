@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Bytes as a datagram of the proc connector: it is read to its end or refused, never past either. */
+/* Bytes as a datagram of the proc connector: read to its end or refused, never past either. */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -20,8 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		if (r != 1 && at != before)
 			abort();
-		if (r == 1 && !e.other && e.kind != KERNEL_FACT_FORK && e.kind != KERNEL_FACT_EXEC &&
-		    e.kind != KERNEL_FACT_EXIT)
+		if (r == 1 && !e.other && e.kind != KERNEL_FACT_FORK &&
+		    e.kind != KERNEL_FACT_EXEC && e.kind != KERNEL_FACT_EXIT)
 			abort();
 	} while (r == 1);
 	if (r != 0 && r != -EBADMSG)

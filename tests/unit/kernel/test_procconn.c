@@ -18,7 +18,8 @@ static size_t put(char *to, uint32_t what, uint32_t cpu, uint32_t seq, const voi
 {
 	struct proc_event e = {.cpu = cpu, .timestamp_ns = 77};
 	struct cn_msg m = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .seq = seq, .len = sizeof(e)};
-	struct nlmsghdr h = {.nlmsg_len = sizeof(h) + sizeof(m) + sizeof(e), .nlmsg_type = NLMSG_DONE};
+	struct nlmsghdr h = {.nlmsg_len = sizeof(h) + sizeof(m) + sizeof(e),
+			     .nlmsg_type = NLMSG_DONE};
 
 	memcpy(&e, &what, sizeof(what));
 	memcpy((char *)&e + offsetof(struct proc_event, event_data), part, len);

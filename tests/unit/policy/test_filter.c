@@ -424,7 +424,8 @@ static void watched_calls_are_asked_about_too(void)
 		{.nr = SYS_sendto,
 		 .verdict = {POLICY_LOG, 0},
 		 .condition_count = 1,
-		 .conditions = {{.arg = 4, .wide = true, .compare = POLICY_NE, .mask = UINT64_MAX}}},
+		 .conditions =
+			 {{.arg = 4, .wide = true, .compare = POLICY_NE, .mask = UINT64_MAX}}},
 		{.nr = SYS_execve, .verdict = {POLICY_LOG, 0}},
 	};
 	static const uint64_t values[] = {0, 1, 2, 0x40, 0x80, 1ull << 32, UINT64_MAX};
