@@ -42,7 +42,7 @@ struct kernel_callers *kernel_callers_new(bool chains, bool starts)
 	struct kernel_callers *c = calloc(1, sizeof(*c));
 
 	for (size_t i = 0; c && i < CALLERS; i++)
-		c->slots[i].comm_fd = -1;
+		c->slots[i].comm_fd = c->slots[i].memory_fd = -1;
 	if (c) {
 		c->chains = chains;
 		c->starts = starts;
@@ -52,8 +52,10 @@ struct kernel_callers *kernel_callers_new(bool chains, bool starts)
 
 void kernel_callers_free(struct kernel_callers *c)
 {
-	for (size_t i = 0; c && i < CALLERS; i++)
+	for (size_t i = 0; c && i < CALLERS; i++) {
 		tt_closep(&c->slots[i].comm_fd);
+		tt_closep(&c->slots[i].memory_fd);
+	}
 	free(c);
 }
 
@@ -155,10 +157,18 @@ static void read_chain(struct kernel_caller *c, pid_t top)
 	}
 }
 
+static void forget_memory(struct kernel_caller *c)
+{
+	tt_closep(&c->memory_fd);
+	c->memory_fd = -1;
+	c->again = false;
+}
+
 static bool fill(const struct kernel_callers *cs, struct kernel_caller *c, pid_t tid, pid_t top)
 {
 	struct status st, leader;
 
+	forget_memory(c);
 	tt_closep(&c->comm_fd);
 	c->comm_fd = open_proc(tid, "/comm");
 	if (c->comm_fd < 0 || !read_status(tid, &st))
@@ -211,6 +221,19 @@ const struct kernel_caller *kernel_caller_find_soon(struct kernel_callers *cs, p
 	return c;
 }
 
+int kernel_caller_memory(struct kernel_callers *cs, pid_t tid, uint64_t now_ns)
+{
+	struct kernel_caller *c = &cs->slots[(unsigned)tid % CALLERS];
+
+	if (c->comm_fd < 0 || c->tid != tid || now_ns - c->checked_ns >= SOON_NS)
+		return -1;
+	/* to open it costs as much as it saves: only who asks often gets one */
+	if (c->again && c->memory_fd < 0)
+		c->memory_fd = open_proc(tid, "/mem");
+	c->again = true;
+	return c->memory_fd;
+}
+
 /* Linux 6.13: a few numbers without the text around them. false: not to be had so. */
 static bool read_info(pid_t tid, struct kernel_caller *ret)
 {
@@ -231,6 +254,7 @@ const struct kernel_caller *kernel_caller_glance(struct kernel_callers *cs, pid_
 
 	if (c->comm_fd >= 0 && c->tid == tid && read_comm(c->comm_fd, unused)) {
 		c->checked_ns = 0;
+		forget_memory(c);
 		return c;
 	}
 	memset(&cs->glanced, 0, sizeof(cs->glanced));

@@ -18,6 +18,8 @@ struct kernel_caller {
 	uint64_t start_ns;   /* of the process, CLOCK_BOOTTIME, to a clock tick; 0: not asked for */
 	char comm[16];       /* of the process */
 	int comm_fd;         /* of the thread */
+	int memory_fd;       /* the same; -1: not opened */
+	bool again;          /* it has been asked for */
 	uint64_t checked_ns; /* CLOCK_MONOTONIC, when it last was who it is here; 0: it executes */
 	uint8_t chain_len;
 	struct kernel_link chain[KERNEL_CHAIN_MAX];
@@ -41,6 +43,12 @@ const struct kernel_caller *kernel_caller_find(struct kernel_callers *c, pid_t t
  */
 const struct kernel_caller *kernel_caller_find_soon(struct kernel_callers *c, pid_t tid, pid_t top,
 						    uint64_t now_ns);
+
+/*
+ * kernel_caller_memory - /proc/TID/mem of a thread that was looked up a moment before @now_ns, for
+ * the second time at least; else -1. It may be of the image before: then reading it fails.
+ */
+int kernel_caller_memory(struct kernel_callers *c, pid_t tid, uint64_t now_ns);
 
 /*
  * kernel_caller_glance - of a thread that executes another program now: what is known already, or

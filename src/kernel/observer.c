@@ -273,7 +273,8 @@ static void remember_exec(struct kernel_observer *o, const struct kernel_fact *f
 	o->execs[o->exec_count++] = e;
 }
 
-bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif *held)
+bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif *held,
+			  struct kernel_callers *callers)
 {
 	const struct kernel_watched *w = watched(o, &held->data);
 	uint64_t now = tt_clock_ns(CLOCK_MONOTONIC);
@@ -295,7 +296,7 @@ bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif 
 	f->ts_ns = now;
 	f->pid = f->tid = (int32_t)held->pid;
 	f->call = w->call;
-	kernel_look_call(w, held, f, &o->room, &o->stamp);
+	kernel_look_call(w, held, kernel_caller_memory(callers, f->tid, now), f, &o->room, &o->stamp);
 	return true;
 }
 

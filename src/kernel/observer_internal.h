@@ -42,9 +42,10 @@ struct kernel_stamp {
 
 /*
  * kernel_look_call - what the registers and the memory of a held call say, into @f
+ * @memory: /proc/TID/mem, as of lately, or -1
  * @stamp: filled for an exec
  */
-void kernel_look_call(const struct kernel_watched *w, const struct seccomp_notif *held,
+void kernel_look_call(const struct kernel_watched *w, const struct seccomp_notif *held, int memory,
 		      struct kernel_fact *f, struct kernel_room *room, struct kernel_stamp *stamp);
 
 /* 1: @pid runs another image than when @stamp was made; 0: the same; -1: it is gone */
@@ -60,7 +61,8 @@ bool kernel_look_image(struct kernel_fact *f, struct kernel_room *room, bool bri
  * kernel_observer_hold - look at a call that is held; false: it is not watched
  * Afterwards it is answered, and kernel_observer_told() comes before the next one.
  */
-bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif *held);
+bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif *held,
+			  struct kernel_callers *callers);
 
 /* kernel_observer_told - the call goes on: say who made it, and put it into the queue */
 void kernel_observer_told(struct kernel_observer *o, struct kernel_callers *callers, pid_t top);

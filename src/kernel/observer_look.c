@@ -24,6 +24,16 @@
 #define ARGV_BYTES  OBSERVED_PATH
 #define NOT_THERE   SIZE_MAX
 
+/* Whom a look is at, and what of an exec was read ahead. */
+struct look {
+	pid_t tid;
+	int memory; /* /proc/TID/mem, or -1 */
+	uint64_t path_at, argv_at;
+	size_t path_len, argv_count;
+	char path[FIRST_BYTES];
+	uint64_t argv[16];
+};
+
 /* At most up to the end of the page: the next one may not be there. */
 static size_t in_page(uint64_t at, size_t want)
 {
@@ -79,6 +89,23 @@ static void put_text(struct kernel_room *room, pid_t tid, uint64_t at, struct ev
 	room->at += n;
 }
 
+static void put_path(struct kernel_room *room, const struct look *l, uint64_t at,
+		     struct event_arg *ret)
+{
+	const char *end = l->path_at == at && at ? memchr(l->path, 0, l->path_len) : NULL;
+	size_t len = end ? (size_t)(end - l->path) : 0;
+
+	if (!end || room_left(room) < len) {
+		put_text(room, l->tid, at, ret);
+		return;
+	}
+	memcpy(room->at, l->path, len);
+	ret->num = (int64_t)at;
+	ret->data = room->at;
+	ret->len = len;
+	room->at += len;
+}
+
 /* The first bytes of each string, in one call. Returns how many strings are there. */
 static size_t read_chunks(pid_t tid, const uint64_t *pointers, size_t count, char *chunks,
 			  size_t *lens)
@@ -99,13 +126,20 @@ static size_t read_chunks(pid_t tid, const uint64_t *pointers, size_t count, cha
 }
 
 /* The pointers of an argv, up to its NULL. */
-static size_t read_pointers(pid_t tid, uint64_t at, uint64_t *to, size_t max, bool *ret_cut)
+static size_t read_pointers(const struct look *l, uint64_t at, uint64_t *to, size_t max,
+			    bool *ret_cut)
 {
 	size_t n = 0, got;
 
+	while (l->argv_at == at && n < l->argv_count) {
+		if (!l->argv[n])
+			return n;
+		to[n] = l->argv[n];
+		n++;
+	}
 	while (n < max) {
 		got = in_page(at + n * 8, (n ? max - n : 16) * 8) / 8;
-		if (!got || !read_memory(tid, at + n * 8, to + n, got * 8)) {
+		if (!got || !read_memory(l->tid, at + n * 8, to + n, got * 8)) {
 			*ret_cut = true;
 			return n;
 		}
@@ -117,17 +151,19 @@ static size_t read_pointers(pid_t tid, uint64_t at, uint64_t *to, size_t max, bo
 	return n;
 }
 
-static void put_argv(struct kernel_room *room, pid_t tid, uint64_t at, struct event_arg *ret)
+static void put_argv(struct kernel_room *room, const struct look *l, uint64_t at,
+		     struct event_arg *ret)
 {
 	char chunks[ARGV_MAX * ARGV_CHUNK], *to = room->at, *chunk = chunks;
 	size_t cap = room_left(room) < ARGV_BYTES ? room_left(room) : ARGV_BYTES, lens[ARGV_MAX],
 	       count, n;
 	uint64_t pointers[ARGV_MAX];
+	pid_t tid = l->tid;
 
 	ret->absent = !at;
 	if (at < PAGE)
 		return;
-	count = read_pointers(tid, at, pointers, ARGV_MAX, &ret->cut);
+	count = read_pointers(l, at, pointers, ARGV_MAX, &ret->cut);
 	n = read_chunks(tid, pointers, count, chunks, lens);
 	ret->cut |= n < count;
 	for (size_t i = 0; i < n; chunk += lens[i++]) {
@@ -195,7 +231,14 @@ static bool is_relative(const struct event_arg *a)
 	return !a->absent && a->data && (!a->len || ((const char *)a->data)[0] != '/');
 }
 
-static void put_addr(struct kernel_room *room, pid_t tid, uint64_t at, uint64_t len,
+/* Twice as quick as the other way, for one that was used before. */
+static bool read_quickly(int memory, uint64_t at, void *to, size_t len)
+{
+	return memory >= 0 && at >= PAGE && at <= INT64_MAX &&
+	       pread(memory, to, len, (off_t)at) == (ssize_t)len;
+}
+
+static void put_addr(struct kernel_room *room, const struct look *l, uint64_t at, uint64_t len,
 		     struct kernel_fact *f, struct event_arg *ret)
 {
 	static const size_t path_at = sizeof(sa_family_t);
@@ -204,7 +247,9 @@ static void put_addr(struct kernel_room *room, pid_t tid, uint64_t at, uint64_t 
 	ret->absent = !at;
 	if (len > EVENT_ADDR_MAX)
 		len = EVENT_ADDR_MAX;
-	if (!len || room_left(room) < len || !read_memory(tid, at, room->at, (size_t)len))
+	if (!len || room_left(room) < len ||
+	    (!read_quickly(l->memory, at, room->at, (size_t)len) &&
+	     !read_memory(l->tid, at, room->at, (size_t)len)))
 		return;
 	ret->data = room->at;
 	ret->len = (size_t)len;
@@ -214,7 +259,7 @@ static void put_addr(struct kernel_room *room, pid_t tid, uint64_t at, uint64_t 
 	memcpy(&family, ret->data, sizeof(family));
 	if (family == AF_UNIX && len > path_at && ((const char *)ret->data)[path_at] != '/' &&
 	    ((const char *)ret->data)[path_at])
-		f->where = put_base(room, tid, AT_FDCWD);
+		f->where = put_base(room, l->tid, AT_FDCWD);
 }
 
 /* The flags and the mode of an openat2, as they stand in memory now. */
@@ -230,9 +275,10 @@ static void put_how(pid_t tid, const uint64_t a[6], unsigned n, struct event_arg
 }
 
 /* Each argument by its letter; what relative paths start from is looked up behind it. */
-static void put_args(const struct kernel_watched *w, pid_t tid, const uint64_t a[6],
+static void put_args(const struct kernel_watched *w, const struct look *l, const uint64_t a[6],
 		     struct kernel_fact *f, struct kernel_room *room)
 {
+	pid_t tid = l->tid;
 	unsigned i = 0;
 	int dir = -1; /* index of the dirfd before the path */
 
@@ -248,7 +294,7 @@ static void put_args(const struct kernel_watched *w, pid_t tid, const uint64_t a
 			break;
 		case 'p':
 		case 'q':
-			put_text(room, tid, a[n], arg);
+			put_path(room, l, a[n], arg);
 			if (is_relative(arg)) {
 				struct event_text base = put_base(
 					room, tid, dir < 0 ? AT_FDCWD : (int)f->args[dir].num);
@@ -266,10 +312,10 @@ static void put_args(const struct kernel_watched *w, pid_t tid, const uint64_t a
 			put_text(room, tid, a[n], arg);
 			break;
 		case 'v':
-			put_argv(room, tid, a[n], arg);
+			put_argv(room, l, a[n], arg);
 			break;
 		case 'a':
-			put_addr(room, tid, a[n], (uint32_t)a[n + 1], f, arg);
+			put_addr(room, l, a[n], (uint32_t)a[n + 1], f, arg);
 			break;
 		case 'h':
 			put_how(tid, a, n, arg);
@@ -300,22 +346,57 @@ static void put_args(const struct kernel_watched *w, pid_t tid, const uint64_t a
 	}
 }
 
-static void make_stamp(struct kernel_stamp *s, pid_t tid, uint64_t ip)
+/* Where its path and its argv stand in the registers. */
+static int arg_of(const struct kernel_watched *w, char letter)
 {
-	s->at = ip & ~(uint64_t)31;
-	s->known = read_memory(tid, s->at, s->code, sizeof(s->code));
+	return (int)(strchr(w->spec, letter) - w->spec);
 }
 
-void kernel_look_call(const struct kernel_watched *w, const struct seccomp_notif *held,
+/*
+ * Path, first pointers and code in one call, which costs more than what it reads. What is not all
+ * there is read piece by piece later.
+ */
+static void look_ahead(struct look *l, const struct kernel_watched *w, const uint64_t a[6],
+		       struct kernel_stamp *stamp)
+{
+	uint64_t path = a[arg_of(w, 'p')], argv = a[arg_of(w, 'v')];
+	size_t path_len = in_page(path, sizeof(l->path)),
+	       argv_len = in_page(argv, sizeof(l->argv)) / 8 * 8;
+	struct iovec here[3] = {{stamp->code, sizeof(stamp->code)},
+				{l->path, path_len},
+				{l->argv, argv_len}},
+		     there[3] = {{(void *)(uintptr_t)stamp->at, sizeof(stamp->code)},
+				 {(void *)(uintptr_t)path, path_len},
+				 {(void *)(uintptr_t)argv, argv_len}};
+	ssize_t got = path < PAGE || argv < PAGE
+			      ? -1
+			      : process_vm_readv(l->tid, here, 3, there, 3, 0);
+
+	stamp->known = got >= (ssize_t)sizeof(stamp->code);
+	if (got != (ssize_t)(sizeof(stamp->code) + path_len + argv_len))
+		return;
+	l->path_at = path;
+	l->path_len = path_len;
+	l->argv_at = argv;
+	l->argv_count = argv_len / 8;
+}
+
+void kernel_look_call(const struct kernel_watched *w, const struct seccomp_notif *held, int memory,
 		      struct kernel_fact *f, struct kernel_room *room, struct kernel_stamp *stamp)
 {
+	struct look l = {.tid = (pid_t)held->pid, .memory = memory};
 	uint64_t a[6];
 
 	memcpy(a, held->data.args, sizeof(a));
 	f->ip = held->data.instruction_pointer;
-	put_args(w, (pid_t)held->pid, a, f, room);
-	if (w->what == KERNEL_OBSERVE_EXEC)
-		make_stamp(stamp, (pid_t)held->pid, f->ip);
+	if (w->what == KERNEL_OBSERVE_EXEC) {
+		stamp->at = f->ip & ~(uint64_t)31;
+		look_ahead(&l, w, a, stamp);
+		if (!stamp->known)
+			stamp->known =
+				read_memory(l.tid, stamp->at, stamp->code, sizeof(stamp->code));
+	}
+	put_args(w, &l, a, f, room);
 }
 
 int kernel_look_replaced(pid_t pid, const struct kernel_stamp *stamp)
