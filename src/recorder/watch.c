@@ -2,12 +2,14 @@
 /* Facts of the observer become lines: see watch.h. */
 #include "recorder/watch.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernel/procconn.h"
 #include "recorder/track_internal.h"
+#include "recorder/watch_internal.h"
 
 static void say(struct recorder_watch *o, const char *text)
 {
@@ -22,7 +24,9 @@ int recorder_watch_new(struct recorder_watch **ret, unsigned what, bool keep, st
 	if (!o)
 		return tt_fail(err, ENOMEM, "observe the command");
 	say(o, "the command did not begin");
-	r = kernel_observer_new(&o->observer, what, err);
+	o->waits = recorder_waits_new();
+	r = o->waits ? kernel_observer_new(&o->observer, what, err)
+		     : tt_fail(err, ENOMEM, "observe the command");
 	if (r == 0 && keep)
 		r = kernel_keeper_new(&o->keeper, err);
 	if (r < 0) {
@@ -40,6 +44,7 @@ void recorder_watch_free(struct recorder_watch *o)
 	kernel_procconn_close(o->procconn);
 	kernel_keeper_free(o->keeper);
 	kernel_observer_free(o->observer);
+	recorder_waits_free(o->waits);
 	free(o);
 }
 
@@ -84,17 +89,18 @@ int recorder_watch_next(struct recorder_watch *o, struct kernel_fact *ret)
 	return o->procconn ? kernel_procconn_next(o->procconn, ret) : 0;
 }
 
-static void put_line(struct recorder_watch *o, struct recorder_track *t,
-		     const struct kernel_fact *f)
+void recorder_watch_put(struct recorder_watch *o, struct recorder_track *t,
+			const struct kernel_fact *f, const struct event_span *span,
+			const struct event_span *parent)
 {
-	struct recorder_process *p = recorder_track_met(t, f);
-	struct recorder_span *s = p ? p->span : NULL;
+	struct recorder_span *s = span ? recorder_span_find(&t->tree, &span->id) : NULL;
 	struct event ev = {
 		.type = EVENT_SYSCALL,
 		.source = EVENT_FROM_OBSERVER,
 		.ts_ns = f->ts_ns + t->realtime_offset,
-		.span = o->run_span,
-		.parent = o->run_parent,
+		.ids = &t->ids,
+		.span = span ? *span : o->run_span,
+		.parent = span ? *parent : o->run_parent,
 		.pid = f->pid,
 		.ppid = f->ppid,
 		.tid = f->tid,
@@ -105,29 +111,18 @@ static void put_line(struct recorder_watch *o, struct recorder_track *t,
 		.basis = EVENT_BASIS_EXACT,
 	};
 
-	/* the library tells of it, and with its result; of what is not known yet it soon does */
-	if ((s && s->preload) || (!s && o->follows))
-		return;
 	memcpy(ev.args, f->args, sizeof(ev.args));
 	if (event_is_quiet(&ev) || (s && !recorder_track_wants(t, s, &ev)))
 		return;
-	o->lines++;
 	t->events++;
-	if (s) {
-		ev.seq = s->kernel_seq++;
-		ev.has_seq = true;
-		s->lines_kernel++;
-		recorder_track_put(t, &ev, s);
+	if (!s) {
+		recorder_output_event(t->out, &ev);
 		return;
 	}
-	/* a process that nobody spoke of yet: under the next above it */
-	p = recorder_process_find_real(&t->tree, f->ppid);
-	ev.ids = &t->ids;
-	if (p && p->span) {
-		ev.span.id = p->span->told;
-		ev.parent = p->span->parent;
-	}
-	recorder_output_event(t->out, &ev);
+	ev.seq = s->kernel_seq++;
+	ev.has_seq = true;
+	s->lines_kernel++;
+	recorder_track_put(t, &ev, s);
 }
 
 static void on_exec(struct recorder_track *t, const struct kernel_fact *f)
@@ -157,26 +152,47 @@ static void on_end(struct recorder_track *t, const struct kernel_fact *f)
 	p->status = f->status;
 }
 
-void recorder_watch_take(struct recorder_watch *o, struct recorder_track *t)
+void recorder_watch_process(struct recorder_track *t, const struct kernel_fact *f)
+{
+	if (f->kind == KERNEL_FACT_FORK)
+		(void)recorder_track_met(t, f);
+	else if (f->kind == KERNEL_FACT_EXEC)
+		on_exec(t, f);
+	else if (f->kind == KERNEL_FACT_EXIT)
+		on_end(t, f);
+}
+
+void recorder_watch_take(struct recorder_watch *o)
 {
 	struct kernel_fact f;
 
-	while (recorder_watch_next(o, &f)) {
-		o->facts++;
-		if (f.kind == KERNEL_FACT_CALL)
-			put_line(o, t, &f);
-		else if (f.kind == KERNEL_FACT_FORK)
-			(void)recorder_track_met(t, &f);
-		else if (f.kind == KERNEL_FACT_EXEC)
-			on_exec(t, &f);
-		else if (f.kind == KERNEL_FACT_EXIT)
-			on_end(t, &f);
-	}
+	while (recorder_watch_next(o, &f))
+		if (!recorder_waits_add(o->waits, &f))
+			o->dropped++;
+}
+
+void recorder_watch_settle(struct recorder_watch *o, struct recorder_track *t)
+{
+	recorder_waits_settle(o, t, false);
+}
+
+void recorder_watch_told(struct recorder_watch *o, const struct recorder_span *s,
+			 const struct event *ev, uint64_t entered)
+{
+	recorder_waits_told(o->waits, s, ev, entered);
+}
+
+void recorder_watch_blocked(struct recorder_watch *o, const struct ring_lane_state *lane)
+{
+	if (lane)
+		recorder_waits_blocked(o->waits, lane);
+	else
+		recorder_waits_unblock(o->waits);
 }
 
 uint64_t recorder_watch_lost(const struct recorder_watch *o)
 {
-	return o ? kernel_observer_lost(o->observer) : 0;
+	return o ? kernel_observer_lost(o->observer) + o->dropped : 0;
 }
 
 uint64_t recorder_watch_strays(const struct recorder_watch *o)
@@ -194,11 +210,12 @@ void recorder_watch_finish(struct recorder_watch *o, struct recorder_track *t)
 		.span = o->run_span,
 		.parent = o->run_parent,
 		.reason = {"ring_full", 9},
-		.gap_count = recorder_watch_lost(o),
 		.gap_count_known = true,
 	};
 
-	recorder_watch_take(o, t);
+	recorder_watch_take(o);
+	recorder_waits_settle(o, t, true);
+	ev.gap_count = recorder_watch_lost(o);
 	if (ev.gap_count)
 		recorder_output_event(t->out, &ev);
 }

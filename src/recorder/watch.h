@@ -19,8 +19,9 @@ struct recorder_watch {
 	struct event_span run_span, run_parent;
 	bool watching; /* there is a listener */
 	bool follows;  /* the command loads the library: it speaks for what nobody else does */
-	uint64_t facts, lines;
-	char text[512]; /* which source there is, for run.json */
+	struct recorder_waits *waits;
+	uint64_t dropped; /* facts that had no room to wait */
+	char text[512];   /* which source there is, for run.json */
 };
 
 /*
@@ -38,8 +39,24 @@ void recorder_watch_begin(struct recorder_watch *o, const struct sandbox_child *
 /* recorder_watch_next - 1 and the next fact, valid until the next call; 0: none now */
 int recorder_watch_next(struct recorder_watch *o, struct kernel_fact *ret);
 
-/* recorder_watch_take - lines of what has come, for images that the library does not tell of */
-void recorder_watch_take(struct recorder_watch *o, struct recorder_track *t);
+/*
+ * recorder_watch_take - what has come waits to be explained; before the library's records of the
+ * same pass are told of
+ */
+void recorder_watch_take(struct recorder_watch *o);
+
+/*
+ * recorder_watch_told - the library tells of a call; @entered: CLOCK_MONOTONIC
+ * A fact of it is no line of its own.
+ */
+void recorder_watch_told(struct recorder_watch *o, const struct recorder_span *s,
+			 const struct event *ev, uint64_t entered);
+
+/* recorder_watch_blocked - a thread is in a call of which nothing is told yet; NULL: a pass begins */
+void recorder_watch_blocked(struct recorder_watch *o, const struct ring_lane_state *lane);
+
+/* recorder_watch_settle - after the records: what was made past the library gets its line */
+void recorder_watch_settle(struct recorder_watch *o, struct recorder_track *t);
 
 /* recorder_watch_finish - the run is over: say what was missed */
 void recorder_watch_finish(struct recorder_watch *o, struct recorder_track *t);
