@@ -16,7 +16,7 @@
 #define SOON_NS TT_NS_PER_MS
 
 struct kernel_callers {
-	bool chains, starts;
+	bool chains, starts, namespaced;
 	struct kernel_caller slots[CALLERS], glanced;
 };
 
@@ -37,7 +37,7 @@ struct status {
 	int32_t pid, ppid, ns_pid;
 };
 
-struct kernel_callers *kernel_callers_new(bool chains, bool starts)
+struct kernel_callers *kernel_callers_new(bool chains, bool starts, bool namespaced)
 {
 	struct kernel_callers *c = calloc(1, sizeof(*c));
 
@@ -46,6 +46,7 @@ struct kernel_callers *kernel_callers_new(bool chains, bool starts)
 	if (c) {
 		c->chains = chains;
 		c->starts = starts;
+		c->namespaced = namespaced;
 	}
 	return c;
 }
@@ -258,5 +259,6 @@ const struct kernel_caller *kernel_caller_glance(struct kernel_callers *cs, pid_
 		return c;
 	}
 	memset(&cs->glanced, 0, sizeof(cs->glanced));
-	return read_info(tid, &cs->glanced) ? &cs->glanced : kernel_caller_find(cs, tid, top);
+	return !cs->namespaced && read_info(tid, &cs->glanced) ? &cs->glanced
+							       : kernel_caller_find(cs, tid, top);
 }

@@ -27,8 +27,12 @@ struct kernel_caller {
 
 struct kernel_callers;
 
-/* kernel_callers_new - NULL without memory. @chains: look up parents, too; @starts: start_ns. */
-struct kernel_callers *kernel_callers_new(bool chains, bool starts);
+/*
+ * kernel_callers_new - NULL without memory
+ * @chains: look up parents, too; @starts: start_ns
+ * @namespaced: processes call themselves by other numbers, which cannot be had quickly
+ */
+struct kernel_callers *kernel_callers_new(bool chains, bool starts, bool namespaced);
 void kernel_callers_free(struct kernel_callers *c);
 
 /*

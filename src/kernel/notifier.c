@@ -198,7 +198,8 @@ static void go_on(const struct kernel_notifier *n, uint64_t id)
 static bool observe(struct kernel_notifier *n, const struct seccomp_notif *from)
 {
 	struct kernel_observer *o = n->opts.observer;
-	bool watched = o && from->data.arch == NATIVE_ARCH && kernel_observer_hold(o, from, n->callers);
+	bool watched =
+		o && from->data.arch == NATIVE_ARCH && kernel_observer_hold(o, from, n->callers);
 
 	if (!watched && (n->opts.policy->filter || !o))
 		return false;
@@ -295,7 +296,8 @@ int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifi
 	n->opts = *opts;
 	n->listener = -1;
 	n->stop_fd = eventfd(0, EFD_CLOEXEC);
-	n->callers = kernel_callers_new(opts->chains, opts->observer);
+	n->callers = kernel_callers_new(opts->chains, opts->observer,
+					opts->policy->namespaces & POLICY_NS_PID);
 	n->room = opts->keeper ? kernel_keeper_room(opts->keeper) : n->own_room;
 	if (n->stop_fd < 0 || !n->callers) {
 		r = tt_fail(err, n->callers ? errno : ENOMEM,

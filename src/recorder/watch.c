@@ -90,17 +90,15 @@ int recorder_watch_next(struct recorder_watch *o, struct kernel_fact *ret)
 }
 
 void recorder_watch_put(struct recorder_watch *o, struct recorder_track *t,
-			const struct kernel_fact *f, const struct event_span *span,
-			const struct event_span *parent)
+			const struct kernel_fact *f, const struct tt_uuid *span)
 {
-	struct recorder_span *s = span ? recorder_span_find(&t->tree, &span->id) : NULL;
+	struct recorder_process *p = recorder_process_find_real(&t->tree, f->pid);
+	struct recorder_span *s = span ? recorder_span_find(&t->tree, span) : NULL;
 	struct event ev = {
 		.type = EVENT_SYSCALL,
 		.source = EVENT_FROM_OBSERVER,
 		.ts_ns = f->ts_ns + t->realtime_offset,
 		.ids = &t->ids,
-		.span = span ? *span : o->run_span,
-		.parent = span ? *parent : o->run_parent,
 		.pid = f->pid,
 		.ppid = f->ppid,
 		.tid = f->tid,
@@ -111,14 +109,23 @@ void recorder_watch_put(struct recorder_watch *o, struct recorder_track *t,
 		.basis = EVENT_BASIS_EXACT,
 	};
 
+	/* an image that is over and gone: what its process runs now, or else the run itself */
+	if (!s && p)
+		s = p->span;
 	memcpy(ev.args, f->args, sizeof(ev.args));
 	if (event_is_quiet(&ev) || (s && !recorder_track_wants(t, s, &ev)))
 		return;
 	t->events++;
 	if (!s) {
+		ev.span = o->run_span;
+		ev.parent = o->run_parent;
+		ev.seq = o->stray_seq++;
+		ev.has_seq = true;
 		recorder_output_event(t->out, &ev);
 		return;
 	}
+	if (!s->pid)
+		s->pid = f->pid; /* who went by before /proc could tell its number here */
 	ev.seq = s->kernel_seq++;
 	ev.has_seq = true;
 	s->lines_kernel++;

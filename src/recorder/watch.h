@@ -20,8 +20,9 @@ struct recorder_watch {
 	bool watching; /* there is a listener */
 	bool follows;  /* the command loads the library: it speaks for what nobody else does */
 	struct recorder_waits *waits;
-	uint64_t dropped; /* facts that had no room to wait */
-	char text[512];   /* which source there is, for run.json */
+	uint64_t dropped;   /* facts that had no room to wait */
+	uint64_t stray_seq; /* of lines of processes that nobody spoke of: the run's */
+	char text[512];     /* which source there is, for run.json */
 };
 
 /*

@@ -26,12 +26,8 @@ void recorder_waits_settle(struct recorder_watch *o, struct recorder_track *t, b
 /* recorder_watch_process - a fact of a process's life */
 void recorder_watch_process(struct recorder_track *t, const struct kernel_fact *f);
 
-/*
- * recorder_watch_put - @f becomes a line
- * @span, @parent: of the image that made it; NULL: not known
- */
+/* recorder_watch_put - @f becomes a line; @span: of the image that made it, NULL: not known */
 void recorder_watch_put(struct recorder_watch *o, struct recorder_track *t,
-			const struct kernel_fact *f, const struct event_span *span,
-			const struct event_span *parent);
+			const struct kernel_fact *f, const struct tt_uuid *span);
 
 #endif

@@ -16,7 +16,7 @@
 #define SLACK_NS    (4ull * RECORDER_SLACK_NS)
 #define SETTLED_NS  (20 * TT_NS_PER_MS)  /* the record of a call comes by then */
 #define UNKNOWN_NS  (150 * TT_NS_PER_MS) /* the first word of an image */
-#define TOLD_NS     (100 * TT_NS_PER_MS) /* how long a call is remembered: its fact comes by then */
+#define TOLD_NS     (300 * TT_NS_PER_MS) /* how long a call is remembered */
 #define EXEC_NS     (50 * TT_NS_PER_MS)  /* between the word of an exec and the last attempt */
 #define WAITING_MAX (16u << 20)
 #define BLOCKED_MAX 256
@@ -36,7 +36,7 @@ struct waiting {
 	struct waiting *next;
 	size_t bytes;
 	bool met; /* span is known */
-	struct event_span span, parent;
+	struct tt_uuid span;
 	struct kernel_fact fact; /* its texts follow */
 };
 
@@ -154,7 +154,7 @@ void recorder_waits_told(struct recorder_waits *w, const struct recorder_span *s
 
 	/* an open that only reads is not watched, nor what asks for no act of its own */
 	if (kind == RECORDER_KIND_NONE || kind == RECORDER_KIND_PARTS ||
-	    (kind == RECORDER_KIND_OPEN && !event_writes(ev)))
+	    (event_opens(ev->call) && ev->call != EVENT_CALL_openat2 && !event_writes(ev)))
 		return;
 	t = malloc(sizeof(*t));
 	if (!t)
@@ -240,21 +240,24 @@ static enum fate fate_of(struct recorder_watch *o, struct recorder_track *t, str
 {
 	struct recorder_process *p = recorder_track_met(t, &x->fact);
 	struct recorder_span *s = p ? p->span : NULL;
+	int32_t own_pid;
 	uint64_t age_ns = now > x->fact.ts_ns ? now - x->fact.ts_ns : 0;
 
 	if (s && !x->met) {
 		x->met = true;
-		x->span = (struct event_span){.id = s->told};
-		/* a text is of the run's own parent, which nobody frees */
-		x->parent = s->parent.text.data ? o->run_parent : s->parent;
+		x->span = s->id;
 	}
 	if (!t->ring || !o->follows)
 		return UNEXPLAINED;
-	if (p && is_told(o->waits, &x->fact, p->own_pid))
+	/* the process may be gone already, and what it told not */
+	own_pid = x->fact.ns_pid ? x->fact.ns_pid : x->fact.pid;
+	if (is_told(o->waits, &x->fact, p ? p->own_pid : own_pid))
 		return EXPLAINED;
 	/* the image that the exec made tells of itself */
 	if (event_call_execs(x->fact.call) && s && s->preload && s->spoke_ns > x->fact.ts_ns)
 		return EXPLAINED;
+	if (p && p->drained)
+		return UNEXPLAINED; /* all that it told has been taken */
 	if (s && s->preload && is_in_call(o->waits, s, &x->fact))
 		return WAITS;
 	if (s && !s->preload && s->how != EVENT_HOW_LAUNCH)
@@ -283,7 +286,7 @@ void recorder_waits_settle(struct recorder_watch *o, struct recorder_track *t, b
 			continue;
 		}
 		if (fate == UNEXPLAINED)
-			recorder_watch_put(o, t, &x->fact, x->met ? &x->span : NULL, &x->parent);
+			recorder_watch_put(o, t, &x->fact, x->met ? &x->span : NULL);
 		*at = x->next;
 		w->bytes -= x->bytes;
 		free(x);

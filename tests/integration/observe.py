@@ -246,7 +246,47 @@ def under_a_profile():
          [("mkdirat", "EXDEV", 1)])
 
 
+def past_the_library():
+    """In a program that loads the library: what it tells is told once, what goes past it is told all the same."""
+    for name, options in (("", []), ("... under a profile with a PID namespace", ["--profile=RESOURCE-AWARE"])):
+        if options and os.geteuid() != 0:
+            continue
+        cwd = tt.scratch(0o777)
+        rec = tt.record("recorder", [tt.program("observe_raw"), "4"], options=[EVERYTHING, *options], cwd=cwd)
+        told = seen(rec)
+        same(name or "past the library: status", rec.status, 0)
+        if options:
+            # nobody may write there
+            told = [e for e in told if e["syscall"] == "connect"]
+        calls = {}
+        for e in told:
+            key = (e["syscall"], e["args"][1])
+            calls[key] = calls.get(key, 0) + 1
+        want = {("connect", "127.0.0.1:10"): 80}
+        if not options:
+            want[("unlinkat", "renamed")] = 1
+        same("... every call past it, and no other", calls, want)
+        same("... the library's own, once each", len(rec.calls("connect")) - 80, 800)
+        spans = {e["span_id"] for e in rec.events if e.get("sensor") == "preload"}
+        none("... in the image that made it", [e for e in told if e["span_id"] not in spans])
+
+
+def ordinary_programs():
+    """What real programs do, the library tells: no line twice."""
+    cwd = tt.scratch(0o777)
+    shell = ("for i in 1 2 3 4; do ls / | sort | cat >f$i; done; python3 -c 'import subprocess, tempfile; "
+             "subprocess.run([\"true\"]); tempfile.NamedTemporaryFile().close()'; mkdir d && mv f1 d && rm -r d f2")
+    for options in ([], ["--profile=RESOURCE-AWARE"]):
+        rec = tt.record("recorder", ["sh", "-c", shell], options=[EVERYTHING, *options], cwd=cwd,
+                        env=tt.clean_env(PATH="/usr/bin:/bin"))
+        # libc asks nscd behind the library's back
+        none(f"ordinary programs {options}: nothing is told twice",
+             [e for e in seen(rec) if "nscd" not in str(e["args"])])
+
+
 each_act()
+past_the_library()
+ordinary_programs()
 with_the_library()
 go()
 set_user_id()
