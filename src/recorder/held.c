@@ -391,7 +391,7 @@ struct match {
 static void search(struct recorder_track *t, struct recorder_span *s, const struct event *ev,
 		   uint64_t entered, uint64_t left, struct match *m)
 {
-	struct recorder_held *before = NULL;
+	struct recorder_held *before = NULL, *near = NULL, *near_before = NULL;
 
 	for (struct recorder_held *h = s->held; h; before = h, h = h->next) {
 		const struct kernel_fact *f = &h->fact;
@@ -416,9 +416,14 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 			if (how == RECORDER_OTHER_TEXT && is_link(t, s, ev, f))
 				how = RECORDER_SAME;
 
-			if (how == RECORDER_SAME) {
+			if (how == RECORDER_SAME && within) {
 				m->found = h;
 				m->before = before;
+				continue;
+			}
+			if (how == RECORDER_SAME && !near) {
+				near = h;
+				near_before = before;
 				continue;
 			}
 			if (within && same > 0 &&
@@ -435,6 +440,11 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 		if (within && same > 0 && f->kind == KERNEL_FACT_CALL &&
 		    (ev->has_result || is_open_end(t, ev, f)))
 			h->inside = true;
+	}
+	/* the two clocks may differ a little: by that alone only if nothing else is the act */
+	if (!m->found && near) {
+		m->found = near;
+		m->before = near_before;
 	}
 }
 
