@@ -276,6 +276,28 @@ static void unlist_holder(struct recorder_span *s)
 	s->next_holder->prev_holder = s->prev_holder;
 }
 
+/* Whether both speak of one thread; -1: nobody can tell, for they count threads differently. */
+static int same_thread(const struct recorder_span *s, const struct event *ev,
+		       const struct kernel_fact *f)
+{
+	if (s->own_pid == s->pid)
+		return ev->tid == f->tid;
+	if (ev->tid == s->own_pid)
+		return f->tid == s->pid;
+	return f->tid == s->pid ? 0 : -1;
+}
+
+/* What dlopen(3) reads comes after its word, which does not say when it is over. */
+static bool is_loaded(const struct recorder_track *t, const struct recorder_span *s,
+		      const struct kernel_fact *f)
+{
+	const struct event ev = {.tid = s->loading_tid};
+
+	return s->loading_ns && f->kind == KERNEL_FACT_CALL && f->ts_ns >= s->loading_ns &&
+	       f->ts_ns < s->loading_ns + OPEN_END_NS && same_thread(s, &ev, f) > 0 &&
+	       recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LOADER;
+}
+
 struct recorder_held *recorder_held_keep(const struct kernel_fact *f)
 {
 	size_t bytes = sizeof(struct recorder_held) + text_bytes(f);
@@ -310,6 +332,7 @@ void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 		t->facts->let_go++;
 		return;
 	}
+	h->inside = is_loaded(t, s, f);
 	t->facts->held_bytes += bytes;
 	if (s->held_last)
 		s->held_last->next = h;
@@ -317,17 +340,6 @@ void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 		s->held = h;
 	s->held_last = h;
 	list_holder(t->facts, s);
-}
-
-/* Whether both speak of one thread; -1: nobody can tell, for they count threads differently. */
-static int same_thread(const struct recorder_span *s, const struct event *ev,
-		       const struct kernel_fact *f)
-{
-	if (s->own_pid == s->pid)
-		return ev->tid == f->tid;
-	if (ev->tid == s->own_pid)
-		return f->tid == s->pid;
-	return f->tid == s->pid ? 0 : -1;
 }
 
 static bool is_try(const struct event *ev, const struct kernel_fact *f)
@@ -520,6 +532,10 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 
 	if (!ev->has_result)
 		left = entered + OPEN_END_NS;
+	if (!ev->has_result && !event_call_execs(ev->call)) {
+		s->loading_ns = entered;
+		s->loading_tid = ev->tid;
+	}
 	search(t, s, ev, entered, left, &m);
 	h = m.found;
 	if (h) {

@@ -79,6 +79,8 @@ struct recorder_span {
 	bool is_holder;
 	uint64_t spoke_ns; /* CLOCK_MONOTONIC: the library's first word */
 	uint64_t unmatched[RECORDER_UNMATCHED];
+	uint64_t loading_ns; /* when dlopen(3) was called last, CLOCK_MONOTONIC */
+	int32_t loading_tid;
 	bool was_late;       /* it had a line of ours before the library spoke */
 	bool has_unsaid;     /* it forked a child that the library does not know of */
 	bool is_scribbled;   /* its part of the ring was written over */
