@@ -102,6 +102,7 @@ struct recorder_process {
 	bool observed;              /* the kernel tells of its end: no pidfd is needed */
 	uint64_t start_ns;          /* as in its facts; 0: not known */
 	int32_t maker;              /* our number for the process that forked it; 0: not known */
+	uint64_t lost, lost_told;   /* facts of it that had no room; said in a gap */
 	bool is_told_dead;          /* ... and it has told */
 	unsigned waits;             /* passes in which it was dead and the kernel had not told */
 	bool dead;                  /* no more records will come */
