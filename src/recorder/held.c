@@ -574,7 +574,7 @@ static bool may_be_explained(const struct recorder_facts *facts, const struct re
 		const struct event ev = {.tid = b->tid};
 
 		if (tt_uuid_equal(&b->span, &s->id) && f->ts_ns + RECORDER_SLACK_NS >= b->since &&
-		    same_thread(s, &ev, f) > 0)
+		    (f->kind == KERNEL_FACT_FORK || same_thread(s, &ev, f) > 0))
 			return true;
 	}
 	return false;
