@@ -48,14 +48,16 @@ struct recorder_facts {
 	struct recorder_images images;
 	struct recorder_process *last; /* whom the last fact told of; within one take */
 	uint64_t strays;               /* processes whose beginning was not told */
-	uint64_t taken, lost;
+	uint64_t taken, lost, lost_spans;
 	bool tells_all;   /* of every call that has a row: what it does not tell was not made */
 	bool over;        /* the run is: nothing waits any longer */
 	bool is_lossy;    /* something was lost: what is missing proves nothing */
 	uint64_t pass_ns; /* when the pass began, CLOCK_MONOTONIC */
 	struct recorder_span holders; /* list head of those with facts that wait */
 	size_t held_bytes;
-	uint64_t let_go; /* facts that had no room to wait */
+	uint64_t let_go;                          /* facts that had no room to wait */
+	struct recorder_held *early, **early_end; /* calls of images whose beginning is not there */
+	uint64_t takes;
 	struct recorder_put_off *put_off;
 	struct recorder_blocked blocked[256];
 	size_t blocked_count;

@@ -20,13 +20,6 @@
 #define LOOK_NS        (50 * TT_NS_PER_MS)
 #define OPEN_END_NS    (1000 * TT_NS_PER_MS) /* a call whose end is not told is over by then */
 
-struct recorder_held {
-	struct recorder_held *next;
-	size_t bytes;
-	bool inside;
-	struct kernel_fact fact; /* its texts follow */
-};
-
 /* A call that was told as done, and whose fact has not been found. */
 struct recorder_doubt {
 	struct recorder_doubt *next;
@@ -283,6 +276,43 @@ static void unlist_holder(struct recorder_span *s)
 	s->next_holder->prev_holder = s->prev_holder;
 }
 
+/* Whether both speak of one thread; -1: nobody can tell, for they count threads differently. */
+static int same_thread(const struct recorder_span *s, const struct event *ev,
+		       const struct kernel_fact *f)
+{
+	if (s->own_pid == s->pid)
+		return ev->tid == f->tid;
+	if (ev->tid == s->own_pid)
+		return f->tid == s->pid;
+	return f->tid == s->pid ? 0 : -1;
+}
+
+/* What dlopen(3) reads comes after its word, which does not say when it is over. */
+static bool is_loaded(const struct recorder_track *t, const struct recorder_span *s,
+		      const struct kernel_fact *f)
+{
+	const struct event ev = {.tid = s->loading_tid};
+
+	return s->loading_ns && f->kind == KERNEL_FACT_CALL && f->ts_ns >= s->loading_ns &&
+	       f->ts_ns < s->loading_ns + OPEN_END_NS && same_thread(s, &ev, f) > 0 &&
+	       recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LOADER;
+}
+
+struct recorder_held *recorder_held_keep(const struct kernel_fact *f)
+{
+	size_t bytes = sizeof(struct recorder_held) + text_bytes(f);
+	struct recorder_held *h = malloc(bytes);
+
+	if (!h)
+		return NULL;
+	h->next = NULL;
+	h->bytes = bytes;
+	h->inside = false;
+	h->fact = *f;
+	copy_texts(&h->fact, (char *)(h + 1));
+	return h;
+}
+
 void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 		       const struct kernel_fact *f)
 {
@@ -297,16 +327,12 @@ void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 			let_go_first(t, fullest);
 		}
 	}
-	h = malloc(bytes);
+	h = recorder_held_keep(f);
 	if (!h) {
 		t->facts->let_go++;
 		return;
 	}
-	h->next = NULL;
-	h->bytes = bytes;
-	h->inside = false;
-	h->fact = *f;
-	copy_texts(&h->fact, (char *)(h + 1));
+	h->inside = is_loaded(t, s, f);
 	t->facts->held_bytes += bytes;
 	if (s->held_last)
 		s->held_last->next = h;
@@ -314,17 +340,6 @@ void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 		s->held = h;
 	s->held_last = h;
 	list_holder(t->facts, s);
-}
-
-/* Whether both speak of one thread; -1: nobody can tell, for they count threads differently. */
-static int same_thread(const struct recorder_span *s, const struct event *ev,
-		       const struct kernel_fact *f)
-{
-	if (s->own_pid == s->pid)
-		return ev->tid == f->tid;
-	if (ev->tid == s->own_pid)
-		return f->tid == s->pid;
-	return f->tid == s->pid ? 0 : -1;
 }
 
 static bool is_try(const struct event *ev, const struct kernel_fact *f)
@@ -388,7 +403,7 @@ struct match {
 static void search(struct recorder_track *t, struct recorder_span *s, const struct event *ev,
 		   uint64_t entered, uint64_t left, struct match *m)
 {
-	struct recorder_held *before = NULL;
+	struct recorder_held *before = NULL, *near = NULL, *near_before = NULL;
 
 	for (struct recorder_held *h = s->held; h; before = h, h = h->next) {
 		const struct kernel_fact *f = &h->fact;
@@ -413,9 +428,14 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 			if (how == RECORDER_OTHER_TEXT && is_link(t, s, ev, f))
 				how = RECORDER_SAME;
 
-			if (how == RECORDER_SAME) {
+			if (how == RECORDER_SAME && within) {
 				m->found = h;
 				m->before = before;
+				continue;
+			}
+			if (how == RECORDER_SAME && !near) {
+				near = h;
+				near_before = before;
 				continue;
 			}
 			if (within && same > 0 &&
@@ -432,6 +452,11 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 		if (within && same > 0 && f->kind == KERNEL_FACT_CALL &&
 		    (ev->has_result || is_open_end(t, ev, f)))
 			h->inside = true;
+	}
+	/* the two clocks may differ a little: by that alone only if nothing else is the act */
+	if (!m->found && near) {
+		m->found = near;
+		m->before = near_before;
 	}
 }
 
@@ -507,6 +532,10 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 
 	if (!ev->has_result)
 		left = entered + OPEN_END_NS;
+	if (!ev->has_result && !event_call_execs(ev->call)) {
+		s->loading_ns = entered;
+		s->loading_tid = ev->tid;
+	}
 	search(t, s, ev, entered, left, &m);
 	h = m.found;
 	if (h) {
@@ -545,7 +574,7 @@ static bool may_be_explained(const struct recorder_facts *facts, const struct re
 		const struct event ev = {.tid = b->tid};
 
 		if (tt_uuid_equal(&b->span, &s->id) && f->ts_ns + RECORDER_SLACK_NS >= b->since &&
-		    same_thread(s, &ev, f) > 0)
+		    (f->kind == KERNEL_FACT_FORK || same_thread(s, &ev, f) > 0))
 			return true;
 	}
 	return false;

@@ -106,6 +106,7 @@ def many():
     rec = record("spawn", "spawn", "spawn")
     same("posix_spawn is confirmed", [e.get("confirmed_by") for e in rec.calls("posix_spawnp")], ["kernel"] * 3)
     same("... all are seen by both", rec.run["coverage"]["full"], rec.run["coverage"]["spans"])
+    none("... and what libc does in the child is part of it", [e for e in rec.calls() if e["sensor"] == "kernel"])
     sound(rec, "spawn")
     rec = tt.record("recorder", ["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do (true; :) & done; wait; cat /dev/null | cat; exec true"],
                     options=["--kernel"], kernel=True)
