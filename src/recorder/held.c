@@ -18,6 +18,7 @@
 #define DOUBT_NS       (1 * TT_NS_PER_MS)
 #define PROVEN_NS      (300 * TT_NS_PER_MS) /* until a doubt becomes a finding */
 #define LOOK_NS        (50 * TT_NS_PER_MS)
+#define DOUBTS_MAX     256
 #define OPEN_END_NS    (1000 * TT_NS_PER_MS) /* a call whose end is not told is over by then */
 
 struct recorder_held {
@@ -79,10 +80,13 @@ static void line_of(struct recorder_track *t, struct recorder_span *s, const str
 }
 
 /* Whether a fact that other acts brought along is worth a line: it changes or reaches something. */
-static bool is_weighty(const struct kernel_fact *f)
+static bool is_weighty(const struct kernel_fact *f, enum recorder_unmatched why)
 {
 	struct event ev = {.type = EVENT_SYSCALL, .call = f->call};
 
+	/* a try of a call that the library told of, or an interruption */
+	if (why == RECORDER_UNMATCHED_INSIDE && f->error)
+		return false;
 	switch (recorder_kind_of(f->call)) {
 	case RECORDER_KIND_EXEC: /* one of several tries */
 		return !f->error;
@@ -103,12 +107,15 @@ static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatche
 {
 	enum recorder_origin from = recorder_facts_origin(t->facts, f);
 
-	if (why == RECORDER_UNMATCHED_INSIDE)
+	/* a call that was only told of must not cover what nothing of its kind reads */
+	if (why == RECORDER_UNMATCHED_INSIDE &&
+	    (f->error || from == RECORDER_ORIGIN_LOADER || from == RECORDER_ORIGIN_OURS))
 		return true;
 	if (why == RECORDER_UNMATCHED_STARTUP && from == RECORDER_ORIGIN_LOADER)
 		return true;
 	return (from == RECORDER_ORIGIN_LIBC || from == RECORDER_ORIGIN_LOADER) &&
-	       recorder_kind_is_libcs(recorder_kind_path(f));
+	       (recorder_kind_of(f->call) == RECORDER_KIND_SOCKET ||
+		recorder_kind_is_libcs(recorder_kind_path(f)));
 }
 
 static bool from_libc(const struct recorder_track *t, const struct kernel_fact *f)
@@ -127,7 +134,7 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 	if (s->mute != RECORDER_MUTE_NOT)
 		return RECORDER_UNMATCHED_MUTE;
 	/* what libc does between fork and exec is part of the call that its parent told of */
-	if (h->inside || (s->how == EVENT_HOW_SPAWN && from != RECORDER_ORIGIN_OTHER))
+	if ((h->inside || s->how == EVENT_HOW_SPAWN) && from != RECORDER_ORIGIN_OTHER)
 		return RECORDER_UNMATCHED_INSIDE;
 	if (f->ts_ns < s->spoke_ns)
 		return RECORDER_UNMATCHED_STARTUP;
@@ -197,9 +204,9 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 	t->facts->causes.unmatched[why]++;
 	s->unmatched[why]++;
 	if (why == RECORDER_UNMATCHED_INSIDE && s->how == EVENT_HOW_SPAWN &&
-	    (f->kind == KERNEL_FACT_EXEC || from_libc(t, f)))
+	    (f->kind == KERNEL_FACT_EXEC || (from_libc(t, f) && !is_weighty(f, why))))
 		return; /* the program that was started has a line of its own */
-	if (!is_weighty(f) && is_by_the_way(t, why, f))
+	if (!is_weighty(f, why) && is_by_the_way(t, why, f))
 		return;
 	if (is_finding(s, why, &kind)) {
 		tt_out_init(&o, text, sizeof(text));
@@ -220,6 +227,7 @@ static void dispel(struct recorder_span *s, const struct kernel_fact *f)
 			continue;
 		}
 		*at = d->next;
+		s->doubt_count--;
 		free(d);
 		return;
 	}
@@ -364,11 +372,23 @@ static bool is_link(const struct recorder_track *t, const struct recorder_span *
 	return stat(path, &st) == 0 && st.st_ino == f->file.ino && st.st_dev == f->file.dev;
 }
 
+/* What a call of the library may bring along besides its own act. */
+static bool brings(const struct recorder_track *t, const struct event *ev,
+		   const struct kernel_fact *f)
+{
+	if (!ev->has_result)
+		return is_open_end(t, ev, f);
+	return recorder_kind_has_parts(ev->call) ||
+	       (f->error && recorder_kind_of(ev->call) == recorder_kind_of(f->call));
+}
+
 struct match {
 	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
+	bool strict;                          /* it lies within the call, not just near it */
 	bool tried;                           /* it is that of the next one, too */
-	bool other_end;                       /* the same text, another result */
-	const struct kernel_fact *other;      /* the same call with the same result, other text */
+	bool other_number;
+	bool other_end;                  /* the same text, another result */
+	const struct kernel_fact *other; /* the same call with the same result, other text */
 };
 
 /* Look through the facts of the time that the call took. */
@@ -394,21 +414,23 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 			       : 1;
 		if (!same)
 			continue;
-		if (!m->found && !m->tried && is_mine(ev, f, entered)) {
+		if (!m->strict && !m->tried && is_mine(ev, f, entered)) {
 			enum recorder_same how = recorder_kind_compare(ev, f);
 
 			if (how == RECORDER_OTHER_TEXT && is_link(t, s, ev, f))
 				how = RECORDER_SAME;
-
-			if (how == RECORDER_SAME) {
+			/* of two alike the one within the call is its own */
+			if (how == RECORDER_SAME && (within || !m->found)) {
 				m->found = h;
 				m->before = before;
+				m->strict = within;
 				continue;
 			}
 			if (within && same > 0 &&
-			    (how == RECORDER_OTHER_TEXT ||
+			    (how == RECORDER_OTHER_TEXT || how == RECORDER_OTHER_NUMBERS ||
 			     (how == RECORDER_OTHER_END && recorder_kind_is_one(ev->call)))) {
 				m->other = f;
+				m->other_number = how == RECORDER_OTHER_NUMBERS;
 				m->other_end = how == RECORDER_OTHER_END;
 				continue;
 			}
@@ -416,8 +438,7 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 		/* an exec is told before it is tried, and again if it failed: both of one try */
 		if (!ev->has_result && same && is_try(ev, f))
 			m->tried = true;
-		if (within && same > 0 && f->kind == KERNEL_FACT_CALL &&
-		    (ev->has_result || is_open_end(t, ev, f)))
+		if (within && same > 0 && f->kind == KERNEL_FACT_CALL && brings(t, ev, f))
 			h->inside = true;
 	}
 }
@@ -431,7 +452,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 	struct event_text said = recorder_kind_text(ev);
 	struct tt_out o;
 
-	if (s->doubt_count++ >= 64)
+	if (s->doubt_count >= DOUBTS_MAX)
 		return;
 	tt_out_init(&o, text, sizeof(text));
 	tt_out_str(&o, event_call_info(ev->call)->name);
@@ -476,6 +497,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 	};
 	memcpy(d->text, text, o.len);
 	s->doubts = d;
+	s->doubt_count++;
 	list_holder(t->facts, s);
 }
 
@@ -487,7 +509,21 @@ static bool must_be_seen(const struct recorder_track *t, const struct recorder_s
 
 	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
 	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
-	       (m->other_end || (done && (!m->other || m->other->own_memory)));
+	       (m->other_end || (done && (!m->other || m->other_number || m->other->own_memory)));
+}
+
+/*
+ * Of memory that others could write both read what they found; the fd leads to where the kernel
+ * went.
+ */
+static void correct_path(struct recorder_facts *facts, struct event *ev,
+			 const struct kernel_fact *f)
+{
+	if (!f->where_is_file || f->own_memory || !ev->joined.data || !f->where.len ||
+	    f->where.len > sizeof(facts->where))
+		return;
+	memcpy(facts->where, f->where.data, f->where.len);
+	ev->joined = (struct event_text){facts->where, f->where.len};
 }
 
 void recorder_held_match(struct recorder_track *t, struct recorder_span *s, struct event *ev,
@@ -508,6 +544,7 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 			s->held = h->next;
 		if (s->held_last == h)
 			s->held_last = m.before;
+		correct_path(t->facts, ev, &h->fact);
 		forget(t->facts, h);
 		ev->confirmed = true;
 		return;
@@ -566,6 +603,7 @@ static void settle_doubts(struct recorder_track *t, struct recorder_span *s, uin
 		*at = d->next;
 		if (!innocent)
 			find_of(t, s, d->finding, d->text);
+		s->doubt_count--;
 		free(d);
 	}
 }
