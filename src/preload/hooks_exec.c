@@ -37,6 +37,10 @@ static int real_exec(const struct exec *x, char *const *envp)
 		return PL_NEXT(execvpe)(x->file, x->argv, envp);
 	if (x->call == EVENT_CALL_fexecve)
 		return PL_NEXT(fexecve)(x->dirfd, x->argv, envp);
+	/* by number, as it was asked for: musl has no function of this name */
+	if (x->call == EVENT_CALL_execveat && x->raw)
+		return (int)PL_NEXT(syscall)(SYS_execveat, x->dirfd, x->file, x->argv, envp,
+					     x->flags);
 	if (x->call == EVENT_CALL_execveat)
 		return PL_NEXT(execveat)(x->dirfd, x->file, x->argv, envp, x->flags);
 	return PL_NEXT(execve)(x->file, x->argv, envp);

@@ -146,6 +146,17 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 					       : RECORDER_UNMATCHED_LIBC;
 }
 
+static void put_address(struct tt_out *o, const char *layout, const struct event_arg *args)
+{
+	const char *a = strchr(layout, 'a');
+	const struct event_arg *arg = a ? &args[a - layout] : NULL;
+
+	if (!arg || arg->absent || !arg->data)
+		return;
+	tt_out_char(o, ' ');
+	event_put_addr(o, arg->data, arg->len < EVENT_ADDR_MAX ? arg->len : EVENT_ADDR_MAX);
+}
+
 static void describe(const struct kernel_fact *f, struct tt_out *o)
 {
 	const char *layout = event_call_info(f->call)->layout;
@@ -159,6 +170,7 @@ static void describe(const struct kernel_fact *f, struct tt_out *o)
 		tt_out_char(o, ' ');
 		event_redact_text(o, text.data, text.len < 256 ? text.len : 256);
 	}
+	put_address(o, layout, f->args);
 	if (f->has_result) {
 		tt_out_str(o, " = ");
 		tt_out_i64(o, f->result);
@@ -169,17 +181,20 @@ static void describe(const struct kernel_fact *f, struct tt_out *o)
 static void find_of(struct recorder_track *t, const struct recorder_span *s,
 		    enum recorder_finding_kind kind, const char *text)
 {
+	/* a call that another library answered in the kernel's place is no lie of its maker */
+	if (s->is_answered && (kind == RECORDER_FINDING_UNSEEN || kind == RECORDER_FINDING_DIFFERS))
+		kind = RECORDER_FINDING_ANSWERED;
 	recorder_causes_find(&t->facts->causes, kind, &s->told, s->pid, s->comm, text);
 }
 
 static bool is_finding(const struct recorder_span *s, enum recorder_unmatched why,
-		       enum recorder_finding_kind *ret)
+		       const struct kernel_fact *f, enum recorder_finding_kind *ret)
 {
 	if (why == RECORDER_UNMATCHED_DIRECT)
 		*ret = RECORDER_FINDING_DIRECT;
 	else if (why == RECORDER_UNMATCHED_URING)
 		*ret = RECORDER_FINDING_URING;
-	else if (s->is_scribbled && why != RECORDER_UNMATCHED_MUTE)
+	else if (s->is_scribbled && s->mute == RECORDER_MUTE_NOT && is_weighty(f, why))
 		*ret = RECORDER_FINDING_SCRIBBLED;
 	else
 		return false;
@@ -208,7 +223,8 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 		return; /* the program that was started has a line of its own */
 	if (!is_weighty(f, why) && is_by_the_way(t, why, f))
 		return;
-	if (is_finding(s, why, &kind)) {
+	if (is_finding(s, why, f, &kind)) {
+		s->is_found_out |= kind == RECORDER_FINDING_SCRIBBLED;
 		tt_out_init(&o, text, sizeof(text));
 		describe(f, &o);
 		find_of(t, s, kind, tt_out_is_full(&o) ? NULL : text);
@@ -448,7 +464,6 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 {
 	struct recorder_doubt *d;
 	char text[1024], seen[512];
-	const char *layout = event_call_info(ev->call)->layout, *at;
 	struct event_text said = recorder_kind_text(ev);
 	struct tt_out o;
 
@@ -460,11 +475,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 		tt_out_char(&o, ' ');
 		event_redact_text(&o, said.data, said.len < 128 ? said.len : 128);
 	}
-	at = strchr(layout, 'a');
-	if (at && ev->args[at - layout].data) {
-		tt_out_char(&o, ' ');
-		event_put_addr(&o, ev->args[at - layout].data, ev->args[at - layout].len);
-	}
+	put_address(&o, event_call_info(ev->call)->layout, ev->args);
 	tt_out_str(&o, " = ");
 	tt_out_i64(&o, ev->result);
 	if (ev->has_seq) {
@@ -509,7 +520,7 @@ static bool must_be_seen(const struct recorder_track *t, const struct recorder_s
 
 	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
 	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
-	       (m->other_end || (done && (!m->other || m->other_number || m->other->own_memory)));
+	       (!m->other || m->other_number || m->other->own_memory) && (m->other_end || done);
 }
 
 /*
@@ -682,7 +693,7 @@ void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
 	t->facts->blocked_count = 0; /* it is over: nothing of it is in a call */
 	settle(t, s, UINT64_MAX);
 	unlist_holder(s);
-	if (s->is_scribbled && s->lines_kernel && s->mute == RECORDER_MUTE_NOT)
+	if (s->is_scribbled && s->lines_kernel && s->mute == RECORDER_MUTE_NOT && !s->is_found_out)
 		find_of(t, s, RECORDER_FINDING_SCRIBBLED, NULL);
 	s->seen = (uint8_t)seen_of(s, &cause);
 	s->cause = (uint8_t)cause;

@@ -60,6 +60,7 @@ struct recorder_span {
 	bool pending;     /* nobody knows yet whether the library speaks for it: it has no line */
 	bool claimed;     /* ... but somebody named it by the id that the library gave it */
 	bool loads;       /* it opened the library */
+	bool is_answered; /* it opened one that answers calls in the kernel's place: fakeroot(1) */
 	bool observed;    /* the kernel told of its beginning */
 	uint8_t mute;     /* enum recorder_mute */
 	uint32_t image;   /* as in its facts */
@@ -80,6 +81,7 @@ struct recorder_span {
 	bool was_late;       /* it had a line of ours before the library spoke */
 	bool has_unsaid;     /* it forked a child that the library does not know of */
 	bool is_scribbled;   /* its part of the ring was written over */
+	bool is_found_out;   /* ... and what the kernel saw meanwhile is a finding */
 	uint8_t seen, cause; /* enum recorder_seen, recorder_cause: once it is over */
 	uint64_t lines_confirmed, lines_kernel, lines_declared;
 	bool has_exit; /* the library said how it ends */

@@ -257,12 +257,11 @@ int ring_lane_next(struct ring_consumer *c, uint32_t lane, void *buf, bool owner
 		    size > RING_LANE_BYTES - place)
 			return drop_pending(c, lane, head, ret);
 		if (__atomic_load_n(&r->kind, __ATOMIC_RELAXED) == RING_PAD) {
+			/* a producer pads up to where the lane wraps, and nowhere else */
+			if (size != RING_LANE_BYTES - place)
+				return drop_pending(c, lane, head, ret);
 			set_tail(c, lane, tail + size);
-			if (size == RING_LANE_BYTES - place)
-				continue;
-			/* only the end of a lane is padded: a record was made one */
-			ret->scribbled = true;
-			return -EBADMSG;
+			continue;
 		}
 		if (size == sizeof(struct ring_note) &&
 		    __atomic_load_n(&r->kind, __ATOMIC_RELAXED) == RING_NOTE) {

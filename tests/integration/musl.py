@@ -17,6 +17,7 @@ PROGRAM = r"""
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -46,6 +47,16 @@ int main(int argc, char **argv)
 	wait(&status);
 	printf("%d\n", WEXITSTATUS(status));
 	printf("%d\n", system("exit 4"));
+	fflush(stdout);
+	if (fork() == 0) {
+		char *args[] = {"true", NULL};
+
+		syscall(SYS_execveat, AT_FDCWD, "/bin/true", args, environ, 0);
+		_exit(9);
+	}
+	wait(&status);
+	printf("%d\n", WEXITSTATUS(status));
+	fflush(stdout);
 	exit(3);
 }
 """

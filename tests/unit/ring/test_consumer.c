@@ -122,39 +122,55 @@ static void heads(void)
 	tear_down();
 }
 
-/* A lane full of pads, and a pad that never ends, cost one bounded walk. */
+static struct ring_record *at_place(uint64_t pos, uint32_t size, uint8_t kind)
+{
+	struct ring_record *r = (struct ring_record *)(writer.data + (pos & (RING_LANE_BYTES - 1)));
+
+	r->tag = pos + 1;
+	r->size = size;
+	r->kind = kind;
+	return r;
+}
+
+/*
+ * A pad ends where the lane wraps: any other stands where a record was. A lane full of pads, and
+ * one that never ends, cost one bounded walk.
+ */
 static void pads(void)
 {
-	struct ring_record *r;
+	uint64_t pos;
 
 	set_up();
-	for (uint32_t at = 0; at < RING_LANE_BYTES; at += RING_ALIGN) {
-		r = (struct ring_record *)(writer.data + at);
-		r->tag = at + 1;
-		r->size = RING_ALIGN;
-		r->kind = RING_PAD;
-	}
+	for (uint32_t at = 0; at < RING_LANE_BYTES; at += RING_ALIGN)
+		(void)at_place(at, RING_ALIGN, RING_PAD);
 	writer.lane->head = RING_LANE_BYTES;
+	CHECK_INT(next(false), -EBADMSG);
 	CHECK_INT(next(false), 0);
 	CHECK(put(3) != NULL);
 	CHECK_INT(next(false), 1);
 	/* a record that would go past the end of its lane, into the next one's data */
-	r = (struct ring_record *)(writer.data + (writer.lane->tail & (RING_LANE_BYTES - 1)));
-	r->tag = writer.lane->tail + 1;
-	r->kind = RING_PAD;
-	r->size = RING_LANE_BYTES - (uint32_t)(writer.lane->tail & (RING_LANE_BYTES - 1)) - 128;
-	r = (struct ring_record *)(writer.data + RING_LANE_BYTES - 128);
-	r->tag = writer.lane->tail - (writer.lane->tail & (RING_LANE_BYTES - 1)) + RING_LANE_BYTES -
-		 128 + 1;
-	r->kind = RING_CALL;
-	r->state = RING_DONE;
-	r->size = 256;
-	writer.lane->head = r->tag - 1 + 256;
+	for (pos = writer.lane->tail; (pos & (RING_LANE_BYTES - 1)) != RING_LANE_BYTES - 128;) {
+		uint32_t left = RING_LANE_BYTES - 128 - (uint32_t)(pos & (RING_LANE_BYTES - 1));
+		uint32_t size = left < RING_RECORD_MAX ? left : RING_RECORD_MAX;
+		struct ring_record *r = at_place(pos, size, RING_CALL);
+
+		r->state = RING_DONE;
+		r->flags = 0;
+		pos += size;
+		writer.lane->head = pos;
+		CHECK_INT(next(false), 1);
+	}
+	at_place(pos, 256, RING_CALL)->state = RING_DONE;
+	writer.lane->head = pos + 256;
 	CHECK_INT(next(false), -EBADMSG);
 	CHECK_INT(next(false), 0);
-	r = put(4);
-	r->kind = RING_PAD;
-	CHECK_INT(next(true), 0);
+	/* the pad that a producer makes */
+	pos = writer.lane->tail;
+	(void)at_place(pos, RING_LANE_BYTES - (uint32_t)(pos & (RING_LANE_BYTES - 1)), RING_PAD);
+	writer.lane->head = pos + RING_LANE_BYTES - (pos & (RING_LANE_BYTES - 1));
+	CHECK_INT(next(false), 0);
+	put(4)->kind = RING_PAD;
+	CHECK_INT(next(true), -EBADMSG);
 	tear_down();
 }
 
