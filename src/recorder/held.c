@@ -18,6 +18,7 @@
 #define DOUBT_NS       (1 * TT_NS_PER_MS)
 #define PROVEN_NS      (300 * TT_NS_PER_MS) /* until a doubt becomes a finding */
 #define LOOK_NS        (50 * TT_NS_PER_MS)
+#define NEAR_NS        (5 * TT_NS_PER_US) /* that the two clocks differ by, at times */
 #define DOUBTS_MAX     256
 #define OPEN_END_NS    (1000 * TT_NS_PER_MS) /* a call whose end is not told is over by then */
 
@@ -35,7 +36,9 @@ struct recorder_doubt {
 	unsigned kind;
 	enum recorder_finding_kind finding;
 	int64_t result;
-	char text[]; /* for people */
+	int32_t tid;    /* 0: not as the kernel counts them */
+	uint64_t about; /* the path or name that it is about, in short; 0: not known */
+	char text[];    /* for people */
 };
 
 static size_t text_bytes(const struct kernel_fact *f)
@@ -232,12 +235,32 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 	line_of(t, s, f);
 }
 
+/* A path or name in short, to tell it from others. */
+static uint64_t in_short(struct event_text text)
+{
+	uint64_t h = 14695981039346656037ull;
+
+	for (size_t i = 0; i < text.len; i++)
+		h = (h ^ (unsigned char)text.data[i]) * 1099511628211ull;
+	return text.data ? h | 1 : 0;
+}
+
+static bool is_about(const struct recorder_doubt *d, const struct kernel_fact *f)
+{
+	struct event_text text = recorder_kind_path(f);
+
+	if (d->tid && d->tid != f->tid)
+		return false;
+	return !d->about || !f->own_memory || f->where_is_file || !text.data ||
+	       d->about == in_short(text);
+}
+
 /* The act that a call told of may have been made by this very fact after all. */
 static void dispel(struct recorder_span *s, const struct kernel_fact *f)
 {
 	for (struct recorder_doubt **at = &s->doubts, *d; (d = *at);) {
 		if (d->finding != RECORDER_FINDING_UNSEEN || d->kind != recorder_kind_of(f->call) ||
-		    d->result != f->result || f->ts_ns + DOUBT_NS < d->entered ||
+		    d->result != f->result || !is_about(d, f) || f->ts_ns + DOUBT_NS < d->entered ||
 		    f->ts_ns > d->left + DOUBT_NS) {
 			at = &d->next;
 			continue;
@@ -416,6 +439,7 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 	for (struct recorder_held *h = s->held; h; before = h, h = h->next) {
 		const struct kernel_fact *f = &h->fact;
 		bool within = f->ts_ns >= entered && f->ts_ns <= left;
+		bool near = f->ts_ns + NEAR_NS >= entered && f->ts_ns <= left + NEAR_NS;
 		int same;
 
 		if (f->ts_ns > left + RECORDER_SLACK_NS)
@@ -442,13 +466,14 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 				m->strict = within;
 				continue;
 			}
-			if (within && same > 0 &&
+			if (near && same > 0 &&
 			    (how == RECORDER_OTHER_TEXT || how == RECORDER_OTHER_NUMBERS ||
 			     (how == RECORDER_OTHER_END && recorder_kind_is_one(ev->call)))) {
 				m->other = f;
 				m->other_number = how == RECORDER_OTHER_NUMBERS;
 				m->other_end = how == RECORDER_OTHER_END;
-				continue;
+				if (!f->error)
+					continue;
 			}
 		}
 		/* an exec is told before it is tried, and again if it failed: both of one try */
@@ -505,6 +530,8 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 		.kind = recorder_kind_of(ev->call),
 		.finding = other ? RECORDER_FINDING_DIFFERS : RECORDER_FINDING_UNSEEN,
 		.result = ev->result,
+		.tid = s->own_pid == s->pid ? ev->tid : 0,
+		.about = recorder_kind_renames(ev->call) ? 0 : in_short(said),
 	};
 	memcpy(d->text, text, o.len);
 	s->doubts = d;

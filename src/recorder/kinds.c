@@ -175,8 +175,7 @@ bool recorder_kind_must(enum event_call call)
 	return false;
 }
 
-/* The library's text is not what it hands to the kernel. */
-static bool names_another_way(enum event_call call)
+bool recorder_kind_renames(enum event_call call)
 {
 	return call == EVENT_CALL_shm_open || call == EVENT_CALL_shm_unlink ||
 	       call == EVENT_CALL_sem_unlink || call == EVENT_CALL_tmpfile ||
@@ -185,7 +184,7 @@ static bool names_another_way(enum event_call call)
 
 bool recorder_kind_has_parts(enum event_call call)
 {
-	if (event_call_makes_name(call) || names_another_way(call))
+	if (event_call_makes_name(call) || recorder_kind_renames(call))
 		return true;
 	switch (recorder_kind_of(call)) {
 	case RECORDER_KIND_EXEC:
@@ -316,7 +315,7 @@ static bool same_text(const struct event *ev, const struct kernel_fact *f)
 {
 	struct event_text said = recorder_kind_text(ev);
 
-	if (names_another_way(ev->call))
+	if (recorder_kind_renames(ev->call))
 		return true;
 	/* read when the call was over, while others could write it: the file itself is the better word */
 	if (said.data && !f->own_memory && f->where_is_file && f->where.len)
@@ -350,7 +349,7 @@ static bool same_folders(const struct event *ev, const struct kernel_fact *f)
 				       *l = text_arg(ev->call, ev->args, which);
 
 		if (k && l && k->len && l->data && *(const char *)l->data != '/' &&
-		    !names_another_way(ev->call) &&
+		    !recorder_kind_renames(ev->call) &&
 		    folder_of(f->call, f->args, which) != folder_of(ev->call, ev->args, which))
 			return false;
 	}

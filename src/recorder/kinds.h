@@ -52,6 +52,9 @@ bool recorder_kind_is_one(enum event_call call);
 /* recorder_kind_has_parts - whether the function may ask the kernel for more than its own act */
 bool recorder_kind_has_parts(enum event_call call);
 
+/* recorder_kind_renames - whether the function's text is not what it hands to the kernel */
+bool recorder_kind_renames(enum event_call call);
+
 /* recorder_kind_text - the path or name that a call of the library is about; data NULL: none */
 struct event_text recorder_kind_text(const struct event *ev);
 
