@@ -57,6 +57,8 @@ struct recorder_facts {
 	size_t held_bytes;
 	char where[EVENT_PATH_MAX]; /* of the event in work: its file, as the kernel has it */
 	uint64_t let_go;            /* facts that had no room to wait */
+	struct recorder_held *early, **early_end; /* calls of images whose beginning is not there */
+	uint64_t takes;
 	struct recorder_put_off *put_off;
 	struct recorder_blocked blocked[256];
 	size_t blocked_count;

@@ -22,13 +22,6 @@
 #define DOUBTS_MAX     256
 #define OPEN_END_NS    (1000 * TT_NS_PER_MS) /* a call whose end is not told is over by then */
 
-struct recorder_held {
-	struct recorder_held *next;
-	size_t bytes;
-	bool inside;
-	struct kernel_fact fact; /* its texts follow */
-};
-
 /* A call that was told as done, and whose fact has not been found. */
 struct recorder_doubt {
 	struct recorder_doubt *next;
@@ -317,6 +310,21 @@ static void unlist_holder(struct recorder_span *s)
 	s->next_holder->prev_holder = s->prev_holder;
 }
 
+struct recorder_held *recorder_held_keep(const struct kernel_fact *f)
+{
+	size_t bytes = sizeof(struct recorder_held) + text_bytes(f);
+	struct recorder_held *h = malloc(bytes);
+
+	if (!h)
+		return NULL;
+	h->next = NULL;
+	h->bytes = bytes;
+	h->inside = false;
+	h->fact = *f;
+	copy_texts(&h->fact, (char *)(h + 1));
+	return h;
+}
+
 void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 		       const struct kernel_fact *f)
 {
@@ -331,16 +339,11 @@ void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 			let_go_first(t, fullest);
 		}
 	}
-	h = malloc(bytes);
+	h = recorder_held_keep(f);
 	if (!h) {
 		t->facts->let_go++;
 		return;
 	}
-	h->next = NULL;
-	h->bytes = bytes;
-	h->inside = false;
-	h->fact = *f;
-	copy_texts(&h->fact, (char *)(h + 1));
 	t->facts->held_bytes += bytes;
 	if (s->held_last)
 		s->held_last->next = h;
@@ -423,7 +426,6 @@ static bool brings(const struct recorder_track *t, const struct event *ev,
 
 struct match {
 	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
-	bool strict;                          /* it lies within the call, not just near it */
 	bool tried;                           /* it is that of the next one, too */
 	bool other_number;
 	bool other_end;                  /* the same text, another result */
@@ -434,12 +436,12 @@ struct match {
 static void search(struct recorder_track *t, struct recorder_span *s, const struct event *ev,
 		   uint64_t entered, uint64_t left, struct match *m)
 {
-	struct recorder_held *before = NULL;
+	struct recorder_held *before = NULL, *near = NULL, *near_before = NULL;
 
 	for (struct recorder_held *h = s->held; h; before = h, h = h->next) {
 		const struct kernel_fact *f = &h->fact;
 		bool within = f->ts_ns >= entered && f->ts_ns <= left;
-		bool near = f->ts_ns + NEAR_NS >= entered && f->ts_ns <= left + NEAR_NS;
+		bool nearly = f->ts_ns + NEAR_NS >= entered && f->ts_ns <= left + NEAR_NS;
 		int same;
 
 		if (f->ts_ns > left + RECORDER_SLACK_NS)
@@ -454,19 +456,22 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 			       : 1;
 		if (!same)
 			continue;
-		if (!m->strict && !m->tried && is_mine(ev, f, entered)) {
+		if (!m->found && !m->tried && is_mine(ev, f, entered)) {
 			enum recorder_same how = recorder_kind_compare(ev, f);
 
 			if (how == RECORDER_OTHER_TEXT && is_link(t, s, ev, f))
 				how = RECORDER_SAME;
-			/* of two alike the one within the call is its own */
-			if (how == RECORDER_SAME && (within || !m->found)) {
+			if (how == RECORDER_SAME && within) {
 				m->found = h;
 				m->before = before;
-				m->strict = within;
 				continue;
 			}
-			if (near && same > 0 &&
+			if (how == RECORDER_SAME && !near) {
+				near = h;
+				near_before = before;
+				continue;
+			}
+			if (nearly && same > 0 &&
 			    (how == RECORDER_OTHER_TEXT || how == RECORDER_OTHER_NUMBERS ||
 			     (how == RECORDER_OTHER_END && recorder_kind_is_one(ev->call)))) {
 				m->other = f;
@@ -481,6 +486,11 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 			m->tried = true;
 		if (within && same > 0 && f->kind == KERNEL_FACT_CALL && brings(t, ev, f))
 			h->inside = true;
+	}
+	/* the two clocks may differ a little: by that alone only if nothing else is the act */
+	if (!m->found && near) {
+		m->found = near;
+		m->before = near_before;
 	}
 }
 
