@@ -206,6 +206,10 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 	char text[1024];
 	struct tt_out o;
 
+	/* as a process in a namespace of its own calls itself */
+	if (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_KILL &&
+	    f->args[0].num == s->own_pid)
+		return;
 	/* processes have lines of their own; threads have none */
 	if (f->kind == KERNEL_FACT_FORK ||
 	    (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_FORK))
@@ -361,7 +365,9 @@ static int same_thread(const struct recorder_span *s, const struct event *ev,
 		return ev->tid == f->tid;
 	if (ev->tid == s->own_pid)
 		return f->tid == s->pid;
-	return f->tid == s->pid ? 0 : -1;
+	if (f->tid == s->pid)
+		return 0;
+	return f->ns_tid ? ev->tid == f->ns_tid : -1;
 }
 
 static bool is_try(const struct event *ev, const struct kernel_fact *f)
@@ -471,7 +477,7 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 				near_before = before;
 				continue;
 			}
-			if (nearly && same > 0 &&
+			if (nearly && same > 0 && !m->other_end &&
 			    (how == RECORDER_OTHER_TEXT || how == RECORDER_OTHER_NUMBERS ||
 			     (how == RECORDER_OTHER_END && recorder_kind_is_one(ev->call)))) {
 				m->other = f;
@@ -622,7 +628,7 @@ static bool may_be_explained(const struct recorder_facts *facts, const struct re
 		const struct event ev = {.tid = b->tid};
 
 		if (tt_uuid_equal(&b->span, &s->id) && f->ts_ns + RECORDER_SLACK_NS >= b->since &&
-		    same_thread(s, &ev, f) > 0)
+		    same_thread(s, &ev, f))
 			return true;
 	}
 	return false;

@@ -60,7 +60,7 @@ static struct said *said;
 static struct seen *seen;
 static size_t said_count, seen_count;
 static uint64_t clocks[THREADS];
-static bool shared_memory, own_namespace;
+static bool shared_memory, own_namespace, numbered;
 
 /* What must come out. */
 static struct {
@@ -98,6 +98,7 @@ static struct seen *new_fact(unsigned thread, uint64_t ts)
 	k->f.kind = KERNEL_FACT_CALL;
 	k->f.pid = PID;
 	k->f.tid = PID + (int32_t)thread;
+	k->f.ns_tid = numbered && thread ? 10 + (int32_t)thread : 0;
 	k->f.ts_ns = ts;
 	k->f.has_result = true;
 	k->f.own_memory = !shared_memory;
@@ -236,6 +237,9 @@ static void tell_parts(unsigned thread)
 
 	switch (number(3)) {
 	case 0:
+		/* at times for longer than a fact waits for a thread that is in no call */
+		if (number(8) == 0)
+			l->ev.elapsed_ns = elapsed = 60 * TT_NS_PER_MS;
 		l->ev.call = EVENT_CALL_accept4;
 		l->ev.args[0].num = 4;
 		l->ev.result = 9;
@@ -543,6 +547,15 @@ static void nothing_is_found_where_memory_is_shared(void)
 static void threads_are_counted_otherwise_inside(void)
 {
 	own_namespace = true;
+	numbered = true;
+	for (uint64_t i = 1; i <= HISTORIES / 4; i++) {
+		set_up(i);
+		make(i % (LIES_MAX + 1));
+		replay();
+		check(i);
+		tear_down();
+	}
+	numbered = false;
 	for (uint64_t i = 1; i <= HISTORIES / 4; i++) {
 		set_up(i);
 		make(0);
@@ -614,6 +627,31 @@ static void a_call_covers_only_what_it_may_bring_along(void)
 	}
 }
 
+/* Of two acts that are alike the one within the call is its own, not the one just before it. */
+static void the_nearest_is_its_own(void)
+{
+	struct said *l;
+	struct event ev;
+
+	set_up(1);
+	for (unsigned i = 0; i < 2; i++) {
+		struct seen *k = new_fact(0, BEGAN + i * 10000);
+
+		k->f.call = EVENT_CALL_unlink;
+		k->f.args[0] = text_arg("/tmp/x");
+		recorder_held_add(&track, span, &k->f);
+	}
+	l = new_call(0, BEGAN + 9000, 2000);
+	l->ev.call = EVENT_CALL_unlink;
+	l->ev.args[0] = text_arg("/tmp/x");
+	ev = l->ev;
+	recorder_held_match(&track, span, &ev, l->entered, false);
+	CHECK(ev.confirmed);
+	CHECK(span->held && span->held->fact.ts_ns == BEGAN);
+	recorder_held_end(&track, span);
+	tear_down();
+}
+
 /* What another thread wrote into the path between the two looks at it. */
 static void of_shared_memory_the_file_tells(void)
 {
@@ -662,6 +700,7 @@ int main(void)
 	TAP_RUN(what_the_library_lost_is_no_lie);
 	TAP_RUN(what_the_kernel_lost_is_no_lie);
 	TAP_RUN(a_call_covers_only_what_it_may_bring_along);
+	TAP_RUN(the_nearest_is_its_own);
 	TAP_RUN(of_shared_memory_the_file_tells);
 	(void)unlink(recorder_output_trace_path(output));
 	recorder_output_free(output);
