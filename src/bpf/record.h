@@ -33,7 +33,8 @@ struct sensor_head {
 	__u64 ts_ns;
 	__u64 start_ns; /* of the process, CLOCK_BOOTTIME */
 	__u64 lost;     /* records of this process that had no room so far */
-	__s32 pid, tid, ppid, ns_pid;
+	__s32 pid, tid, ppid;
+	__s32 ns_pid; /* of what threads do the thread's, 0 for the first; else the process's */
 	__u32 image;
 	__u32 kind; /* enum sensor_kind */
 	char comm[16];

@@ -197,6 +197,11 @@ static __always_inline void put_head(struct sensor_head *h, struct task_struct *
 	}
 	h->ppid = 0;
 	h->ns_pid = 0;
+	if (t->pid != t->tgid) {
+		struct pid *p = BPF_CORE_READ(t, thread_pid);
+
+		h->ns_pid = number_of(p, p ? BPF_CORE_READ(p, level) : 0);
+	}
 	h->image = s->image;
 	h->kind = kind;
 	__builtin_memcpy(h->comm, t->comm, sizeof(h->comm));

@@ -296,6 +296,9 @@ static const struct {
 	{"direct_calls",
 	 "Its code makes system calls by itself. Many run times do, Go's among them; so does who "
 	 "wants to pass the library by. The kernel sensor saw them."},
+	{"answered",
+	 "A library that was preloaded, such as fakeroot's, answers calls in the kernel's place: what "
+	 "the program was told is not what was done."},
 	{"uring", "What goes through an io_uring passes the library by. The kernel sensor saw what "
 		  "was handed over."},
 };

@@ -246,7 +246,8 @@ bool event_writes(const struct event *ev)
 	i = find_arg(ev, 'F');
 	if (i >= 0 && ev->args[i].data) {
 		const char *mode = ev->args[i].data;
-		size_t len = ev->args[i].len;
+		const char *comma = memchr(mode, ',', ev->args[i].len); /* ",ccs=" and a name */
+		size_t len = comma ? (size_t)(comma - mode) : ev->args[i].len;
 
 		return memchr(mode, 'w', len) || memchr(mode, 'a', len) || memchr(mode, '+', len);
 	}

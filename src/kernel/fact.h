@@ -45,6 +45,7 @@ struct kernel_fact {
 	uint64_t ts_ns; /* CALL: BPF when it returned, observer when it was held */
 	int32_t pid, tid, ppid;
 	int32_t ns_pid;    /* the process's own view of pid; 0: not known */
+	int32_t ns_tid;    /* ... and of tid, where that is not the first thread; 0: the same */
 	uint64_t start_ns; /* of the process, CLOCK_BOOTTIME; with pid its identity; 0: not known */
 	uint32_t image; /* execs that the process had seen before, its ancestors' included or not:
 			    * it differs from one image of a process to the next */

@@ -163,8 +163,7 @@ static bool is_of_note(const struct sensor_call *r, enum event_call call)
 		return true;
 	if (sig == 0)
 		return false;
-	return call == EVENT_CALL_pidfd_send_signal ||
-	       ((int)r->args[0] != r->head.pid && (int)r->args[0] != r->head.ns_pid);
+	return call == EVENT_CALL_pidfd_send_signal || (int)r->args[0] != r->head.pid;
 }
 
 static void put_mode(struct event_arg *arg, uint64_t flags, uint64_t mode)
@@ -296,7 +295,10 @@ int kernel_record_fact(const void *record, size_t len, struct kernel_fact *ret)
 	ret->pid = h->pid;
 	ret->tid = h->tid;
 	ret->ppid = h->ppid;
-	ret->ns_pid = h->ns_pid;
+	if (h->kind == SENSOR_FORK || h->kind == SENSOR_EXEC || h->kind == SENSOR_EXIT)
+		ret->ns_pid = h->ns_pid;
+	else
+		ret->ns_tid = h->ns_pid;
 	ret->start_ns = h->start_ns;
 	ret->image = h->image;
 	ret->lost = h->lost;

@@ -49,6 +49,8 @@ static const struct {
 			    "the kernel saw acts that it does not tell of"},
 	[RECORDER_FINDING_DIRECT] = {"direct_calls",
 				     "system calls made past libc, which the library cannot see"},
+	[RECORDER_FINDING_ANSWERED] = {"answered", "not what the kernel saw, in a program with a "
+						   "library that answers calls in its place"},
 	[RECORDER_FINDING_URING] = {"uring", "acts through an io_uring, which pass the library by"},
 };
 

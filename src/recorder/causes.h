@@ -62,7 +62,8 @@ enum recorder_finding_kind {
 	RECORDER_FINDING_DIFFERS,   /* the kernel saw it done with other arguments */
 	RECORDER_FINDING_SCRIBBLED, /* the library's memory was overwritten, and there were acts */
 	RECORDER_FINDING_DIRECT,    /* system calls past libc: no evasion by itself */
-	RECORDER_FINDING_URING,     /* acts through an io_uring: the same */
+	RECORDER_FINDING_ANSWERED, /* as the first two, with a library like fakeroot's in between */
+	RECORDER_FINDING_URING,    /* acts through an io_uring: the same */
 };
 
 struct recorder_finding {

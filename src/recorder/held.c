@@ -18,6 +18,8 @@
 #define DOUBT_NS       (1 * TT_NS_PER_MS)
 #define PROVEN_NS      (300 * TT_NS_PER_MS) /* until a doubt becomes a finding */
 #define LOOK_NS        (50 * TT_NS_PER_MS)
+#define NEAR_NS        (5 * TT_NS_PER_US) /* that the two clocks differ by, at times */
+#define DOUBTS_MAX     256
 #define OPEN_END_NS    (1000 * TT_NS_PER_MS) /* a call whose end is not told is over by then */
 
 /* A call that was told as done, and whose fact has not been found. */
@@ -27,7 +29,9 @@ struct recorder_doubt {
 	unsigned kind;
 	enum recorder_finding_kind finding;
 	int64_t result;
-	char text[]; /* for people */
+	int32_t tid;    /* 0: not as the kernel counts them */
+	uint64_t about; /* the path or name that it is about, in short; 0: not known */
+	char text[];    /* for people */
 };
 
 static size_t text_bytes(const struct kernel_fact *f)
@@ -72,10 +76,13 @@ static void line_of(struct recorder_track *t, struct recorder_span *s, const str
 }
 
 /* Whether a fact that other acts brought along is worth a line: it changes or reaches something. */
-static bool is_weighty(const struct kernel_fact *f)
+static bool is_weighty(const struct kernel_fact *f, enum recorder_unmatched why)
 {
 	struct event ev = {.type = EVENT_SYSCALL, .call = f->call};
 
+	/* a try of a call that the library told of, or an interruption */
+	if (why == RECORDER_UNMATCHED_INSIDE && f->error)
+		return false;
 	switch (recorder_kind_of(f->call)) {
 	case RECORDER_KIND_EXEC: /* one of several tries */
 		return !f->error;
@@ -96,12 +103,15 @@ static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatche
 {
 	enum recorder_origin from = recorder_facts_origin(t->facts, f);
 
-	if (why == RECORDER_UNMATCHED_INSIDE)
+	/* a call that was only told of must not cover what nothing of its kind reads */
+	if (why == RECORDER_UNMATCHED_INSIDE &&
+	    (f->error || from == RECORDER_ORIGIN_LOADER || from == RECORDER_ORIGIN_OURS))
 		return true;
 	if (why == RECORDER_UNMATCHED_STARTUP && from == RECORDER_ORIGIN_LOADER)
 		return true;
 	return (from == RECORDER_ORIGIN_LIBC || from == RECORDER_ORIGIN_LOADER) &&
-	       recorder_kind_is_libcs(recorder_kind_path(f));
+	       (recorder_kind_of(f->call) == RECORDER_KIND_SOCKET ||
+		recorder_kind_is_libcs(recorder_kind_path(f)));
 }
 
 static bool from_libc(const struct recorder_track *t, const struct kernel_fact *f)
@@ -120,7 +130,7 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 	if (s->mute != RECORDER_MUTE_NOT)
 		return RECORDER_UNMATCHED_MUTE;
 	/* what libc does between fork and exec is part of the call that its parent told of */
-	if (h->inside || (s->how == EVENT_HOW_SPAWN && from != RECORDER_ORIGIN_OTHER))
+	if ((h->inside || s->how == EVENT_HOW_SPAWN) && from != RECORDER_ORIGIN_OTHER)
 		return RECORDER_UNMATCHED_INSIDE;
 	if (f->ts_ns < s->spoke_ns)
 		return RECORDER_UNMATCHED_STARTUP;
@@ -167,6 +177,9 @@ static void describe(const struct kernel_fact *f, struct tt_out *o)
 static void find_of(struct recorder_track *t, const struct recorder_span *s,
 		    enum recorder_finding_kind kind, const char *text)
 {
+	/* a call that another library answered in the kernel's place is no lie of its maker */
+	if (s->is_answered && (kind == RECORDER_FINDING_UNSEEN || kind == RECORDER_FINDING_DIFFERS))
+		kind = RECORDER_FINDING_ANSWERED;
 	recorder_causes_find(&t->facts->causes, kind, &s->told, s->pid, s->comm, text);
 }
 
@@ -177,7 +190,7 @@ static bool is_finding(const struct recorder_span *s, enum recorder_unmatched wh
 		*ret = RECORDER_FINDING_DIRECT;
 	else if (why == RECORDER_UNMATCHED_URING)
 		*ret = RECORDER_FINDING_URING;
-	else if (s->is_scribbled && s->mute == RECORDER_MUTE_NOT && is_weighty(f))
+	else if (s->is_scribbled && s->mute == RECORDER_MUTE_NOT && is_weighty(f, why))
 		*ret = RECORDER_FINDING_SCRIBBLED;
 	else
 		return false;
@@ -193,6 +206,10 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 	char text[1024];
 	struct tt_out o;
 
+	/* as a process in a namespace of its own calls itself */
+	if (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_KILL &&
+	    f->args[0].num == s->own_pid)
+		return;
 	/* processes have lines of their own; threads have none */
 	if (f->kind == KERNEL_FACT_FORK ||
 	    (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_FORK))
@@ -202,9 +219,9 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 	t->facts->causes.unmatched[why]++;
 	s->unmatched[why]++;
 	if (why == RECORDER_UNMATCHED_INSIDE && s->how == EVENT_HOW_SPAWN &&
-	    (f->kind == KERNEL_FACT_EXEC || from_libc(t, f)))
+	    (f->kind == KERNEL_FACT_EXEC || (from_libc(t, f) && !is_weighty(f, why))))
 		return; /* the program that was started has a line of its own */
-	if (!is_weighty(f) && is_by_the_way(t, why, f))
+	if (!is_weighty(f, why) && is_by_the_way(t, why, f))
 		return;
 	if (is_finding(s, why, f, &kind)) {
 		s->is_found_out |= kind == RECORDER_FINDING_SCRIBBLED;
@@ -215,17 +232,38 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 	line_of(t, s, f);
 }
 
+/* A path or name in short, to tell it from others. */
+static uint64_t in_short(struct event_text text)
+{
+	uint64_t h = 14695981039346656037ull;
+
+	for (size_t i = 0; i < text.len; i++)
+		h = (h ^ (unsigned char)text.data[i]) * 1099511628211ull;
+	return text.data ? h | 1 : 0;
+}
+
+static bool is_about(const struct recorder_doubt *d, const struct kernel_fact *f)
+{
+	struct event_text text = recorder_kind_path(f);
+
+	if (d->tid && d->tid != f->tid)
+		return false;
+	return !d->about || !f->own_memory || f->where_is_file || !text.data ||
+	       d->about == in_short(text);
+}
+
 /* The act that a call told of may have been made by this very fact after all. */
 static void dispel(struct recorder_span *s, const struct kernel_fact *f)
 {
 	for (struct recorder_doubt **at = &s->doubts, *d; (d = *at);) {
 		if (d->finding != RECORDER_FINDING_UNSEEN || d->kind != recorder_kind_of(f->call) ||
-		    d->result != f->result || f->ts_ns + DOUBT_NS < d->entered ||
+		    d->result != f->result || !is_about(d, f) || f->ts_ns + DOUBT_NS < d->entered ||
 		    f->ts_ns > d->left + DOUBT_NS) {
 			at = &d->next;
 			continue;
 		}
 		*at = d->next;
+		s->doubt_count--;
 		free(d);
 		return;
 	}
@@ -284,7 +322,9 @@ static int same_thread(const struct recorder_span *s, const struct event *ev,
 		return ev->tid == f->tid;
 	if (ev->tid == s->own_pid)
 		return f->tid == s->pid;
-	return f->tid == s->pid ? 0 : -1;
+	if (f->tid == s->pid)
+		return 0;
+	return f->ns_tid ? ev->tid == f->ns_tid : -1;
 }
 
 /* What dlopen(3) reads comes after its word, which does not say when it is over. */
@@ -392,11 +432,22 @@ static bool is_link(const struct recorder_track *t, const struct recorder_span *
 	return stat(path, &st) == 0 && st.st_ino == f->file.ino && st.st_dev == f->file.dev;
 }
 
+/* What a call of the library may bring along besides its own act. */
+static bool brings(const struct recorder_track *t, const struct event *ev,
+		   const struct kernel_fact *f)
+{
+	if (!ev->has_result)
+		return is_open_end(t, ev, f);
+	return recorder_kind_has_parts(ev->call) ||
+	       (f->error && recorder_kind_of(ev->call) == recorder_kind_of(f->call));
+}
+
 struct match {
 	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
 	bool tried;                           /* it is that of the next one, too */
-	bool other_end;                       /* the same text, another result */
-	const struct kernel_fact *other;      /* the same call with the same result, other text */
+	bool other_number;
+	bool other_end;                  /* the same text, another result */
+	const struct kernel_fact *other; /* the same call with the same result, other text */
 };
 
 /* Look through the facts of the time that the call took. */
@@ -408,6 +459,7 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 	for (struct recorder_held *h = s->held; h; before = h, h = h->next) {
 		const struct kernel_fact *f = &h->fact;
 		bool within = f->ts_ns >= entered && f->ts_ns <= left;
+		bool nearly = f->ts_ns + NEAR_NS >= entered && f->ts_ns <= left + NEAR_NS;
 		int same;
 
 		if (f->ts_ns > left + RECORDER_SLACK_NS)
@@ -427,7 +479,6 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 
 			if (how == RECORDER_OTHER_TEXT && is_link(t, s, ev, f))
 				how = RECORDER_SAME;
-
 			if (how == RECORDER_SAME && within) {
 				m->found = h;
 				m->before = before;
@@ -438,19 +489,20 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 				near_before = before;
 				continue;
 			}
-			if (within && same > 0 &&
-			    (how == RECORDER_OTHER_TEXT ||
+			if (nearly && same > 0 && !m->other_end &&
+			    (how == RECORDER_OTHER_TEXT || how == RECORDER_OTHER_NUMBERS ||
 			     (how == RECORDER_OTHER_END && recorder_kind_is_one(ev->call)))) {
 				m->other = f;
+				m->other_number = how == RECORDER_OTHER_NUMBERS;
 				m->other_end = how == RECORDER_OTHER_END;
-				continue;
+				if (!f->error)
+					continue;
 			}
 		}
 		/* an exec is told before it is tried, and again if it failed: both of one try */
 		if (!ev->has_result && same && is_try(ev, f))
 			m->tried = true;
-		if (within && same > 0 && f->kind == KERNEL_FACT_CALL &&
-		    (ev->has_result || is_open_end(t, ev, f)))
+		if (within && same > 0 && f->kind == KERNEL_FACT_CALL && brings(t, ev, f))
 			h->inside = true;
 	}
 	/* the two clocks may differ a little: by that alone only if nothing else is the act */
@@ -468,7 +520,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 	struct event_text said = recorder_kind_text(ev);
 	struct tt_out o;
 
-	if (s->doubt_count++ >= 64)
+	if (s->doubt_count >= DOUBTS_MAX)
 		return;
 	tt_out_init(&o, text, sizeof(text));
 	tt_out_str(&o, event_call_info(ev->call)->name);
@@ -506,9 +558,12 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 		.kind = recorder_kind_of(ev->call),
 		.finding = other ? RECORDER_FINDING_DIFFERS : RECORDER_FINDING_UNSEEN,
 		.result = ev->result,
+		.tid = s->own_pid == s->pid ? ev->tid : 0,
+		.about = recorder_kind_renames(ev->call) ? 0 : in_short(said),
 	};
 	memcpy(d->text, text, o.len);
 	s->doubts = d;
+	s->doubt_count++;
 	list_holder(t->facts, s);
 }
 
@@ -520,7 +575,21 @@ static bool must_be_seen(const struct recorder_track *t, const struct recorder_s
 
 	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
 	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
-	       (!m->other || m->other->own_memory) && (m->other_end || done);
+	       (!m->other || m->other_number || m->other->own_memory) && (m->other_end || done);
+}
+
+/*
+ * Of memory that others could write both read what they found; the fd leads to where the kernel
+ * went.
+ */
+static void correct_path(struct recorder_facts *facts, struct event *ev,
+			 const struct kernel_fact *f)
+{
+	if (!f->where_is_file || f->own_memory || !ev->joined.data || !f->where.len ||
+	    f->where.len > sizeof(facts->where))
+		return;
+	memcpy(facts->where, f->where.data, f->where.len);
+	ev->joined = (struct event_text){facts->where, f->where.len};
 }
 
 void recorder_held_match(struct recorder_track *t, struct recorder_span *s, struct event *ev,
@@ -545,6 +614,7 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 			s->held = h->next;
 		if (s->held_last == h)
 			s->held_last = m.before;
+		correct_path(t->facts, ev, &h->fact);
 		forget(t->facts, h);
 		ev->confirmed = true;
 		return;
@@ -574,7 +644,7 @@ static bool may_be_explained(const struct recorder_facts *facts, const struct re
 		const struct event ev = {.tid = b->tid};
 
 		if (tt_uuid_equal(&b->span, &s->id) && f->ts_ns + RECORDER_SLACK_NS >= b->since &&
-		    (f->kind == KERNEL_FACT_FORK || same_thread(s, &ev, f) > 0))
+		    (f->kind == KERNEL_FACT_FORK || same_thread(s, &ev, f)))
 			return true;
 	}
 	return false;
@@ -603,6 +673,7 @@ static void settle_doubts(struct recorder_track *t, struct recorder_span *s, uin
 		*at = d->next;
 		if (!innocent)
 			find_of(t, s, d->finding, d->text);
+		s->doubt_count--;
 		free(d);
 	}
 }

@@ -175,6 +175,30 @@ bool recorder_kind_must(enum event_call call)
 	return false;
 }
 
+bool recorder_kind_renames(enum event_call call)
+{
+	return call == EVENT_CALL_shm_open || call == EVENT_CALL_shm_unlink ||
+	       call == EVENT_CALL_sem_unlink || call == EVENT_CALL_tmpfile ||
+	       call == EVENT_CALL_tmpfile64;
+}
+
+bool recorder_kind_has_parts(enum event_call call)
+{
+	if (event_call_makes_name(call) || recorder_kind_renames(call))
+		return true;
+	switch (recorder_kind_of(call)) {
+	case RECORDER_KIND_EXEC:
+	case RECORDER_KIND_PARTS:
+	case RECORDER_KIND_GROUPS:
+		return true;
+	case RECORDER_KIND_OPEN:
+	case RECORDER_KIND_UNLINK:
+		return !recorder_kind_is_one(call);
+	default:
+		return false;
+	}
+}
+
 bool recorder_kind_is_one(enum event_call call)
 {
 	switch (recorder_kind_of(call)) {
@@ -191,17 +215,21 @@ bool recorder_kind_is_one(enum event_call call)
 	}
 }
 
-static const struct event_arg *text_arg(const char *layout, const struct event_arg *args)
+/* The @which-th path or name; NULL: there is none. */
+static const struct event_arg *text_arg(enum event_call call, const struct event_arg *args,
+					unsigned which)
 {
+	const char *layout = event_call_info(call)->layout;
+
 	for (unsigned i = 0; layout[i]; i++)
-		if (strchr("pxs", layout[i]))
+		if (strchr("pqxs", layout[i]) && !which--)
 			return &args[i];
 	return NULL;
 }
 
 struct event_text recorder_kind_text(const struct event *ev)
 {
-	const struct event_arg *arg = text_arg(event_call_info(ev->call)->layout, ev->args);
+	const struct event_arg *arg = text_arg(ev->call, ev->args, 0);
 
 	if (event_call_makes_name(ev->call) && ev->extra.data)
 		return ev->extra;
@@ -212,7 +240,7 @@ struct event_text recorder_kind_text(const struct event *ev)
 
 struct event_text recorder_kind_path(const struct kernel_fact *f)
 {
-	const struct event_arg *arg = text_arg(event_call_info(f->call)->layout, f->args);
+	const struct event_arg *arg = text_arg(f->call, f->args, 0);
 
 	if (f->where_is_file && f->where.len)
 		return f->where;
@@ -225,7 +253,10 @@ bool recorder_kind_is_libcs(struct event_text path)
 {
 	static const char *const places[] = {
 		"/usr/lib/locale/", "/usr/share/locale/", "/usr/share/zoneinfo/", "/etc/ld.so.",
-		"/etc/localtime",   "/etc/nsswitch.conf", "/etc/locale.alias"};
+		"/etc/localtime", "/etc/nsswitch.conf", "/etc/locale.alias",
+		/* for names of hosts and services */
+		"/etc/hosts", "/etc/resolv.conf", "/etc/host.conf", "/etc/gai.conf",
+		"/etc/services", "/etc/protocols", "/etc/networks"};
 	static const char gconv[] = "/gconv/";
 
 	for (size_t i = 0; i < TT_ARRAY_SIZE(places); i++)
@@ -234,14 +265,6 @@ bool recorder_kind_is_libcs(struct event_text path)
 			return true;
 	return path.len > 5 && memcmp(path.data, "/usr/", 5) == 0 &&
 	       memmem(path.data, path.len, gconv, sizeof(gconv) - 1);
-}
-
-/* The library's text is not what it hands to the kernel. */
-static bool names_another_way(enum event_call call)
-{
-	return call == EVENT_CALL_shm_open || call == EVENT_CALL_shm_unlink ||
-	       call == EVENT_CALL_sem_unlink || call == EVENT_CALL_tmpfile ||
-	       call == EVENT_CALL_tmpfile64;
 }
 
 static bool same_address(const struct event *ev, const struct kernel_fact *f)
@@ -279,24 +302,87 @@ static bool same_name(struct event_text x, struct event_text y)
 	return n == (size_t)(y.data + y.len - b) && memcmp(a, b, n) == 0;
 }
 
+static bool same_bytes(struct event_text a, bool a_cut, const struct event_arg *b)
+{
+	size_t n = a.len < b->len ? a.len : b->len;
+
+	if ((a.len > b->len && !b->cut) || (b->len > a.len && !a_cut))
+		return false;
+	return memcmp(a.data, b->data, n) == 0;
+}
+
 static bool same_text(const struct event *ev, const struct kernel_fact *f)
 {
-	const struct event_arg *k = text_arg(event_call_info(f->call)->layout, f->args),
-			       *l = text_arg(event_call_info(ev->call)->layout, ev->args);
 	struct event_text said = recorder_kind_text(ev);
-	size_t n;
 
-	if (!said.data || names_another_way(ev->call))
+	if (recorder_kind_renames(ev->call))
 		return true;
 	/* read when the call was over, while others could write it: the file is the better word */
-	if (!f->own_memory && f->where_is_file && f->where.len)
+	if (said.data && !f->own_memory && f->where_is_file && f->where.len)
 		return same_name(said, f->where);
-	if (!k || !k->data || k->absent)
-		return true;
-	n = said.len < k->len ? said.len : k->len;
-	if (said.len != k->len && !k->cut && !(l && l->cut))
+	for (unsigned which = 0; which < 2; which++) {
+		const struct event_arg *k = text_arg(f->call, f->args, which),
+				       *l = text_arg(ev->call, ev->args, which);
+
+		if (which)
+			said = l && !l->absent ? (struct event_text){l->data, l->len}
+					       : (struct event_text){NULL, 0};
+		if (k && k->data && !k->absent && said.data && !same_bytes(said, l->cut, k))
+			return false;
+	}
+	return true;
+}
+
+/* The folder that the @which-th path starts from, if it is relative. */
+static int folder_of(enum event_call call, const struct event_arg *args, unsigned which)
+{
+	const struct event_arg *path = text_arg(call, args, which);
+	const char *layout = event_call_info(call)->layout;
+
+	return path > args && layout[path - args - 1] == 'd' ? (int)path[-1].num : AT_FDCWD;
+}
+
+static bool same_folders(const struct event *ev, const struct kernel_fact *f)
+{
+	for (unsigned which = 0; which < 2; which++) {
+		const struct event_arg *k = text_arg(f->call, f->args, which),
+				       *l = text_arg(ev->call, ev->args, which);
+
+		if (k && l && k->len && l->data && *(const char *)l->data != '/' &&
+		    !recorder_kind_renames(ev->call) &&
+		    folder_of(f->call, f->args, which) != folder_of(ev->call, ev->args, which))
+			return false;
+	}
+	return true;
+}
+
+static bool writes(enum event_call call, const struct event_arg *args)
+{
+	struct event ev = {.type = EVENT_SYSCALL, .call = call};
+
+	memcpy(ev.args, args, sizeof(ev.args));
+	return event_writes(&ev);
+}
+
+/* Of those that mean the same to the function and to the kernel; no more than 32 bits count. */
+static bool same_number(char letter, const struct event_arg *a, const struct event_arg *b)
+{
+	if (letter == 'm')
+		return a->absent || b->absent || ((a->num ^ b->num) & 07777) == 0;
+	return !strchr("ignSXDTPWNUK", letter) || (uint32_t)a->num == (uint32_t)b->num;
+}
+
+static bool same_numbers(const struct event *ev, const struct kernel_fact *f)
+{
+	const char *a = event_call_info(ev->call)->layout, *b = event_call_info(f->call)->layout;
+
+	if (event_opens(ev->call) && event_opens(f->call) &&
+	    writes(ev->call, ev->args) != writes(f->call, f->args))
 		return false;
-	return memcmp(said.data, k->data, n) == 0;
+	for (unsigned i = 0; strcmp(a, b) == 0 && a[i]; i++)
+		if (!same_number(a[i], &ev->args[i], &f->args[i]))
+			return false;
+	return true;
 }
 
 /* What is done to an fd, by both: the same one. */
@@ -349,11 +435,14 @@ enum recorder_same recorder_kind_compare(const struct event *ev, const struct ke
 			other = event_call_opens(ev->call) && event_call_opens(f->call) &&
 				ev->result != f->result;
 		if (other)
-			return same_text(ev, f) && same_address(ev, f) && same_fd(ev, f)
+			return same_text(ev, f) && same_address(ev, f) && same_fd(ev, f) &&
+					       same_folders(ev, f) && same_numbers(ev, f)
 				       ? RECORDER_OTHER_END
 				       : RECORDER_OTHER_RESULT;
 	}
 	if (!same_fd(ev, f))
 		return RECORDER_OTHER_RESULT;
+	if (!same_folders(ev, f) || !same_numbers(ev, f))
+		return RECORDER_OTHER_NUMBERS;
 	return same_text(ev, f) && same_address(ev, f) ? RECORDER_SAME : RECORDER_OTHER_TEXT;
 }

@@ -49,6 +49,12 @@ bool recorder_kind_must(enum event_call call);
  */
 bool recorder_kind_is_one(enum event_call call);
 
+/* recorder_kind_has_parts - whether the function may ask the kernel for more than its own act */
+bool recorder_kind_has_parts(enum event_call call);
+
+/* recorder_kind_renames - whether the function's text is not what it hands to the kernel */
+bool recorder_kind_renames(enum event_call call);
+
 /* recorder_kind_text - the path or name that a call of the library is about; data NULL: none */
 struct event_text recorder_kind_text(const struct event *ev);
 
@@ -65,7 +71,8 @@ enum recorder_same {
 	RECORDER_SAME,
 	RECORDER_OTHER_RESULT,
 	RECORDER_OTHER_END,  /* the same text, but one failed, or another fd came of it */
-	RECORDER_OTHER_TEXT, /* all but the path, name or address */
+	RECORDER_OTHER_TEXT, /* all but a path, name or address: memory, which may have changed */
+	RECORDER_OTHER_NUMBERS, /* all but a number: what the function was called with */
 };
 
 /* recorder_kind_compare - a call and a fact of one kind: whether they are one act */
