@@ -501,7 +501,7 @@ def doctor():
     doc = json.loads(run.stdout)
     names = {c["name"] for c in doc["checks"]}
     good = {"libtelltale.so", "user namespaces", "seccomp notifier", "Landlock", "cgroup", "counting by ptrace", "BTF", "eBPF sensor",
-            "refused capabilities", "io_uring operations"} <= names
+            "refused capabilities", "io_uring operations", "proc connector"} <= names
     good = good and all(c["state"] in ("ok", "limited", "missing") for c in doc["checks"])
     good = good and all((c["consequence"] is None) == (c["state"] == "ok") for c in doc["checks"])
     point("doctor --json", good and run.returncode == (0 if doc["works"] else 1), doc)
