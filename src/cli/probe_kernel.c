@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Probes of what the kernel tells from outside: the eBPF sensor by its parts, the proc connector. */
+/* Probes of what the kernel tells: the eBPF sensor by its parts, the proc connector. */
 #include "cli/probe_internal.h"
 
 #include <errno.h>
