@@ -32,6 +32,7 @@ void cli_report_files(const struct cli_report *r);
 void cli_report_network(const struct cli_report *r);
 void cli_report_acts(const struct cli_report *r);
 void cli_report_denied(const struct cli_report *r);
+void cli_report_capabilities(const struct cli_report *r);
 void cli_report_hosts(const struct cli_report *r);
 void cli_report_failures(const struct cli_report *r);
 void cli_report_known(const struct cli_report *r);

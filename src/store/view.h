@@ -138,14 +138,15 @@ enum store_denied_action {
 	STORE_DENIED_KILL,
 	STORE_DENIED_DENY,
 	STORE_DENIED_QUIET,
-	STORE_DENIED_LOG, /* it took place */
+	STORE_DENIED_LOG,        /* it took place */
+	STORE_DENIED_CAPABILITY, /* one that was asked for: no profile had a say in it */
 	STORE_DENIED_ACTIONS,
 };
 
 /* System calls that the profile did not simply allow: same call, arguments, program and answer. */
 struct store_denied {
 	enum store_denied_action action;
-	json_t *call, *args, *error, *comm, *allow; /* NULL: not said */
+	json_t *call, *args, *error, *comm, *allow, *capability; /* NULL: not said */
 	uint64_t count;
 };
 

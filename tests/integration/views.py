@@ -257,6 +257,27 @@ def kernel():
         'openat(AT_FDCWD, "/srv/demo/hidden", O_WRONLY|O_CREAT, 0600) = 3 [kernel]\n', '3 <9 us>\n')
 
 
+def capabilities():
+    """Capabilities that the kernel refused are no violation of a profile, and told apart."""
+    folder = os.path.join(state, "capabilities")
+    shutil.copytree(golden("kernel"), folder)
+    with open(os.path.join(folder, "trace.jsonl"), encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    like = json.loads(next(line for line in lines if '"sensor": "kernel"' in line))
+    denied = [dict(like, event_type="denied", syscall="setsockopt", args=[], result=None, action="capability",
+                   capability="CAP_NET_ADMIN", count=n) for n in (1, 2)]
+    with open(os.path.join(folder, "trace.jsonl"), "w", encoding="utf-8") as f:
+        f.write("\n".join(lines[:-1] + [json.dumps(d) for d in denied] + lines[-1:]) + "\n")
+    text = has("show: capabilities that were lacking", telltale("show", folder),
+               "Lacked a capability 3 times\n  CAP_NET_ADMIN in setsockopt ×3  by cc\n")
+    point("show: ... are no refused calls", "Refused" not in text, text)
+    has("events: ... and are named", telltale("events", "--kind", "denied", folder), "capability CAP_NET_ADMIN in setsockopt() ×2\n")
+    doc = json.loads(telltale("show", "--json", folder).stdout)
+    point("show --json: ... and have their name", [(d["action"], d["capability"], d["count"]) for d in doc["denied"]]
+          == [("capability", "CAP_NET_ADMIN", 3)], doc["denied"])
+    point("tree: ... and are no refusal", "refused" not in telltale("tree", folder).stdout.decode())
+
+
 def torn():
     run = telltale("show", golden("torn"))
     has(
@@ -528,7 +549,7 @@ def main():
         shutil.copytree(golden("killed"), os.path.join(runs, RUN[:-1] + "1"))
         shutil.copytree(golden("normal"), os.path.join(runs, "01980f2a-7c11-7a3e-8b52-6f1d0c9e4a70"))
         os.mkfifo(os.path.join(state, "fifo"))
-        for part in (show_normal, remarks, show_json, tree, events, kernel, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
+        for part in (show_normal, remarks, show_json, tree, events, kernel, capabilities, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
             part()
     finally:
         shutil.rmtree(state)
