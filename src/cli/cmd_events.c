@@ -233,7 +233,7 @@ static void put_call(struct cli_line *l, const json_t *line)
 	put_bytes(l, line);
 	if (json_is_true(json_object_get(line, "truncated")))
 		cli_line_str(l, " (cut)");
-	if (!(store_told(line) & STORE_TOLD_KERNEL)) /* which does not take the time */
+	if (store_told(line) & STORE_TOLD_LIBRARY) /* the others take no time */
 		cli_line_fmt(l, " <%lld us>", (long long)store_get_int(line, "elapsed_us", 0));
 }
 
@@ -284,7 +284,7 @@ static void put_sensor(struct cli_line *l, const json_t *line)
 {
 	struct store_text sensor = store_get_text(line, "sensor");
 
-	if (!(store_told(line) & STORE_TOLD_KERNEL))
+	if (store_told(line) & STORE_TOLD_LIBRARY)
 		return;
 	cli_line_color(l, CLI_ACCENT);
 	cli_line_str(l, " [");

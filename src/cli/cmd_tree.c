@@ -129,7 +129,7 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 {
 	const struct store_span *first = &t->view->spans[row->image],
 				*last = &t->view->spans[row->last];
-	bool unseen = false, lost = false;
+	bool unseen = false, outside = false, lost = false;
 	uint64_t denied = 0;
 	char buf[CLI_FIGURE_MAX];
 	struct cli_line l;
@@ -137,6 +137,7 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 	for (uint32_t i = row->image; i != STORE_NONE; i = t->tree->next_image[i]) {
 		unseen |=
 			!t->view->spans[i].by_library && t->view->spans[i].how != STORE_HOW_LAUNCH;
+		outside |= t->view->spans[i].by_kernel;
 		denied += t->view->spans[i].denied;
 		lost |= t->view->spans[i].lost || t->view->spans[i].lost_unknown;
 	}
@@ -155,7 +156,7 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 		put_coverage(&l, &t->view->spans[row->worst]);
 	} else if (unseen) {
 		cli_line_color(&l, CLI_WARN);
-		cli_line_str(&l, ", not watched");
+		cli_line_str(&l, outside ? ", watched from outside alone" : ", not watched");
 	}
 	if (lost && (row->worst != STORE_NONE || !unseen)) {
 		cli_line_color(&l, CLI_WARN);

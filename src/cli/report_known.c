@@ -283,6 +283,13 @@ void cli_report_known(const struct cli_report *r)
 			put_unseen(r, k.none);
 	}
 	if (v->has_trace) {
+		if (v->by_observer)
+			cli_report_sentence(
+				r, CLI_PLAIN,
+				"%s calls were seen from outside as they were about to be "
+				"made [seccomp]: who made them and which is certain, their "
+				"text may have changed since.",
+				cli_count(a, v->by_observer));
 		if (v->io_urings && !certified)
 			cli_report_sentence(
 				r, CLI_WARN,

@@ -140,8 +140,10 @@ unsigned store_told(const json_t *line)
 {
 	struct store_text sensor = store_get_text(line, "sensor");
 
-	if (store_text_is(sensor, "kernel") || store_text_is(sensor, "seccomp"))
+	if (store_text_is(sensor, "kernel"))
 		return STORE_TOLD_KERNEL;
+	if (store_text_is(sensor, "seccomp"))
+		return STORE_TOLD_OBSERVER;
 	if (store_text_is(store_get_text(line, "confirmed_by"), "kernel"))
 		return STORE_TOLD_LIBRARY | STORE_TOLD_CONFIRMED;
 	return STORE_TOLD_LIBRARY;
@@ -356,6 +358,9 @@ static void add_line(struct store_view *v, const struct store_item *item)
 		v->calls++;
 		v->confirmed += (told & STORE_TOLD_CONFIRMED) != 0;
 		v->by_kernel += (told & STORE_TOLD_KERNEL) != 0;
+		v->by_observer += (told & STORE_TOLD_OBSERVER) != 0;
+		if (s && !(told & STORE_TOLD_LIBRARY))
+			s->by_kernel = true;
 		if (s)
 			s->calls++;
 		if (json_is_true(json_object_get(line, "in_flight")))

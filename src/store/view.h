@@ -53,8 +53,10 @@ enum store_coverage {
 /* Who told of a thing, as bits. */
 enum {
 	STORE_TOLD_LIBRARY = 1 << 0,
-	STORE_TOLD_KERNEL = 1 << 1,    /* a line of the kernel sensor's or of the observer's own */
+	STORE_TOLD_KERNEL = 1 << 1,    /* a line of the kernel sensor's own */
 	STORE_TOLD_CONFIRMED = 1 << 2, /* the library, and the kernel the same */
+	STORE_TOLD_OBSERVER =
+		1 << 3, /* a line of the rootless observer's: seen before it was made */
 };
 
 /* One process image. JSON values are referenced, not copied. */
@@ -69,6 +71,7 @@ struct store_span {
 	bool started;                             /* there was a start event */
 	bool by_library;  /* the library was loaded: it sent events of this span */
 	bool by_recorder; /* the recorder saw its start or end from outside */
+	bool by_kernel;   /* some calls were told by the kernel sensor or the observer alone */
 	uint64_t calls;
 	uint64_t denied;   /* violations */
 	uint64_t lost;     /* events known to be lost */
@@ -164,7 +167,7 @@ struct store_view {
 	json_t *opening, *closing;  /* the `run` lines, NULL: none */
 	uint64_t first_ns, last_ns; /* of the events */
 	uint64_t events, calls, samples;
-	uint64_t confirmed, by_kernel; /* of the calls */
+	uint64_t confirmed, by_kernel, by_observer; /* of the calls */
 	uint64_t apart; /* told by the library alone, and of a kind that nobody else tells */
 	uint64_t starts_declared, starts_observed;
 	uint64_t in_flight;

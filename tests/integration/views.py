@@ -278,6 +278,26 @@ def capabilities():
     point("tree: ... and are no refusal", "refused" not in telltale("tree", folder).stdout.decode())
 
 
+def observer():
+    """What the rootless observer saw: it is told apart, and believed no further than it reaches."""
+    folder = os.path.join(state, "observer")
+    os.mkdir(folder)
+    with open(os.path.join(golden("kernel"), "trace.jsonl"), encoding="utf-8") as f, \
+            open(os.path.join(folder, "trace.jsonl"), "w", encoding="utf-8") as out:
+        for e in map(json.loads, f):
+            for key in ("confirmed_by", "coverage", "cause", "lines_confirmed", "lines_kernel", "lines_declared"):
+                e.pop(key, None)
+            if e["event_type"] == "syscall" and e["sensor"] == "kernel":
+                e.update(sensor="seccomp", result=None, args_as_seen=True)
+            out.write(json.dumps(e) + "\n")
+    has("show: what the observer saw", telltale("show", folder), "  hidden  [seccomp]\n", "Deleted 2  evidence  [seccomp], /tmp/ccX1.s\n",
+        "  4 calls were seen from outside as they were about to be made [seccomp]:")
+    has("tree: a process that the observer alone saw", telltale("tree", folder),
+        "busybox true  4005, 2.0 ms, killed by SIGSEGV, watched from outside alone\n")
+    has("events: what the observer saw", telltale("events", "--sensor", "seccomp", folder),
+        "O_WRONLY|O_CREAT, 0600) [seccomp, as seen before]\n")
+
+
 def torn():
     run = telltale("show", golden("torn"))
     has(
@@ -549,7 +569,7 @@ def main():
         shutil.copytree(golden("killed"), os.path.join(runs, RUN[:-1] + "1"))
         shutil.copytree(golden("normal"), os.path.join(runs, "01980f2a-7c11-7a3e-8b52-6f1d0c9e4a70"))
         os.mkfifo(os.path.join(state, "fifo"))
-        for part in (show_normal, remarks, show_json, tree, events, kernel, capabilities, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
+        for part in (show_normal, remarks, show_json, tree, events, kernel, capabilities, observer, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
             part()
     finally:
         shutil.rmtree(state)
