@@ -59,6 +59,13 @@ void cli_report_heading(struct cli_line *l, const struct cli_report *r, const ch
 	TT_PRINTF(3, 4);
 void cli_report_label(struct cli_line *l, const struct cli_report *r, const char *word);
 
+/*
+ * cli_report_remark - "what: text", both hostile, wrapped at the width: the end of it says what is
+ * wrong
+ */
+void cli_report_remark(const struct cli_report *r, enum cli_color color, const char *what,
+		       struct store_text text);
+
 /* cli_report_sentence - one of ours, wrapped at the width */
 void cli_report_sentence(const struct cli_report *r, enum cli_color color, const char *fmt, ...)
 	TT_PRINTF(3, 4);

@@ -207,7 +207,7 @@ def kernel():
     text = has(
         "show: who saw each process",
         telltale("show", run),
-        "  5 processes: 3 full, 1 kernel-only (direct system calls), 1 kernel-only (static); 48 events, 7\n  lost\n",
+        "  5 processes: 3 full, 1 kernel-only (direct system calls), 1 kernel-only (static); 48 events, 7\n  lost; 1 finding of evasion\n",
         "  1 static: /bin/busybox\n    a static program loads no library\n",
         "18 were told alike by the library and the kernel, 4 by the kernel alone, 2 by the\n  library alone (1 of a kind that is not compared,",
         "  hidden  [kernel]\n",
