@@ -405,6 +405,21 @@ static int read_trace(struct store_view *v, const char *path, struct tt_err *err
 	return 0;
 }
 
+/* Findings name spans. */
+static void mark_evasions(struct store_view *v)
+{
+	const json_t *findings = json_object_get(json_object_get(v->doc, "coverage"), "findings");
+
+	for (size_t i = 0; i < json_array_size(findings); i++) {
+		const json_t *f = json_array_get(findings, i);
+		struct store_text id = store_get_text(f, "span_id");
+		uint32_t span = id.data ? store_names_find(&v->span_names, id) : STORE_NONE;
+
+		if (span != STORE_NONE && store_text_is(store_get_text(f, "kind"), "evasion"))
+			v->spans[span].has_evasion = true;
+	}
+}
+
 int store_view_load(struct store_view **ret, const struct store_run *run, struct tt_err *err)
 {
 	TT_CLEANUP(store_view_freep) struct store_view *v = calloc(1, sizeof(*v));
@@ -431,6 +446,7 @@ int store_view_load(struct store_view **ret, const struct store_run *run, struct
 		r = read_trace(v, run->trace_path, err);
 		if (r < 0)
 			return r;
+		mark_evasions(v);
 	}
 	if (!v->doc && !v->has_trace)
 		return tt_fail_text(err, ENOENT,

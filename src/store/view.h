@@ -77,7 +77,8 @@ struct store_span {
 	uint64_t lost;     /* events known to be lost */
 	bool lost_unknown; /* and some more, nobody knows how many */
 	enum store_coverage coverage;
-	json_t *cause; /* why it is not full; NULL: not said */
+	json_t *cause;    /* why it is not full; NULL: not said */
+	bool has_evasion; /* run.json has a finding of this kind of it */
 	/* calls that both told alike, that the kernel alone, that the library alone told of */
 	uint64_t lines_confirmed, lines_kernel, lines_declared;
 };

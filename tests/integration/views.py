@@ -233,7 +233,7 @@ def kernel():
     point("show --json: processes by who saw them", doc["certificate"] == {"processes": 5, "seen": [
         {"coverage": "full", "processes": 3, "cause": None}, {"coverage": "kernel-only", "processes": 1, "cause": "direct"},
         {"coverage": "kernel-only", "processes": 1, "cause": "static"}]}, doc["certificate"])
-    text = has("tree: marks", telltale("tree", run), "python3 ./publish --password '***'  4004, 12 ms, exited 3, kernel-only (direct system calls), events lost\n",
+    text = has("tree: marks", telltale("tree", run), "python3 ./publish --password '***'  4004, 12 ms, exited 3, kernel-only (direct system calls), events lost, evasion\n",
                "busybox true  4005, 2.0 ms, killed by SIGSEGV, kernel-only (static)\n", "make  4002, 14 ms, exited 0\n")
     doc = json.loads(telltale("tree", "--json", run).stdout)
     marks = {p["pid"]: (p["coverage"], p["cause"]) for p in doc["processes"]}
