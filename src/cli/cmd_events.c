@@ -233,7 +233,7 @@ static void put_call(struct cli_line *l, const json_t *line)
 	put_bytes(l, line);
 	if (json_is_true(json_object_get(line, "truncated")))
 		cli_line_str(l, " (cut)");
-	if (!(store_told(line) & STORE_TOLD_KERNEL)) /* which does not take the time */
+	if (store_told(line) & STORE_TOLD_LIBRARY) /* the others take no time */
 		cli_line_fmt(l, " <%lld us>", (long long)store_get_int(line, "elapsed_us", 0));
 }
 
@@ -284,7 +284,7 @@ static void put_sensor(struct cli_line *l, const json_t *line)
 {
 	struct store_text sensor = store_get_text(line, "sensor");
 
-	if (!(store_told(line) & STORE_TOLD_KERNEL))
+	if (store_told(line) & STORE_TOLD_LIBRARY)
 		return;
 	cli_line_color(l, CLI_ACCENT);
 	cli_line_str(l, " [");
@@ -326,13 +326,18 @@ static void put_notice(struct cli_line *l, const json_t *line)
 static void put_denied(struct cli_line *l, const json_t *line)
 {
 	struct store_text action = store_get_text(line, "action"),
-			  error = store_get_text(line, "error");
+			  error = store_get_text(line, "error"),
+			  capability = store_get_text(line, "capability");
 	int64_t count = store_get_int(line, "count", 1);
 
 	cli_line_color(l, store_text_is(action, "log") ? CLI_WARN : CLI_BAD);
 	cli_line_text(l, action.data ? action.data : "?", action.data ? action.len : 1);
 	cli_line_str(l, " ");
 	cli_line_color(l, CLI_PLAIN);
+	if (capability.data) {
+		cli_line_text(l, capability.data, capability.len);
+		cli_line_str(l, " in ");
+	}
 	cli_line_denied(l, json_object_get(line, "syscall"), json_object_get(line, "args"));
 	if (error.data) {
 		cli_line_str(l, " ");

@@ -57,6 +57,7 @@ int cli_cmd_show(int argc, char **argv)
 	cli_report_hosts(&r);
 	cli_report_acts(&r);
 	cli_report_denied(&r);
+	cli_report_capabilities(&r);
 	cli_report_failures(&r);
 	cli_report_syscalls(&r);
 	cli_report_findings(&r);

@@ -129,7 +129,7 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 {
 	const struct store_span *first = &t->view->spans[row->image],
 				*last = &t->view->spans[row->last];
-	bool unseen = false, lost = false;
+	bool unseen = false, outside = false, lost = false, evasion = false;
 	uint64_t denied = 0;
 	char buf[CLI_FIGURE_MAX];
 	struct cli_line l;
@@ -137,6 +137,8 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 	for (uint32_t i = row->image; i != STORE_NONE; i = t->tree->next_image[i]) {
 		unseen |=
 			!t->view->spans[i].by_library && t->view->spans[i].how != STORE_HOW_LAUNCH;
+		outside |= t->view->spans[i].by_kernel;
+		evasion |= t->view->spans[i].has_evasion;
 		denied += t->view->spans[i].denied;
 		lost |= t->view->spans[i].lost || t->view->spans[i].lost_unknown;
 	}
@@ -155,11 +157,15 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 		put_coverage(&l, &t->view->spans[row->worst]);
 	} else if (unseen) {
 		cli_line_color(&l, CLI_WARN);
-		cli_line_str(&l, ", not watched");
+		cli_line_str(&l, outside ? ", watched from outside alone" : ", not watched");
 	}
 	if (lost && (row->worst != STORE_NONE || !unseen)) {
 		cli_line_color(&l, CLI_WARN);
 		cli_line_str(&l, ", events lost");
+	}
+	if (evasion) {
+		cli_line_color(&l, CLI_BAD);
+		cli_line_str(&l, ", evasion");
 	}
 	if (denied) {
 		cli_line_color(&l, CLI_BAD);
@@ -178,7 +184,7 @@ static json_t *image_json(const struct store_view *v, uint32_t i)
 
 	/* sO* takes another reference and leaves the key out for NULL */
 	return json_pack(
-		"{ss% sI ss* ss* sO* sO* sO* sO* sb sb sI sI sI sb ss* sO* sI sI sI}", "span_id",
+		"{ss% sI ss* ss* sO* sO* sO* sO* sb sb sI sI sI sb ss* sO* sI sI sI sb}", "span_id",
 		v->span_names.items[i].data, v->span_names.items[i].len, "pid", (json_int_t)s->pid,
 		"how", hows[s->how], "end", ends[s->end], "exe", s->exe, "argv", s->argv, "comm",
 		s->comm, "signal", s->signal, "by_library", s->by_library, "by_recorder",
@@ -186,7 +192,7 @@ static json_t *image_json(const struct store_view *v, uint32_t i)
 		"lost", (json_int_t)s->lost, "lost_at_least", s->lost_unknown, "coverage",
 		store_coverage_name(s->coverage), "cause", s->cause, "lines_confirmed",
 		(json_int_t)s->lines_confirmed, "lines_kernel", (json_int_t)s->lines_kernel,
-		"lines_declared", (json_int_t)s->lines_declared);
+		"lines_declared", (json_int_t)s->lines_declared, "evasion", s->has_evasion);
 }
 
 static json_t *row_json(const struct store_view *v, const struct store_tree *tree,

@@ -482,6 +482,9 @@ const struct cli_probe cli_probes[] = {
 	{"io_uring operations", cli_probe_uring,
 	 "of an io_uring only its setup is recorded, not what goes through it",
 	 "a kernel with the tracepoint io_uring_submit_req", 0},
+	{"proc connector", cli_probe_procconn,
+	 "where --observe finds no listener free, processes are known by a walk of /proc alone",
+	 "run as root in the machine's own namespaces", 0},
 	{NULL, NULL, NULL, NULL, 0},
 };
 

@@ -14,5 +14,6 @@ void cli_probe_found(struct cli_finding *f, enum cli_probe_state state, const ch
 void cli_probe_sensor(struct cli_finding *f);
 void cli_probe_capabilities(struct cli_finding *f);
 void cli_probe_uring(struct cli_finding *f);
+void cli_probe_procconn(struct cli_finding *f);
 
 #endif

@@ -1,12 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Probes of what the kernel tells from outside: the eBPF sensor by its parts. */
+/* Probes of what the kernel tells: the eBPF sensor by its parts, the proc connector. */
 #include "cli/probe_internal.h"
 
+#include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/time.h"
+#include "kernel/procconn.h"
 #include "kernel/sensor.h"
+
+#define TELL_MS 1000 /* within which the proc connector tells of a child, if it tells at all */
 
 void cli_probe_sensor(struct cli_finding *f)
 {
@@ -60,4 +67,49 @@ void cli_probe_capabilities(struct cli_finding *f)
 void cli_probe_uring(struct cli_finding *f)
 {
 	try_part(f, "uring");
+}
+
+/* Whether the connector tells of the end of a child within a second. */
+static bool is_told_of(struct kernel_procconn *c, pid_t pid)
+{
+	uint64_t end = tt_clock_ns(CLOCK_MONOTONIC) + TELL_MS * TT_NS_PER_MS;
+	struct kernel_fact fact;
+
+	do {
+		while (kernel_procconn_next(c, &fact) > 0)
+			if (fact.kind == KERNEL_FACT_EXIT && fact.pid == pid)
+				return true;
+		(void)poll(NULL, 0, 10); /* only to wait */
+	} while (tt_clock_ns(CLOCK_MONOTONIC) < end);
+	return false;
+}
+
+void cli_probe_procconn(struct cli_finding *f)
+{
+	TT_CLEANUP(kernel_procconn_closep) struct kernel_procconn *c = NULL;
+	struct tt_err err;
+	pid_t pid;
+
+	if (kernel_procconn_open(&c, &err) < 0) {
+		cli_probe_found(f, CLI_PROBE_MISSING, "%s", err.text);
+		return;
+	}
+	if (kernel_procconn_follow(c, getpid()) < 0) {
+		cli_probe_found(f, CLI_PROBE_MISSING, "out of memory");
+		return;
+	}
+	pid = fork();
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0) {
+		cli_probe_found(f, CLI_PROBE_MISSING, "fork: %s", strerror(errno));
+		return;
+	}
+	(void)waitpid(pid, NULL, 0); /* a child of our own that ends at once */
+	if (is_told_of(c, pid))
+		cli_probe_found(f, CLI_PROBE_OK, "forks, execs and ends are told");
+	else
+		cli_probe_found(
+			f, CLI_PROBE_LIMITED,
+			"it listens, but nothing is told: switched off by another process?");
 }

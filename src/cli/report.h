@@ -32,6 +32,7 @@ void cli_report_files(const struct cli_report *r);
 void cli_report_network(const struct cli_report *r);
 void cli_report_acts(const struct cli_report *r);
 void cli_report_denied(const struct cli_report *r);
+void cli_report_capabilities(const struct cli_report *r);
 void cli_report_hosts(const struct cli_report *r);
 void cli_report_failures(const struct cli_report *r);
 void cli_report_known(const struct cli_report *r);
@@ -57,6 +58,13 @@ const char *cli_cause_words(struct store_text cause);
 void cli_report_heading(struct cli_line *l, const struct cli_report *r, const char *fmt, ...)
 	TT_PRINTF(3, 4);
 void cli_report_label(struct cli_line *l, const struct cli_report *r, const char *word);
+
+/*
+ * cli_report_remark - "what: text", both hostile, wrapped at the width: the end of it says what is
+ * wrong
+ */
+void cli_report_remark(const struct cli_report *r, enum cli_color color, const char *what,
+		       struct store_text text);
 
 /* cli_report_sentence - one of ours, wrapped at the width */
 void cli_report_sentence(const struct cli_report *r, enum cli_color color, const char *fmt, ...)

@@ -42,10 +42,10 @@ static void put_times(struct cli_line *l, uint64_t n)
 /* The kernel alone told of it: whoever did it, the library did not say so. */
 static void put_told(struct cli_line *l, unsigned told)
 {
-	if (told != STORE_TOLD_KERNEL)
+	if (!told || (told & STORE_TOLD_LIBRARY))
 		return;
 	cli_line_color(l, CLI_ACCENT);
-	cli_line_str(l, "  [kernel]");
+	cli_line_str(l, told & STORE_TOLD_KERNEL ? "  [kernel]" : "  [seccomp]");
 	cli_line_color(l, CLI_PLAIN);
 }
 
@@ -169,7 +169,7 @@ static void put_inline(const struct cli_report *r, const char *word, unsigned ma
 		uint32_t i = list[at].file;
 		struct store_text path = v->file_names.items[i];
 
-		need = shown_width(r, path) + (v->files[i].told == STORE_TOLD_KERNEL ? 18 : 8);
+		need = shown_width(r, path) + (v->files[i].told & STORE_TOLD_LIBRARY ? 8 : 19);
 		if ((mask & STORE_FILE_RENAMED) && v->files[i].other != STORE_NONE) {
 			struct store_text other = v->file_names.items[v->files[i].other];
 
@@ -247,7 +247,7 @@ static void put_read(const struct cli_report *r)
 		if (!(v->files[i].what & STORE_FILE_READ))
 			continue;
 		files++;
-		by_kernel += v->files[i].told == STORE_TOLD_KERNEL;
+		by_kernel += v->files[i].told && !(v->files[i].told & STORE_TOLD_LIBRARY);
 		n = store_names_add(&names, folder, &is_new);
 		if (n == STORE_NONE)
 			continue;

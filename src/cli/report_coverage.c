@@ -144,12 +144,22 @@ static void group_processes(const struct store_view *v, struct groups *ret)
 	qsort(ret->items, ret->count, sizeof(ret->items[0]), by_coverage);
 }
 
+static size_t count_findings(const json_t *findings, const char *kind)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < json_array_size(findings); i++)
+		n += store_text_is(store_get_text(json_array_get(findings, i), "kind"), kind);
+	return n;
+}
+
 static void put_certificate(const struct cli_report *r, const struct groups *g)
 {
 	const struct store_view *v = r->view;
-	char text[400], a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX];
+	char text[400], found[64] = "", a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX], c[CLI_FIGURE_MAX];
 	const json_t *coverage = json_object_get(v->doc, "coverage");
 	int64_t events = store_get_int(coverage, "events", (int64_t)v->events);
+	size_t evasions = count_findings(json_object_get(coverage, "findings"), "evasion");
 	bool unknown = v->unreadable > 0, whole = true;
 	uint64_t lost = 0;
 	size_t len;
@@ -177,10 +187,16 @@ static void put_certificate(const struct cli_report *r, const struct groups *g)
 					store_coverage_name(g->items[i].coverage),
 					words ? " (" : "", words ? words : "", words ? ")" : "");
 	}
-	cli_report_sentence(r, !whole || lost || unknown ? CLI_WARN : CLI_GOOD,
-			    "%s; %s events, %s%s lost", text,
+	if (evasions)
+		(void)snprintf(found, sizeof(found), "; %s finding%s of evasion",
+			       cli_count(c, evasions), evasions == 1 ? "" : "s");
+	cli_report_sentence(r,
+			    evasions                    ? CLI_BAD
+			    : !whole || lost || unknown ? CLI_WARN
+							: CLI_GOOD,
+			    "%s; %s events, %s%s lost%s", text,
 			    cli_count(a, (uint64_t)(events > 0 ? events : 0)),
-			    unknown ? "at least " : "", cli_count(b, lost));
+			    unknown ? "at least " : "", cli_count(b, lost), found);
 }
 
 /* Each cause with what it means, and some of the programs it concerns. */
@@ -310,18 +326,12 @@ static void put_finding(const struct cli_report *r, const json_t *finding)
 	const json_t *events = json_object_get(finding, "events");
 	size_t count = json_array_size(events), limit = r->all ? count : EVENTS_MAX;
 	int64_t all = store_get_int(finding, "count", 0);
+	char who[80];
 	struct cli_line l;
 
-	cli_line_begin(&l, r->width);
-	cli_line_str(&l, "    ");
-	if (comm.data)
-		cli_line_text(&l, comm.data, comm.len);
-	cli_line_fmt(&l, " (%lld)", (long long)store_get_int(finding, "pid", 0));
-	if (text.data) {
-		cli_line_str(&l, ": ");
-		cli_line_text(&l, text.data, text.len);
-	}
-	cli_line_end(&l);
+	(void)snprintf(who, sizeof(who), "  %.*s (%lld)", (int)(comm.len < 32 ? comm.len : 32),
+		       comm.data ? comm.data : "?", (long long)store_get_int(finding, "pid", 0));
+	cli_report_remark(r, CLI_PLAIN, who, text.data ? text : (struct store_text){"", 0});
 	for (size_t i = 0; i < count && i < limit; i++) {
 		struct store_text event = store_text_of(json_array_get(events, i));
 
@@ -343,11 +353,9 @@ static void put_finding(const struct cli_report *r, const json_t *finding)
 static void put_findings(const struct cli_report *r, const json_t *findings, const char *kind,
 			 const char *meaning)
 {
-	size_t count = 0, shown = 0;
+	size_t count = count_findings(findings, kind), shown = 0;
 	struct cli_line l;
 
-	for (size_t i = 0; i < json_array_size(findings); i++)
-		count += store_text_is(store_get_text(json_array_get(findings, i), "kind"), kind);
 	if (!count)
 		return;
 	cli_line_begin(&l, r->width);

@@ -43,10 +43,9 @@ void cli_line_denied(struct cli_line *l, const json_t *call, const json_t *args)
 static void put_denied(const struct cli_report *r, const struct store_denied *d)
 {
 	static const char *const words[] = {
-		[STORE_DENIED_KILL] = "killed at",
-		[STORE_DENIED_DENY] = "denied",
-		[STORE_DENIED_QUIET] = "quietly",
-		[STORE_DENIED_LOG] = "let happen",
+		[STORE_DENIED_KILL] = "killed at", [STORE_DENIED_DENY] = "denied",
+		[STORE_DENIED_QUIET] = "quietly",  [STORE_DENIED_LOG] = "let happen",
+		[STORE_DENIED_CAPABILITY] = "",
 	};
 	struct store_text error = store_text_of(d->error), comm = store_text_of(d->comm),
 			  allow = store_text_of(d->allow);
@@ -91,7 +90,7 @@ void cli_report_denied(const struct cli_report *r)
 	char a[CLI_FIGURE_MAX], b[CLI_FIGURE_MAX];
 	struct cli_line l;
 
-	if (!count || (!refused && !r->all && !v->denied_calls[STORE_DENIED_LOG]))
+	if (!refused && !v->denied_calls[STORE_DENIED_LOG] && !(r->all && quiet))
 		return;
 	list = malloc(count * sizeof(*list));
 	if (!list)
@@ -105,7 +104,8 @@ void cli_report_denied(const struct cli_report *r)
 		cli_line_fmt(&l, ", and %s quietly, as usual", cli_count(b, quiet));
 	cli_line_end(&l);
 	for (size_t i = 0; i < count; i++) {
-		if (list[i]->action == STORE_DENIED_QUIET && !r->all)
+		if ((list[i]->action == STORE_DENIED_QUIET && !r->all) ||
+		    list[i]->action == STORE_DENIED_CAPABILITY)
 			continue;
 		if (shown++ < limit)
 			put_denied(r, list[i]);
@@ -119,6 +119,48 @@ void cli_report_denied(const struct cli_report *r)
 	free(list);
 }
 
+/* Capabilities that were asked for and that the kernel refused: no profile had a say in it. */
+void cli_report_capabilities(const struct cli_report *r)
+{
+	const struct store_view *v = r->view;
+	uint64_t all = v->denied_calls[STORE_DENIED_CAPABILITY];
+	size_t shown = 0, count = 0, limit = r->all ? SIZE_MAX : LINES_MAX;
+	char a[CLI_FIGURE_MAX];
+	struct cli_line l;
+
+	if (!all)
+		return;
+	cli_report_heading(&l, r, "Lacked a capability %s time%s", cli_count(a, all),
+			   all == 1 ? "" : "s");
+	cli_line_end(&l);
+	for (size_t i = 0; i < v->denied_names.count; i++) {
+		const struct store_denied *d = &v->denied[i];
+		struct store_text name = store_text_of(d->capability),
+				  call = store_text_of(d->call), comm = store_text_of(d->comm);
+
+		if (d->action != STORE_DENIED_CAPABILITY || count++ >= limit)
+			continue;
+		shown++;
+		cli_line_begin(&l, r->width);
+		cli_line_str(&l, "  ");
+		cli_line_text(&l, name.data ? name.data : "?", name.data ? name.len : 1);
+		if (call.len) {
+			cli_line_str(&l, " in ");
+			cli_line_text(&l, call.data, call.len);
+		}
+		if (d->count > 1)
+			cli_line_fmt(&l, "%s%s", cli_uni(" ×", " x"), cli_count(a, d->count));
+		cli_line_color(&l, CLI_DIM);
+		if (comm.data) {
+			cli_line_str(&l, "  by ");
+			cli_line_text(&l, comm.data, comm.len);
+		}
+		cli_line_end(&l);
+	}
+	if (count > shown)
+		cli_report_sentence(r, CLI_DIM, "+ %zu more: telltale show --all", count - shown);
+}
+
 json_t *cli_denied_json(const struct store_view *v)
 {
 	static const char *const words[] = {
@@ -126,6 +168,7 @@ json_t *cli_denied_json(const struct store_view *v)
 		[STORE_DENIED_DENY] = "deny",
 		[STORE_DENIED_QUIET] = "deny-quiet",
 		[STORE_DENIED_LOG] = "log",
+		[STORE_DENIED_CAPABILITY] = "capability",
 	};
 	json_t *array = json_array();
 
@@ -133,10 +176,10 @@ json_t *cli_denied_json(const struct store_view *v)
 		const struct store_denied *d = &v->denied[i];
 
 		(void)json_array_append_new(
-			array,
-			json_pack("{sO* sO* ss sO* sO* sO* sI}", "syscall", d->call, "args",
-				  d->args, "action", words[d->action], "error", d->error, "comm",
-				  d->comm, "allow", d->allow, "count", (json_int_t)d->count));
+			array, json_pack("{sO* sO* ss sO* sO* sO* sO* sI}", "syscall", d->call,
+					 "args", d->args, "action", words[d->action], "error",
+					 d->error, "comm", d->comm, "allow", d->allow, "capability",
+					 d->capability, "count", (json_int_t)d->count));
 	}
 	return array;
 }

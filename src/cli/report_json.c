@@ -38,7 +38,7 @@ static json_t *flag_names(unsigned what)
 /* Who told of it. */
 static json_t *told_json(unsigned told)
 {
-	static const char *const names[] = {"library", "kernel", "confirmed"};
+	static const char *const names[] = {"library", "kernel", "confirmed", "observer"};
 	json_t *array = json_array();
 
 	for (unsigned bit = 0; bit < TT_ARRAY_SIZE(names); bit++)
@@ -183,6 +183,7 @@ static json_t *trace_json(const struct store_view *v)
 	put(trace, "confirmed", json_integer((json_int_t)v->confirmed));
 	put(trace, "not_compared", json_integer((json_int_t)v->apart));
 	put(trace, "by_kernel", json_integer((json_int_t)v->by_kernel));
+	put(trace, "by_observer", json_integer((json_int_t)v->by_observer));
 	put(trace, "spans", json_integer((json_int_t)spans));
 	put(trace, "watched", json_integer((json_int_t)watched));
 	put(trace, "in_flight", json_integer((json_int_t)v->in_flight));

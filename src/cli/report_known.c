@@ -143,8 +143,7 @@ static void put_gaps(const struct cli_report *r)
 	}
 }
 
-/* A remark on something, wrapped at the width: its end says what is wrong. */
-static void put_remark(const struct cli_report *r, enum cli_color color, const char *what,
+void cli_report_remark(const struct cli_report *r, enum cli_color color, const char *what,
 		       struct store_text text)
 {
 	const char *at = text.data, *end = text.data + text.len;
@@ -183,7 +182,7 @@ static void put_degraded(const struct cli_report *r)
 		struct store_text text = store_text_of(line);
 
 		if (text.data)
-			put_remark(r, CLI_BAD, "the sandbox was without", text);
+			cli_report_remark(r, CLI_BAD, "the sandbox was without", text);
 	}
 }
 
@@ -210,7 +209,7 @@ static void put_sources(const struct cli_report *r)
 			continue;
 		}
 		shown++;
-		put_remark(r, CLI_DIM, figure, text);
+		cli_report_remark(r, CLI_DIM, figure, text);
 	}
 	if (left)
 		cli_report_sentence(r, CLI_DIM,
@@ -283,6 +282,13 @@ void cli_report_known(const struct cli_report *r)
 			put_unseen(r, k.none);
 	}
 	if (v->has_trace) {
+		if (v->by_observer)
+			cli_report_sentence(
+				r, CLI_PLAIN,
+				"%s calls were seen from outside as they were about to be "
+				"made [seccomp]: who made them and which is certain, their "
+				"text may have changed since.",
+				cli_count(a, v->by_observer));
 		if (v->io_urings && !certified)
 			cli_report_sentence(
 				r, CLI_WARN,

@@ -140,8 +140,10 @@ unsigned store_told(const json_t *line)
 {
 	struct store_text sensor = store_get_text(line, "sensor");
 
-	if (store_text_is(sensor, "kernel") || store_text_is(sensor, "seccomp"))
+	if (store_text_is(sensor, "kernel"))
 		return STORE_TOLD_KERNEL;
+	if (store_text_is(sensor, "seccomp"))
+		return STORE_TOLD_OBSERVER;
 	if (store_text_is(store_get_text(line, "confirmed_by"), "kernel"))
 		return STORE_TOLD_LIBRARY | STORE_TOLD_CONFIRMED;
 	return STORE_TOLD_LIBRARY;
@@ -356,6 +358,9 @@ static void add_line(struct store_view *v, const struct store_item *item)
 		v->calls++;
 		v->confirmed += (told & STORE_TOLD_CONFIRMED) != 0;
 		v->by_kernel += (told & STORE_TOLD_KERNEL) != 0;
+		v->by_observer += (told & STORE_TOLD_OBSERVER) != 0;
+		if (s && !(told & STORE_TOLD_LIBRARY))
+			s->by_kernel = true;
 		if (s)
 			s->calls++;
 		if (json_is_true(json_object_get(line, "in_flight")))
@@ -400,6 +405,21 @@ static int read_trace(struct store_view *v, const char *path, struct tt_err *err
 	return 0;
 }
 
+/* Findings name spans. */
+static void mark_evasions(struct store_view *v)
+{
+	const json_t *findings = json_object_get(json_object_get(v->doc, "coverage"), "findings");
+
+	for (size_t i = 0; i < json_array_size(findings); i++) {
+		const json_t *f = json_array_get(findings, i);
+		struct store_text id = store_get_text(f, "span_id");
+		uint32_t span = id.data ? store_names_find(&v->span_names, id) : STORE_NONE;
+
+		if (span != STORE_NONE && store_text_is(store_get_text(f, "kind"), "evasion"))
+			v->spans[span].has_evasion = true;
+	}
+}
+
 int store_view_load(struct store_view **ret, const struct store_run *run, struct tt_err *err)
 {
 	TT_CLEANUP(store_view_freep) struct store_view *v = calloc(1, sizeof(*v));
@@ -426,6 +446,7 @@ int store_view_load(struct store_view **ret, const struct store_run *run, struct
 		r = read_trace(v, run->trace_path, err);
 		if (r < 0)
 			return r;
+		mark_evasions(v);
 	}
 	if (!v->doc && !v->has_trace)
 		return tt_fail_text(err, ENOENT,

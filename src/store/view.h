@@ -53,8 +53,10 @@ enum store_coverage {
 /* Who told of a thing, as bits. */
 enum {
 	STORE_TOLD_LIBRARY = 1 << 0,
-	STORE_TOLD_KERNEL = 1 << 1,    /* a line of the kernel sensor's or of the observer's own */
+	STORE_TOLD_KERNEL = 1 << 1,    /* a line of the kernel sensor's own */
 	STORE_TOLD_CONFIRMED = 1 << 2, /* the library, and the kernel the same */
+	STORE_TOLD_OBSERVER =
+		1 << 3, /* a line of the rootless observer's: seen before it was made */
 };
 
 /* One process image. JSON values are referenced, not copied. */
@@ -69,12 +71,14 @@ struct store_span {
 	bool started;                             /* there was a start event */
 	bool by_library;  /* the library was loaded: it sent events of this span */
 	bool by_recorder; /* the recorder saw its start or end from outside */
+	bool by_kernel;   /* some calls were told by the kernel sensor or the observer alone */
 	uint64_t calls;
 	uint64_t denied;   /* violations */
 	uint64_t lost;     /* events known to be lost */
 	bool lost_unknown; /* and some more, nobody knows how many */
 	enum store_coverage coverage;
-	json_t *cause; /* why it is not full; NULL: not said */
+	json_t *cause;    /* why it is not full; NULL: not said */
+	bool has_evasion; /* run.json has a finding of this kind of it */
 	/* calls that both told alike, that the kernel alone, that the library alone told of */
 	uint64_t lines_confirmed, lines_kernel, lines_declared;
 };
@@ -138,14 +142,15 @@ enum store_denied_action {
 	STORE_DENIED_KILL,
 	STORE_DENIED_DENY,
 	STORE_DENIED_QUIET,
-	STORE_DENIED_LOG, /* it took place */
+	STORE_DENIED_LOG,        /* it took place */
+	STORE_DENIED_CAPABILITY, /* one that was asked for: no profile had a say in it */
 	STORE_DENIED_ACTIONS,
 };
 
 /* System calls that the profile did not simply allow: same call, arguments, program and answer. */
 struct store_denied {
 	enum store_denied_action action;
-	json_t *call, *args, *error, *comm, *allow; /* NULL: not said */
+	json_t *call, *args, *error, *comm, *allow, *capability; /* NULL: not said */
 	uint64_t count;
 };
 
@@ -163,7 +168,7 @@ struct store_view {
 	json_t *opening, *closing;  /* the `run` lines, NULL: none */
 	uint64_t first_ns, last_ns; /* of the events */
 	uint64_t events, calls, samples;
-	uint64_t confirmed, by_kernel; /* of the calls */
+	uint64_t confirmed, by_kernel, by_observer; /* of the calls */
 	uint64_t apart; /* told by the library alone, and of a kind that nobody else tells */
 	uint64_t starts_declared, starts_observed;
 	uint64_t in_flight;

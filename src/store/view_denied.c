@@ -38,6 +38,8 @@ static enum store_denied_action action_of(struct store_text word)
 		return STORE_DENIED_KILL;
 	if (store_text_is(word, "deny-quiet"))
 		return STORE_DENIED_QUIET;
+	if (store_text_is(word, "capability"))
+		return STORE_DENIED_CAPABILITY;
 	return store_text_is(word, "log") ? STORE_DENIED_LOG : STORE_DENIED_DENY;
 }
 
@@ -59,6 +61,7 @@ void store_view_add_denied(struct store_view *v, struct store_span *s, const jso
 		s->denied += (uint64_t)count;
 	add_part(&key, store_get_text(line, "action"));
 	add_part(&key, store_get_text(line, "error"));
+	add_part(&key, store_get_text(line, "capability"));
 	add_part(&key, store_get_text(line, "comm"));
 	add_part(&key, store_get_text(line, "syscall"));
 	for (size_t k = 0; k < json_array_size(args); k++)
@@ -77,6 +80,7 @@ void store_view_add_denied(struct store_view *v, struct store_span *s, const jso
 	d->error = string_of(line, "error");
 	d->comm = string_of(line, "comm");
 	d->allow = string_of(line, "allow");
+	d->capability = string_of(line, "capability");
 	d->args = json_is_array(args) ? json_incref(args) : NULL;
 }
 
@@ -87,6 +91,7 @@ void store_view_drop_denied(struct store_view *v)
 		json_decref(v->denied[i].error);
 		json_decref(v->denied[i].comm);
 		json_decref(v->denied[i].allow);
+		json_decref(v->denied[i].capability);
 		json_decref(v->denied[i].args);
 	}
 }

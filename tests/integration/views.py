@@ -207,7 +207,7 @@ def kernel():
     text = has(
         "show: who saw each process",
         telltale("show", run),
-        "  5 processes: 3 full, 1 kernel-only (direct system calls), 1 kernel-only (static); 48 events, 7\n  lost\n",
+        "  5 processes: 3 full, 1 kernel-only (direct system calls), 1 kernel-only (static); 48 events, 7\n  lost; 1 finding of evasion\n",
         "  1 static: /bin/busybox\n    a static program loads no library\n",
         "18 were told alike by the library and the kernel, 4 by the kernel alone, 2 by the\n  library alone (1 of a kind that is not compared,",
         "  hidden  [kernel]\n",
@@ -233,7 +233,7 @@ def kernel():
     point("show --json: processes by who saw them", doc["certificate"] == {"processes": 5, "seen": [
         {"coverage": "full", "processes": 3, "cause": None}, {"coverage": "kernel-only", "processes": 1, "cause": "direct"},
         {"coverage": "kernel-only", "processes": 1, "cause": "static"}]}, doc["certificate"])
-    text = has("tree: marks", telltale("tree", run), "python3 ./publish --password '***'  4004, 12 ms, exited 3, kernel-only (direct system calls), events lost\n",
+    text = has("tree: marks", telltale("tree", run), "python3 ./publish --password '***'  4004, 12 ms, exited 3, kernel-only (direct system calls), events lost, evasion\n",
                "busybox true  4005, 2.0 ms, killed by SIGSEGV, kernel-only (static)\n", "make  4002, 14 ms, exited 0\n")
     doc = json.loads(telltale("tree", "--json", run).stdout)
     marks = {p["pid"]: (p["coverage"], p["cause"]) for p in doc["processes"]}
@@ -255,6 +255,47 @@ def kernel():
         point(f"events {' '.join(args)}: these and the gaps", got == wanted and len(wanted) > 1, got)
     has("events: what the kernel alone told is marked", telltale("events", run),
         'openat(AT_FDCWD, "/srv/demo/hidden", O_WRONLY|O_CREAT, 0600) = 3 [kernel]\n', '3 <9 us>\n')
+
+
+def capabilities():
+    """Capabilities that the kernel refused are no violation of a profile, and told apart."""
+    folder = os.path.join(state, "capabilities")
+    shutil.copytree(golden("kernel"), folder)
+    with open(os.path.join(folder, "trace.jsonl"), encoding="utf-8") as f:
+        lines = f.read().splitlines()
+    like = json.loads(next(line for line in lines if '"sensor": "kernel"' in line))
+    denied = [dict(like, event_type="denied", syscall="setsockopt", args=[], result=None, action="capability",
+                   capability="CAP_NET_ADMIN", count=n) for n in (1, 2)]
+    with open(os.path.join(folder, "trace.jsonl"), "w", encoding="utf-8") as f:
+        f.write("\n".join(lines[:-1] + [json.dumps(d) for d in denied] + lines[-1:]) + "\n")
+    text = has("show: capabilities that were lacking", telltale("show", folder),
+               "Lacked a capability 3 times\n  CAP_NET_ADMIN in setsockopt ×3  by cc\n")
+    point("show: ... are no refused calls", "Refused" not in text, text)
+    has("events: ... and are named", telltale("events", "--kind", "denied", folder), "capability CAP_NET_ADMIN in setsockopt() ×2\n")
+    doc = json.loads(telltale("show", "--json", folder).stdout)
+    point("show --json: ... and have their name", [(d["action"], d["capability"], d["count"]) for d in doc["denied"]]
+          == [("capability", "CAP_NET_ADMIN", 3)], doc["denied"])
+    point("tree: ... and are no refusal", "refused" not in telltale("tree", folder).stdout.decode())
+
+
+def observer():
+    """What the rootless observer saw: it is told apart, and believed no further than it reaches."""
+    folder = os.path.join(state, "observer")
+    os.mkdir(folder)
+    with open(os.path.join(golden("kernel"), "trace.jsonl"), encoding="utf-8") as f, \
+            open(os.path.join(folder, "trace.jsonl"), "w", encoding="utf-8") as out:
+        for e in map(json.loads, f):
+            for key in ("confirmed_by", "coverage", "cause", "lines_confirmed", "lines_kernel", "lines_declared"):
+                e.pop(key, None)
+            if e["event_type"] == "syscall" and e["sensor"] == "kernel":
+                e.update(sensor="seccomp", result=None, args_as_seen=True)
+            out.write(json.dumps(e) + "\n")
+    has("show: what the observer saw", telltale("show", folder), "  hidden  [seccomp]\n", "Deleted 2  evidence  [seccomp], /tmp/ccX1.s\n",
+        "  4 calls were seen from outside as they were about to be made [seccomp]:")
+    has("tree: a process that the observer alone saw", telltale("tree", folder),
+        "busybox true  4005, 2.0 ms, killed by SIGSEGV, watched from outside alone\n")
+    has("events: what the observer saw", telltale("events", "--sensor", "seccomp", folder),
+        "O_WRONLY|O_CREAT, 0600) [seccomp, as seen before]\n")
 
 
 def torn():
@@ -501,7 +542,7 @@ def doctor():
     doc = json.loads(run.stdout)
     names = {c["name"] for c in doc["checks"]}
     good = {"libtelltale.so", "user namespaces", "seccomp notifier", "Landlock", "cgroup", "counting by ptrace", "BTF", "eBPF sensor",
-            "refused capabilities", "io_uring operations"} <= names
+            "refused capabilities", "io_uring operations", "proc connector"} <= names
     good = good and all(c["state"] in ("ok", "limited", "missing") for c in doc["checks"])
     good = good and all((c["consequence"] is None) == (c["state"] == "ok") for c in doc["checks"])
     point("doctor --json", good and run.returncode == (0 if doc["works"] else 1), doc)
@@ -528,7 +569,7 @@ def main():
         shutil.copytree(golden("killed"), os.path.join(runs, RUN[:-1] + "1"))
         shutil.copytree(golden("normal"), os.path.join(runs, "01980f2a-7c11-7a3e-8b52-6f1d0c9e4a70"))
         os.mkfifo(os.path.join(state, "fifo"))
-        for part in (show_normal, remarks, show_json, tree, events, kernel, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
+        for part in (show_normal, remarks, show_json, tree, events, kernel, capabilities, observer, torn, schemas, killed, hostile, listing, naming, output, colour, follow, doctor):
             part()
     finally:
         shutil.rmtree(state)
