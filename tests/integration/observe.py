@@ -80,6 +80,8 @@ def acts(name, rec, cwd):
     same("... numbered without a hole", [e["seq"] for e in seen(rec)], list(range(len(seen(rec)))))
     check("... run.json says so", "seccomp" in rec.run["coverage"]["sensors"] and
           rec.run["sources"]["observer"].startswith("the seccomp notifier"), rec.run["sources"])
+    coverage = rec.run["coverage"]
+    same("... no image went unseen", (coverage["kernel_only"], coverage["none"]), (coverage["spans"], 0))
 
 
 def each_act():
