@@ -60,6 +60,11 @@ void kernel_callers_free(struct kernel_callers *c)
 	free(c);
 }
 
+bool kernel_callers_are_namespaced(const struct kernel_callers *c)
+{
+	return c->namespaced;
+}
+
 static int open_proc(pid_t pid, const char *file)
 {
 	char path[64];
@@ -216,9 +221,9 @@ const struct kernel_caller *kernel_caller_find_soon(struct kernel_callers *cs, p
 	/* in so short a time its number does not come round to another */
 	if (c->comm_fd >= 0 && c->tid == tid && now_ns - c->checked_ns < SOON_NS)
 		return c;
-	c = (struct kernel_caller *)kernel_caller_find(cs, tid, top);
-	if (c)
-		c->checked_ns = now_ns;
+	if (!kernel_caller_find(cs, tid, top))
+		return c->tid == tid && c->pid && now_ns - c->seen_ns < TT_NS_PER_SEC ? c : NULL;
+	c->checked_ns = c->seen_ns = now_ns;
 	return c;
 }
 

@@ -21,6 +21,7 @@ struct kernel_caller {
 	int memory_fd;       /* the same; -1: not opened */
 	bool again;          /* it has been asked for */
 	uint64_t checked_ns; /* CLOCK_MONOTONIC, when it last was who it is here; 0: it executes */
+	uint64_t seen_ns;    /* the same; it is kept */
 	uint8_t chain_len;
 	struct kernel_link chain[KERNEL_CHAIN_MAX];
 };
@@ -43,7 +44,7 @@ const struct kernel_caller *kernel_caller_find(struct kernel_callers *c, pid_t t
 
 /*
  * kernel_caller_find_soon - the same, but one that was looked up a moment before @now_ns is not
- * asked again
+ * asked again, and one that was there lately is known though it is gone
  */
 const struct kernel_caller *kernel_caller_find_soon(struct kernel_callers *c, pid_t tid, pid_t top,
 						    uint64_t now_ns);
@@ -59,6 +60,9 @@ int kernel_caller_memory(struct kernel_callers *c, pid_t tid, uint64_t now_ns);
  * can be had quickly; then comm is "" and start_ns 0. What is known is not trusted afterwards.
  */
 const struct kernel_caller *kernel_caller_glance(struct kernel_callers *c, pid_t tid, pid_t top);
+
+/* kernel_callers_are_namespaced - see kernel_callers_new() */
+bool kernel_callers_are_namespaced(const struct kernel_callers *c);
 
 /* kernel_caller_start - when a process began, as start_ns; 0: it cannot be looked up */
 uint64_t kernel_caller_start(pid_t pid);

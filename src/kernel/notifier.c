@@ -198,8 +198,8 @@ static void go_on(const struct kernel_notifier *n, uint64_t id)
 static bool observe(struct kernel_notifier *n, const struct seccomp_notif *from)
 {
 	struct kernel_observer *o = n->opts.observer;
-	bool watched =
-		o && from->data.arch == NATIVE_ARCH && kernel_observer_hold(o, from, n->callers);
+	bool watched = o && from->data.arch == NATIVE_ARCH &&
+		       kernel_observer_hold(o, from, n->callers, n->top);
 
 	if (!watched && (n->opts.policy->filter || !o))
 		return false;

@@ -45,6 +45,7 @@ struct kernel_observer {
 	struct record *open; /* begun, not yet in the queue */
 	struct kernel_room room;
 	struct kernel_stamp stamp;
+	bool is_known; /* who made it was looked up already */
 	struct exec execs[EXECS];
 	unsigned exec_count;
 	uint64_t settled_ns; /* when they were looked at last */
@@ -273,8 +274,20 @@ static void remember_exec(struct kernel_observer *o, const struct kernel_fact *f
 	o->execs[o->exec_count++] = e;
 }
 
+static bool identify(struct kernel_fact *f, const struct kernel_caller *c)
+{
+	if (!c)
+		return false;
+	f->pid = c->pid;
+	f->ppid = c->ppid;
+	f->ns_pid = c->ns_pid;
+	f->start_ns = c->start_ns;
+	memcpy(f->comm, c->comm, sizeof(f->comm));
+	return true;
+}
+
 bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif *held,
-			  struct kernel_callers *callers)
+			  struct kernel_callers *callers, pid_t top)
 {
 	const struct kernel_watched *w = watched(o, &held->data);
 	uint64_t now = tt_clock_ns(CLOCK_MONOTONIC);
@@ -296,6 +309,9 @@ bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif 
 	f->ts_ns = now;
 	f->pid = f->tid = (int32_t)held->pid;
 	f->call = w->call;
+	/* what it calls itself nobody can tell once it is gone */
+	o->is_known = kernel_callers_are_namespaced(callers) &&
+		      identify(f, kernel_caller_find_soon(callers, f->tid, top, now));
 	kernel_look_call(w, held, kernel_caller_memory(callers, f->tid, now), f, &o->room,
 			 &o->stamp);
 	return true;
@@ -303,24 +319,22 @@ bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif 
 
 void kernel_observer_told(struct kernel_observer *o, struct kernel_callers *callers, pid_t top)
 {
-	const struct kernel_caller *c;
+	const struct kernel_caller *c = NULL;
 	struct kernel_fact *f;
+	bool exec;
 
 	if (!o->open)
 		return;
 	f = &o->open->fact;
-	if (event_call_execs(f->call))
+	exec = event_call_execs(f->call);
+	/* after a look ahead, this says that the thread may be another program now */
+	if (exec)
 		c = kernel_caller_glance(callers, f->tid, top);
-	else
+	else if (!o->is_known)
 		c = kernel_caller_find_soon(callers, f->tid, top, f->ts_ns);
-	if (c) {
-		f->pid = c->pid;
-		f->ppid = c->ppid;
-		f->ns_pid = c->ns_pid;
-		f->start_ns = c->start_ns;
-		memcpy(f->comm, c->comm, sizeof(f->comm));
-	}
-	if (event_call_execs(f->call))
+	if (!o->is_known)
+		(void)identify(f, c);
+	if (exec)
 		remember_exec(o, f);
 	commit(o);
 }

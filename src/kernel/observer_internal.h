@@ -62,7 +62,7 @@ bool kernel_look_image(struct kernel_fact *f, struct kernel_room *room, bool bri
  * Afterwards it is answered, and kernel_observer_told() comes before the next one.
  */
 bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif *held,
-			  struct kernel_callers *callers);
+			  struct kernel_callers *callers, pid_t top);
 
 /* kernel_observer_told - the call goes on: say who made it, and put it into the queue */
 void kernel_observer_told(struct kernel_observer *o, struct kernel_callers *callers, pid_t top);

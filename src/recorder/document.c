@@ -256,6 +256,8 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 {
 	const struct recorder_track *t = &r->track;
 	json_t *gaps = json_array(), *sensors = json_array();
+	/* a filter holds for all that the command makes */
+	uint64_t seen = r->watch && r->watch->watching ? t->spans - t->spans_preload : 0;
 	uint64_t lost = 0, torn;
 	bool known = true;
 	json_t *j;
@@ -303,9 +305,9 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 					"ring_full", "count", (json_int_t)t->facts->lost, "spans",
 					(json_int_t)t->facts->lost_spans));
 	j = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans",
-		      (json_int_t)t->spans, "full", (json_int_t)0, "kernel_only", (json_int_t)0,
+		      (json_int_t)t->spans, "full", (json_int_t)0, "kernel_only", (json_int_t)seen,
 		      "declared_only", (json_int_t)t->spans_preload, "none",
-		      (json_int_t)(t->spans - t->spans_preload), "io_uring",
+		      (json_int_t)(t->spans - t->spans_preload - seen), "io_uring",
 		      (json_int_t)t->spans_blinded, "events", (json_int_t)t->events, "lost",
 		      (json_int_t)(lost + (t->facts ? t->facts->lost : 0)), "lost_exact", known,
 		      "gaps", gaps, "sensors", sensors);

@@ -24,7 +24,7 @@ static struct sockaddr_in local(int port)
 	return a;
 }
 
-/* Ports: 9 by libc, 10 past it. */
+/* Ports: 9 by libc, and now and then past it; 10 past it. */
 static void *both(void *arg)
 {
 	struct sockaddr_in by_libc = local(9), past = local(10);
@@ -35,6 +35,8 @@ static void *both(void *arg)
 		(void)connect(s, (struct sockaddr *)&by_libc, sizeof(by_libc));
 		if (i % 10 == 0)
 			(void)tt_sys3(SYS_connect, s, (long)&past, sizeof(past));
+		if (i % 10 == 5)
+			(void)tt_sys3(SYS_connect, s, (long)&by_libc, sizeof(by_libc));
 	}
 	(void)close(s);
 	return NULL;

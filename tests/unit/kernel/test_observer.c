@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -490,6 +491,48 @@ static void nothing_breaks_when_we_are_killed(void)
 	}
 }
 
+static void one_call(void)
+{
+	shared->results[0] = syscall(SYS_connect, -1, NULL, 0L) < 0 ? errno : -1;
+}
+
+/* Received, not answered, and then we are gone: nobody else knows the number of the call. */
+static void a_call_in_hand_goes_on(void)
+{
+	struct kernel_observer *o = NULL;
+	struct kernel_keeper *k = NULL;
+	int pidfd, fd, status = -1;
+	pid_t pid;
+
+	memset(shared, 0, sizeof(*shared));
+	CHECK_INT(kernel_observer_new(&o, KERNEL_OBSERVE_NET, NULL), 0);
+	CHECK_INT(kernel_keeper_new(&k, NULL), 0);
+	pid = fork();
+	if (pid == 0) {
+		(void)alarm(10);
+		load_filter(&off, o);
+		(void)fcntl(shared->listener, F_SETFD, FD_CLOEXEC);
+		one_call();
+		_exit(0);
+	}
+	for (int i = 0; i < 5000 && !shared->listener; i++)
+		pause_ms(1);
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	fd = (int)syscall(SYS_pidfd_getfd, pidfd, shared->listener, 0);
+	memset(kernel_keeper_room(k), 0, KERNEL_KEEPER_ROOM);
+	CHECK_INT(ioctl(fd, SECCOMP_IOCTL_NOTIF_RECV, kernel_keeper_room(k)), 0);
+	CHECK_INT(kernel_keeper_give(k, fd), 0);
+	(void)close(fd);
+	(void)close(pidfd);
+	kernel_keeper_free(k);
+	CHECK(waitpid(pid, &status, 0) == pid);
+	CHECK_INT(status, 0);
+	CHECK_INT(shared->results[0], EBADF);
+	kernel_observer_free(o);
+	while (waitpid(-1, NULL, 0) > 0)
+		;
+}
+
 static void words_are_parsed(void)
 {
 	CHECK_INT(kernel_observed_parse("exec"), KERNEL_OBSERVE_EXEC);
@@ -518,6 +561,7 @@ int main(void)
 	TAP_RUN(a_full_queue_counts);
 	TAP_RUN(all_who_reads_gets_all);
 	TAP_RUN(the_keeper_goes_on_where_we_stop);
+	TAP_RUN(a_call_in_hand_goes_on);
 	TAP_RUN(nothing_breaks_when_we_are_killed);
 	(void)rmdir(folder);
 	return tap_done();
