@@ -376,7 +376,7 @@ static void what_a_call_brings_along_is_inside(void)
 	tear_down();
 }
 
-/* The library says so before it tries, and again when it failed: in between is the kernel's word. */
+/* The library says so before it tries, and again when it failed; the kernel speaks in between. */
 static void an_exec_that_failed_is_looked_for_since_it_was_announced(void)
 {
 	struct event_arg args[3] = {
