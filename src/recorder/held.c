@@ -604,6 +604,11 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 	if (!ev->has_result && !event_call_execs(ev->call)) {
 		s->loading_ns = entered;
 		s->loading_tid = ev->tid;
+	} else if (!ev->has_result) {
+		s->exec_tid = ev->tid;
+		s->exec_entered = entered;
+	} else if (event_call_execs(ev->call) && s->exec_tid == ev->tid) {
+		entered = s->exec_entered; /* that it failed is told only after the call */
 	}
 	search(t, s, ev, entered, left, &m);
 	h = m.found;

@@ -74,6 +74,8 @@ struct recorder_span {
 	uint64_t kernel_seq; /* of the lines of the kernel sensor */
 	/* held.h: what waits to be explained, and whose word waits to be proven */
 	struct recorder_held *held, *held_last;
+	uint64_t exec_entered; /* when its thread exec_tid told that it is about to exec */
+	int32_t exec_tid;
 	struct recorder_doubt *doubts;
 	unsigned doubt_count;
 	struct recorder_span *prev_holder, *next_holder;

@@ -82,7 +82,7 @@ static void make_system(void)
 	mount_at("devtmpfs", "/dev", MS_NOSUID, "mode=755");
 	mount_at("devpts", "/dev/pts", MS_NOSUID | MS_NOEXEC, "mode=620,ptmxmode=666");
 	mount_at("tmpfs", "/dev/shm", MS_NOSUID | MS_NODEV, "mode=1777");
-	mount_at("tmpfs", "/tmp", MS_NOSUID | MS_NODEV, "mode=1777");
+	mount_at("tmpfs", "/tmp", MS_NODEV, "mode=1777");
 	mount_at("tmpfs", "/run", MS_NOSUID | MS_NODEV, "mode=755");
 	mount_at("cgroup2", "/sys/fs/cgroup", plain, NULL);
 	mount_at("tracefs", "/sys/kernel/tracing", plain, NULL);

@@ -55,6 +55,20 @@ def limits(vm):
     same("no group is left behind", (left.status, left.stdout), (0, ""))
 
 
+def observed(vm):
+    """Without eBPF: the acts of a static program, by the seccomp notifier of this kernel."""
+    script = "busybox touch /tmp/observed; busybox wget -O - http://127.0.0.1:9/"
+    for who, words in (("root", ()), ("a user", guest.AS_USER)):
+        vm.shell("rm -f /tmp/observed")
+        r = vm.record("sh", "-c", script, words=words, options=["--no-kernel", "--observe=exec,net,files"])
+        acts = [(e["syscall"], e.get("path") or e.get("addr"), e["standing"]) for e in r.calls("openat", "connect")
+                if e["sensor"] == "seccomp"]
+        same(f"{who}, --observe: what a static program opens and connects to", sorted(acts),
+             [("connect", "127.0.0.1:9", "observed"), ("openat", "/tmp/observed", "observed")])
+        none("... a trace whose spans add up", r.problems + tt.span_problems(r.events))
+        same("... nothing lost", (r.gaps(), r.run["coverage"]["lost"]), (0, 0))
+
+
 def main():
     why = guest.why_not()
     if why:
@@ -62,6 +76,7 @@ def main():
     with guest.boot(made_image()) as vm:
         works(vm)
         limits(vm)
+        observed(vm)
         vm.test("oracle.py")
     done()
 

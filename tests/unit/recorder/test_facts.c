@@ -2,6 +2,7 @@
 /* What the kernel tells, held against what the library tells: images, lines, causes, findings. */
 #include "recorder/facts.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
@@ -375,6 +376,37 @@ static void what_a_call_brings_along_is_inside(void)
 	tear_down();
 }
 
+/* The library says so before it tries, and again when it failed; the kernel speaks in between. */
+static void an_exec_that_failed_is_looked_for_since_it_was_announced(void)
+{
+	struct event_arg args[3] = {
+		{.data = "/tmp/none", .len = 9}, {.data = "x", .len = 2}, {.absent = true}};
+	struct ring_record *r;
+	struct kernel_fact f;
+
+	set_up(true);
+	f = open_fact("/tmp/none", -1);
+	r = ring_call_begin(&lane, EVENT_CALL_execve, args, 3, NULL, ring_ticks(clock_kind));
+	CHECK(r != NULL);
+	r->flags |= RING_FLAG_NO_RESULT;
+	ring_call_end(r, 0, 0, 0);
+	(void)usleep(1000);
+	f.call = EVENT_CALL_execve;
+	f.error = ENOENT;
+	f.args[0] = args[0];
+	f.args[1] = args[1];
+	tell(f);
+	(void)usleep(1000);
+	r = ring_call_begin(&lane, EVENT_CALL_execve, args, 3, NULL, ring_ticks(clock_kind));
+	CHECK(r != NULL);
+	ring_call_end(r, -1, ENOENT, 0);
+	pass(50);
+	finish();
+	CHECK_INT(lines("\"error\": \"ENOENT\"", "\"confirmed_by\": \"kernel\"", ""), 1);
+	CHECK_INT(lines("/tmp/none", "\"sensor\": \"kernel\"", ""), 0);
+	tear_down();
+}
+
 int main(void)
 {
 	struct tt_err err;
@@ -389,6 +421,7 @@ int main(void)
 	TAP_RUN(an_image_that_does_not_speak_is_waited_for);
 	TAP_RUN(one_that_speaks_late_keeps_its_line);
 	TAP_RUN(what_a_call_brings_along_is_inside);
+	TAP_RUN(an_exec_that_failed_is_looked_for_since_it_was_announced);
 	(void)unlink(recorder_output_trace_path(output));
 	recorder_output_free(output);
 	(void)rmdir(folder);
