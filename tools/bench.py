@@ -17,6 +17,7 @@ import tempfile
 import bench_calls
 import bench_costs
 import bench_count
+import bench_observe
 import bench_work
 from bench_lib import ROUNDS, SOURCE, Bench
 
@@ -31,6 +32,7 @@ TABLES = {
     "recorder": bench_costs.recorder,
     "instructions": bench_costs.instructions,
     "count": bench_count.count,
+    "observe": bench_observe.observe,
 }
 
 

@@ -37,8 +37,9 @@ typedef struct {
 	unsigned int val;
 } kgid_t;
 
+/* Read whole: as every kernel since 3.7 lays it out. */
 struct qstr {
-	__u32 len;
+	__u32 hash, len;
 	const unsigned char *name;
 };
 
@@ -47,7 +48,6 @@ struct super_block {
 };
 
 struct inode {
-	unsigned short i_mode;
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int i_nlink;
@@ -79,6 +79,7 @@ struct file {
 	struct inode *f_inode;
 };
 
+/* Read whole: these two come first. */
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
@@ -98,7 +99,6 @@ struct vm_area_struct {
 };
 
 struct mm_struct {
-	atomic_t mm_users;
 	unsigned long arg_start, arg_end;
 };
 

@@ -42,8 +42,8 @@ _Static_assert(sizeof(struct sensor_head) == 64, "one cache line");
 
 struct sensor_file {
 	__u64 ino;
-	__u32 dev;  /* MAJOR << 20 | MINOR, as the kernel has it */
-	__u32 mode; /* with its type; of a place in memory 0 */
+	__u32 dev; /* MAJOR << 20 | MINOR, as the kernel has it */
+	__u32 pad;
 };
 _Static_assert(sizeof(struct sensor_file) == 16, "no padding");
 

@@ -33,6 +33,8 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	to->start_ns = child->pid == child->tgid ? child->start_boottime : start_of(parent, from);
 	to->armed = from->armed;
 	to->image = from->image;
+	if (BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm))
+		from->shared = to->shared = 1;
 	__builtin_memcpy(to->origins, from->origins, sizeof(to->origins));
 	if (child->pid != child->tgid)
 		return 0;
@@ -56,7 +58,7 @@ static __always_inline void put_file(struct sensor_file *f, const struct inode *
 {
 	f->ino = BPF_CORE_READ(inode, i_ino);
 	f->dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	f->mode = BPF_CORE_READ(inode, i_mode);
+	f->pad = 0;
 }
 
 /* A text of the program's memory, behind what lies in the room; its length, or -1: it cannot be read. */
@@ -106,6 +108,7 @@ int BPF_PROG(on_exec, struct task_struct *t, int old_pid, struct linux_binprm *b
 		return 0;
 	s->armed = 1;
 	s->image++;
+	s->shared = 0;
 	for (int i = 0; i < ORIGINS; i++)
 		s->origins[i].to = 0;
 	room = room_of(ROOM_EXEC);
@@ -273,12 +276,12 @@ static __always_inline void put_origin(struct sensor_call *r, struct task_state 
 /* The file behind an fd of the calling task, or NULL. */
 static __always_inline struct file *file_of(struct task_struct *t, long fd)
 {
-	struct fdtable *table = BPF_CORE_READ(t, files, fdt);
-	struct file **fds = BPF_CORE_READ(table, fd), *f = NULL;
+	struct fdtable table, *from = BPF_CORE_READ(t, files, fdt);
+	struct file *f = NULL;
 
-	if (fd < 0 || fd >= BPF_CORE_READ(table, max_fds))
+	if (bpf_core_read(&table, sizeof(table), from) < 0 || fd < 0 || fd >= table.max_fds)
 		return NULL;
-	bpf_probe_read_kernel(&f, sizeof(f), fds + fd);
+	bpf_probe_read_kernel(&f, sizeof(f), table.fd + fd);
 	return f;
 }
 
@@ -340,24 +343,28 @@ __noinline int address_put(__u32 addr, __u32 special)
 }
 
 /*
- * Whether the last name of the text is the file's own, as far as a slash and two bytes tell: where a
- * link led elsewhere the names differ but for a chance that the path would then have said, too.
+ * Whether the last name of the text is the file's own, as far as its length, the slash before it and
+ * its first bytes tell: where a link led elsewhere, they differ.
  */
-static __always_inline bool names_file(const struct room *room, struct file *f)
+static __always_inline bool names_file(const struct room *room, struct dentry *d)
 {
-	struct dentry *d = BPF_CORE_READ(f, f_path.dentry);
-	const unsigned char *name = BPF_CORE_READ(d, d_name.name);
-	__u32 n = BPF_CORE_READ(d, d_name.len), len = room->call.text_len[0];
-	char first = 0, last = 0;
+	struct qstr name;
+	__u64 first = 0, said = 0;
+	__u32 len = room->call.text_len[0], at;
 
-	if (!n || n >= len || n > 255)
+	if (bpf_core_read(&name, sizeof(name), &d->d_name) < 0)
 		return false;
-	if (bpf_probe_read_kernel(&first, 1, name) < 0 ||
-	    bpf_probe_read_kernel(&last, 1, name + n - 1) < 0)
+	if (!name.len || name.len >= len || name.len > 255)
 		return false;
-	return room->data[(len - n - 1) & (SENSOR_TEXT_MAX - 1)] == '/' &&
-	       room->data[(len - n) & (SENSOR_TEXT_MAX - 1)] == first &&
-	       room->data[(len - 1) & (SENSOR_TEXT_MAX - 1)] == last;
+	at = (len - name.len) & (SENSOR_TEXT_MAX - 1);
+	if (room->data[(at - 1) & (SENSOR_TEXT_MAX - 1)] != '/' ||
+	    bpf_probe_read_kernel(&first, sizeof(first), name.name) < 0)
+		return false;
+	said = *(const __u64 *)(room->data + at);
+	/* bytes past the end of either are nobody's name */
+	if (name.len < sizeof(first))
+		return (said ^ first) << (64 - 8 * name.len) == 0;
+	return said == first;
 }
 
 /* The file that was opened: its number, and its path where the text alone does not tell. */
@@ -366,17 +373,18 @@ __noinline int file_put(long fd)
 	struct room *room = room_of(ROOM_CALL);
 	struct file *f = file_of(bpf_get_current_task_btf(), fd);
 	struct sensor_call *r;
+	struct dentry *dentry;
 
 	if (!room || !f)
 		return 0;
 	r = &room->call;
 	put_file(&r->file, BPF_CORE_READ(f, f_inode));
+	dentry = BPF_CORE_READ(f, f_path.dentry);
 	if ((r->flags & SENSOR_CALL_OWN_MEMORY) && r->text_len[0] && room->data[0] == '/' &&
-	    names_file(room, f))
+	    names_file(room, dentry))
 		return 0;
 	r->flags |= SENSOR_CALL_FILE;
-	r->where_len = path_put(ROOM_CALL, (__u64)BPF_CORE_READ(f, f_path.mnt),
-				(__u64)BPF_CORE_READ(f, f_path.dentry));
+	r->where_len = path_put(ROOM_CALL, (__u64)BPF_CORE_READ(f, f_path.mnt), (__u64)dentry);
 	return 0;
 }
 
@@ -441,7 +449,7 @@ static __always_inline void tell(struct task_struct *t, struct task_state *s, st
 	r = &room->call;
 	r->result = result;
 	r->nr = nr;
-	r->flags = BPF_CORE_READ(t, mm, mm_users.counter) == 1 ? SENSOR_CALL_OWN_MEMORY : 0;
+	r->flags = s->shared ? 0 : SENSOR_CALL_OWN_MEMORY;
 	r->pad = 0;
 	r->text_len[0] = r->text_len[1] = r->addr_len = r->where_len = 0;
 	__builtin_memset(&r->file, 0, sizeof(r->file));
@@ -469,10 +477,14 @@ SEC("tp_btf/sys_exit")
 int BPF_PROG(on_return, struct pt_regs *regs, long result)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	struct task_state *s = state_of(t);
+	struct task_state *s;
 	__u64 ns = 0;
 	long nr;
 
+	/* most tasks of the machine are none of ours, and have no storage of anybody's */
+	if (!t->bpf_storage)
+		return 0;
+	s = state_of(t);
 	if (!s || !s->armed)
 		return 0;
 	nr = arch_nr(regs);

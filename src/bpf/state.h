@@ -31,8 +31,10 @@ struct task_state {
 	__u32 image;    /* execs before */
 	__u64 start_ns; /* of the process */
 	__u64 enter_ns;
-	__u32 ended; /* of a leader: its process's end was told */
+	__u32 ended;  /* of a leader: its process's end was told */
+	__u32 shared; /* its memory is, or was, that of another task, too */
 	__u32 next_origin;
+	__u32 pad;
 	struct origin origins[ORIGINS];
 };
 
@@ -127,9 +129,6 @@ static __always_inline struct room *room_of(__u32 which)
 
 static __always_inline struct task_state *state_of(struct task_struct *t)
 {
-	/* most tasks of the machine are none of ours and have no storage of anybody's */
-	if (!t->bpf_storage)
-		return NULL;
 	return bpf_task_storage_get(&tasks, t, NULL, 0);
 }
 

@@ -15,6 +15,7 @@
 #include "cli/library.h"
 #include "event/config.h"
 #include "event/redact.h"
+#include "kernel/observer.h"
 #include "policy/policy.h"
 #include "proxy/hosts.h"
 #include "recorder/recorder.h"
@@ -172,6 +173,16 @@ static void set_limits(struct run_words *w)
 		(void)!cli_limit_parse(w->limits[i], &w->opts.limits); /* checked before */
 }
 
+static int take_observe(const char *text, struct recorder_options *opts)
+{
+	int what = kernel_observed_parse(text);
+
+	if (what < 0)
+		return usage("--observe is a list of exec, net and files, not", text);
+	opts->observe |= (unsigned)what;
+	return 0;
+}
+
 static int take_host(const char *text, struct run_words *w)
 {
 	struct proxy_rule rule;
@@ -251,6 +262,8 @@ static int take_option(int c, struct run_words *w)
 			       ? 0
 			       : usage("--count is auto, kernel, latency, ptrace or off, not",
 				       optarg);
+	case 'W':
+		return take_observe(optarg, &w->opts);
 	case 'A':
 		return take_host(optarg, w);
 	case 'N':
@@ -290,6 +303,7 @@ static int parse(int argc, char **argv, struct run_words *w, int *ret_status)
 		{"sample", required_argument, NULL, 'T'},
 		{"no-cgroup", no_argument, NULL, 'G'},
 		{"count", required_argument, NULL, 'C'},
+		{"observe", required_argument, NULL, 'W'},
 		{"allow-host", required_argument, NULL, 'A'},
 		{"no-preload", no_argument, NULL, 'N'},
 		{"kernel", no_argument, NULL, 'K'},

@@ -243,14 +243,20 @@ bool cli_report_certificate(const struct cli_report *r)
 		return false;
 	put_certificate(r, &g);
 	put_why(r, &g);
-	cli_report_sentence(
-		r, CLI_PLAIN,
-		"Of the calls %s were told alike by the library and the kernel, %s by the "
-		"kernel alone, %s by the library alone (%s of a kind that is not compared, "
-		"such as closes): these are declared, and a hostile process could have made "
-		"them up.",
-		cli_count(a, v->confirmed), cli_count(b, v->by_kernel), cli_count(c, declared),
-		cli_count(d, v->apart));
+	if (declared)
+		cli_report_sentence(
+			r, CLI_PLAIN,
+			"Of the calls %s were told alike by the library and the kernel, %s by the kernel "
+			"alone, %s by the library alone (%s of a kind that is not compared, such as "
+			"closes): these are declared, and a hostile process could have made them up.",
+			cli_count(a, v->confirmed), cli_count(b, v->by_kernel),
+			cli_count(c, declared), cli_count(d, v->apart));
+	else
+		cli_report_sentence(
+			r, CLI_PLAIN,
+			"The kernel saw every call that is told: %s as the library told them, "
+			"%s alone.",
+			cli_count(a, v->confirmed), cli_count(b, v->by_kernel));
 	if (r->all)
 		put_unmatched(r);
 	return true;

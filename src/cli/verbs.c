@@ -48,6 +48,9 @@ const struct cli_verb cli_verbs[] = {
 		"      --no-preload      run without the library: processes and figures only\n"
 		"      --kernel          fail where the kernel sensor cannot be had (root, eBPF)\n"
 		"      --no-kernel       run without the kernel sensor\n"
+		"      --observe WHAT    without the kernel sensor: see exec, net, files (a list) of every\n"
+		"                        program through a seccomp filter; without root set-user-id\n"
+		"                        programs (sudo) then get no rights\n"
 		"  -q, --quiet           no closing line on a terminal\n"
 		HELP_HELP
 		"\n"

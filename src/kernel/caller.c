@@ -5,37 +5,58 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/out.h"
+#include "base/time.h"
 
 #define CALLERS 64
+#define SOON_NS TT_NS_PER_MS
 
 struct kernel_callers {
-	bool chains;
-	struct kernel_caller slots[CALLERS];
+	bool chains, starts, namespaced;
+	struct kernel_caller slots[CALLERS], glanced;
 };
+
+/* linux/pidfd.h since 6.13; Debian 12's headers lack it. */
+struct pidfd_info_v0 {
+	uint64_t mask;
+	uint64_t cgroup_id;
+	uint32_t pid, tgid, ppid, ids[8];
+	int32_t exit_code;
+};
+_Static_assert(sizeof(struct pidfd_info_v0) == 64, "PIDFD_INFO_SIZE_VER0");
+#define PIDFD_GET_INFO_V0  _IOWR(0xFF, 11, struct pidfd_info_v0)
+#define PIDFD_INFO_PID_BIT 1ull
+#define PIDFD_THREAD_FLAG  O_EXCL
 
 struct status {
 	char comm[16];
 	int32_t pid, ppid, ns_pid;
 };
 
-struct kernel_callers *kernel_callers_new(bool chains)
+struct kernel_callers *kernel_callers_new(bool chains, bool starts, bool namespaced)
 {
 	struct kernel_callers *c = calloc(1, sizeof(*c));
 
 	for (size_t i = 0; c && i < CALLERS; i++)
-		c->slots[i].comm_fd = -1;
-	if (c)
+		c->slots[i].comm_fd = c->slots[i].memory_fd = -1;
+	if (c) {
 		c->chains = chains;
+		c->starts = starts;
+		c->namespaced = namespaced;
+	}
 	return c;
 }
 
 void kernel_callers_free(struct kernel_callers *c)
 {
-	for (size_t i = 0; c && i < CALLERS; i++)
+	for (size_t i = 0; c && i < CALLERS; i++) {
 		tt_closep(&c->slots[i].comm_fd);
+		tt_closep(&c->slots[i].memory_fd);
+	}
 	free(c);
 }
 
@@ -91,6 +112,21 @@ static bool read_status(pid_t tid, struct status *ret)
 	return ret->pid > 0;
 }
 
+uint64_t kernel_caller_start(pid_t pid)
+{
+	TT_CLEANUP(tt_closep) int fd = open_proc(pid, "/stat");
+	char text[1024], *at;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	long ticks = sysconf(_SC_CLK_TCK);
+
+	text[n > 0 ? n : 0] = '\0';
+	at = strrchr(text, ')');
+	/* ") S ppid ..." and so on: the 22nd field, where the name was the second */
+	for (int i = 0; at && i < 20; i++)
+		at = strchr(at + 1, ' ');
+	return at && ticks > 0 ? strtoull(at, NULL, 10) * (TT_NS_PER_SEC / (uint64_t)ticks) : 0;
+}
+
 static bool read_comm(int fd, char comm[16])
 {
 	char text[16 + 1];
@@ -122,10 +158,18 @@ static void read_chain(struct kernel_caller *c, pid_t top)
 	}
 }
 
+static void forget_memory(struct kernel_caller *c)
+{
+	tt_closep(&c->memory_fd);
+	c->memory_fd = -1;
+	c->again = false;
+}
+
 static bool fill(const struct kernel_callers *cs, struct kernel_caller *c, pid_t tid, pid_t top)
 {
 	struct status st, leader;
 
+	forget_memory(c);
 	tt_closep(&c->comm_fd);
 	c->comm_fd = open_proc(tid, "/comm");
 	if (c->comm_fd < 0 || !read_status(tid, &st))
@@ -140,6 +184,7 @@ static bool fill(const struct kernel_callers *cs, struct kernel_caller *c, pid_t
 	c->ns_pid = st.ns_pid;
 	memcpy(c->comm, st.comm, sizeof(c->comm));
 	c->chain_len = 0;
+	c->start_ns = cs->starts ? kernel_caller_start(st.pid) : 0;
 	if (cs->chains)
 		read_chain(c, top);
 	return true;
@@ -161,4 +206,59 @@ const struct kernel_caller *kernel_caller_find(struct kernel_callers *cs, pid_t 
 		return NULL;
 	}
 	return c;
+}
+
+const struct kernel_caller *kernel_caller_find_soon(struct kernel_callers *cs, pid_t tid, pid_t top,
+						    uint64_t now_ns)
+{
+	struct kernel_caller *c = &cs->slots[(unsigned)tid % CALLERS];
+
+	/* in so short a time its number does not come round to another */
+	if (c->comm_fd >= 0 && c->tid == tid && now_ns - c->checked_ns < SOON_NS)
+		return c;
+	c = (struct kernel_caller *)kernel_caller_find(cs, tid, top);
+	if (c)
+		c->checked_ns = now_ns;
+	return c;
+}
+
+int kernel_caller_memory(struct kernel_callers *cs, pid_t tid, uint64_t now_ns)
+{
+	struct kernel_caller *c = &cs->slots[(unsigned)tid % CALLERS];
+
+	if (c->comm_fd < 0 || c->tid != tid || now_ns - c->checked_ns >= SOON_NS)
+		return -1;
+	/* to open it costs as much as it saves: only who asks often gets one */
+	if (c->again && c->memory_fd < 0)
+		c->memory_fd = open_proc(tid, "/mem");
+	c->again = true;
+	return c->memory_fd;
+}
+
+/* Linux 6.13: a few numbers without the text around them. false: not to be had so. */
+static bool read_info(pid_t tid, struct kernel_caller *ret)
+{
+	TT_CLEANUP(tt_closep) int fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD_FLAG);
+	struct pidfd_info_v0 info = {.mask = PIDFD_INFO_PID_BIT};
+
+	if (fd < 0 || ioctl(fd, PIDFD_GET_INFO_V0, &info) < 0 || !info.tgid)
+		return false;
+	ret->pid = (int32_t)info.tgid;
+	ret->ppid = (int32_t)info.ppid;
+	return true;
+}
+
+const struct kernel_caller *kernel_caller_glance(struct kernel_callers *cs, pid_t tid, pid_t top)
+{
+	struct kernel_caller *c = &cs->slots[(unsigned)tid % CALLERS];
+	char unused[16];
+
+	if (c->comm_fd >= 0 && c->tid == tid && read_comm(c->comm_fd, unused)) {
+		c->checked_ns = 0;
+		forget_memory(c);
+		return c;
+	}
+	memset(&cs->glanced, 0, sizeof(cs->glanced));
+	return !cs->namespaced && read_info(tid, &cs->glanced) ? &cs->glanced
+							       : kernel_caller_find(cs, tid, top);
 }

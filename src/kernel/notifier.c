@@ -20,6 +20,8 @@
 
 #include "base/time.h"
 #include "kernel/caller.h"
+#include "kernel/keeper.h"
+#include "kernel/observer_internal.h"
 
 #if defined(__x86_64__)
 #define NATIVE_ARCH AUDIT_ARCH_X86_64
@@ -33,7 +35,7 @@
 
 #define QUEUE_LEN  1024 /* a power of two */
 #define STACK_SIZE (128 * 1024)
-#define NOTIF_ROOM 256 /* of a notification or an answer: a newer kernel's may be longer */
+#define NOTIF_ROOM KERNEL_KEEPER_ROOM /* of a notification or an answer */
 #define ACTIONS    (POLICY_KILL + 1)
 
 struct kernel_notifier {
@@ -42,6 +44,8 @@ struct kernel_notifier {
 	int listener, stop_fd;
 	pid_t top;
 	struct kernel_callers *callers;
+	void *room; /* where calls are received: NOTIF_ROOM bytes */
+	char own_room[NOTIF_ROOM];
 	_Alignas(64) _Atomic uint32_t head; /* next to be written */
 	_Alignas(64) _Atomic uint32_t tail; /* next to be read */
 	_Atomic bool has_missed;            /* some of the next, since it was asked last */
@@ -183,32 +187,58 @@ static void answer(const struct kernel_notifier *n, uint64_t id, const struct ke
 	(void)ioctl(n->listener, SECCOMP_IOCTL_NOTIF_SEND, &to);
 }
 
+static void go_on(const struct kernel_notifier *n, uint64_t id)
+{
+	const struct kernel_denial d = {.verdict = {.action = POLICY_LOG}};
+
+	answer(n, id, &d);
+}
+
+/* A call that the policy allows: whether it was let go on. */
+static bool observe(struct kernel_notifier *n, const struct seccomp_notif *from)
+{
+	struct kernel_observer *o = n->opts.observer;
+	bool watched =
+		o && from->data.arch == NATIVE_ARCH && kernel_observer_hold(o, from, n->callers);
+
+	if (!watched && (n->opts.policy->filter || !o))
+		return false;
+	go_on(n, from->id);
+	if (watched)
+		kernel_observer_told(o, n->callers, n->top);
+	return true;
+}
+
 static void serve_one(struct kernel_notifier *n)
 {
-	union {
-		struct seccomp_notif n;
-		char room[NOTIF_ROOM];
-	} from;
-	struct kernel_denial *d = queue_slot(n), spare;
-	bool queued = d != NULL;
+	const struct seccomp_notif *from = n->room;
+	struct policy_verdict verdict;
+	struct kernel_denial *d, spare;
+	bool queued;
 
-	memset(&from, 0, sizeof(from));
-	if (ioctl(n->listener, SECCOMP_IOCTL_NOTIF_RECV, &from) < 0)
+	memset(n->room, 0, NOTIF_ROOM);
+	if (ioctl(n->listener, SECCOMP_IOCTL_NOTIF_RECV, n->room) < 0)
 		return; /* gone meanwhile, or a signal came first: then it asks again */
+	memcpy(spare.args, from->data.args, sizeof(spare.args));
+	verdict = policy_decide(n->opts.policy, from->data.nr, spare.args);
+	if (verdict.action == POLICY_ALLOW && observe(n, from))
+		return;
+	d = queue_slot(n);
+	queued = d != NULL;
 	if (!d)
 		d = &spare;
 	d->ts_ns = tt_clock_ns(CLOCK_REALTIME);
-	d->nr = from.n.data.nr;
-	d->pid = d->tid = (int32_t)from.n.pid;
-	memcpy(d->args, from.n.data.args, sizeof(d->args));
-	d->verdict = policy_decide(n->opts.policy, d->nr, d->args);
+	d->nr = from->data.nr;
+	d->pid = d->tid = (int32_t)from->pid;
+	memcpy(d->args, from->data.args, sizeof(d->args));
+	d->verdict = verdict;
 	/* the filter asked, so it is not allowed, whatever is thought of it here */
-	if (from.n.data.arch != NATIVE_ARCH || d->verdict.action == POLICY_ALLOW ||
+	if (from->data.arch != NATIVE_ARCH || d->verdict.action == POLICY_ALLOW ||
 	    d->verdict.action > POLICY_KILL)
 		d->verdict = (struct policy_verdict){POLICY_DENY, EPERM};
 	if (queued || d->verdict.action == POLICY_KILL)
 		look(n, d);
-	answer(n, from.n.id, d);
+	answer(n, from->id, d);
 	if (queued)
 		queue_push(n);
 	else
@@ -220,15 +250,20 @@ static void serve(struct kernel_notifier *n)
 	struct pollfd p[2] = {{.fd = n->listener, .events = POLLIN},
 			      {.fd = n->stop_fd, .events = POLLIN}};
 
+	int wait_ms = -1;
+
 	for (;;) {
-		if (poll(p, 2, -1) < 0)
+		int got = poll(p, 2, wait_ms);
+
+		if (got < 0 || p[1].revents)
 			return;
-		if (p[1].revents)
-			return;
+		wait_ms = -1;
 		if (p[0].revents & POLLIN)
 			serve_one(n);
 		else if (p[0].revents)
 			return; /* nobody is left who could ask */
+		if (n->opts.observer)
+			wait_ms = kernel_observer_settle(n->opts.observer, got == 0);
 	}
 }
 
@@ -261,7 +296,9 @@ int kernel_notifier_new(struct kernel_notifier **ret, const struct kernel_notifi
 	n->opts = *opts;
 	n->listener = -1;
 	n->stop_fd = eventfd(0, EFD_CLOEXEC);
-	n->callers = kernel_callers_new(opts->chains);
+	n->callers = kernel_callers_new(opts->chains, opts->observer,
+					opts->policy->namespaces & POLICY_NS_PID);
+	n->room = opts->keeper ? kernel_keeper_room(opts->keeper) : n->own_room;
 	if (n->stop_fd < 0 || !n->callers) {
 		r = tt_fail(err, n->callers ? errno : ENOMEM,
 			    "make the notifier of the syscall filter");

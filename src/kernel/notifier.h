@@ -9,7 +9,7 @@
  *
  * The thread blocks every signal, takes no lock and allocates nothing. It ends when the last
  * process under the filter is gone. Without it, once the listener is closed, the calls fail with
- * ENOSYS.
+ * ENOSYS; kernel/keeper.h is for those who would rather have them go on.
  */
 #ifndef TT_KERNEL_NOTIFIER_H
 #define TT_KERNEL_NOTIFIER_H
@@ -50,6 +50,9 @@ struct kernel_denial {
 	struct kernel_link chain[KERNEL_CHAIN_MAX];
 };
 
+struct kernel_observer;
+struct kernel_keeper;
+
 /* What an argument points to that is worth a look. */
 struct kernel_pointer {
 	int8_t arg;  /* -1: none */
@@ -61,6 +64,12 @@ struct kernel_notifier_options {
 	/* signal-safe; NULL: memory is never read */
 	struct kernel_pointer (*pointer_of)(int nr);
 	bool chains; /* look up the parents, too */
+	/*
+	 * NULL, or what looks at the calls that @policy allows and its filter asks about all the
+	 * same. Where @policy has no filter, all others go on, too.
+	 */
+	struct kernel_observer *observer;
+	struct kernel_keeper *keeper; /* NULL: without the thread the calls fail */
 };
 
 struct kernel_notifier;

@@ -6,8 +6,10 @@
  */
 #include "kernel/sensor.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,7 @@
 
 #include "bpf/record.h"
 #include "kernel/records.h"
+#include "util/textfile.h"
 
 #include <sensor.skel.h>
 
@@ -218,22 +221,40 @@ static void part(struct kernel_sensor *s, const char *name, int result)
 		       result < 0 ? strerror(-result) : "ok");
 }
 
-/* The number of CPUs that a value of a per-CPU map has room for: possible ones, not those online. */
+/*
+ * The number of CPUs that a value of a per-CPU map has room for: possible ones, not those online.
+ * Where /sys does not tell, as many as the mask of /proc/self/status has bits: no fewer, for the
+ * kernel writes them all.
+ */
 static int possible_cpus(void)
 {
-	char text[64] = "";
-	int last = 0, fd = open("/sys/devices/system/cpu/possible", O_RDONLY | O_CLOEXEC);
-	const char *end;
+	char text[8192];
+	const char *at;
+	int last, bits = 0;
 
-	if (fd >= 0) {
-		(void)!read(fd, text, sizeof(text) - 1);
-		(void)close(fd);
+	if (tt_text_read(AT_FDCWD, "/sys/devices/system/cpu/possible", text, sizeof(text)) > 0) {
+		at = text + strlen(text);
+		while (at > text && at[-1] != '-' && at[-1] != ',')
+			at--;
+		last = atoi(at);
+		return last >= 0 ? last + 1 : 1;
 	}
-	end = strpbrk(text, "-,") ? text + strlen(text) : text;
-	while (end > text && end[-1] != '-' && end[-1] != ',')
-		end--;
-	last = atoi(end);
-	return last > 0 ? last + 1 : (int)sysconf(_SC_NPROCESSORS_CONF);
+	if (tt_text_read(AT_FDCWD, "/proc/self/status", text, sizeof(text)) > 0) {
+		at = strstr(text, "\nCpus_allowed:");
+		for (at = at ? at + strlen("\nCpus_allowed:") : ""; *at && *at != '\n'; at++)
+			if (isxdigit((unsigned char)*at))
+				bits += 4;
+	}
+	return bits > 0 ? bits : 8192;
+}
+
+/* In lockdown for confidentiality nothing may read the kernel's memory, root or not. */
+static bool is_locked_down(void)
+{
+	char text[128];
+
+	return tt_text_read(AT_FDCWD, "/sys/kernel/security/lockdown", text, sizeof(text)) > 0 &&
+	       strstr(text, "[confidentiality]");
 }
 
 /* Whose numbers our pids are. */
@@ -259,6 +280,10 @@ static int load(struct kernel_sensor *s, const struct kernel_sensor_options *opt
 	if (n == -EPERM)
 		return tt_fail_text(err, EPERM,
 				    "the kernel sensor needs root, or CAP_BPF and CAP_PERFMON");
+	if (n < 0 && is_locked_down())
+		return tt_fail_text(err, EPERM,
+				    "the kernel sensor may not look: this kernel is locked down "
+				    "for confidentiality; boot it with lockdown=integrity or none");
 	if (n == -ENOENT || n == -ENOSYS || n == -EINVAL || n == -EOPNOTSUPP)
 		return tt_fail_text(
 			err, EOPNOTSUPP,

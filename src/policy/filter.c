@@ -2,7 +2,7 @@
 /*
  * A policy's rules as seccomp BPF.
  *
- *	other ABI? kill
+ *	other ABI? kill, or let it through where nothing is refused
  *	search the number by halves in ranges of calls that end alike
  *	range ──► allow, or ask the listener
  *	      └─► a call with conditions: its rules from the last to the first, then its other end
@@ -53,6 +53,7 @@ struct writer {
 	} returns[8]; /* the latest of each value */
 	size_t return_count;
 	uint32_t (*answer)(struct policy_verdict v);
+	uint32_t foreign; /* what becomes of calls of another ABI */
 };
 
 /* The place of what was written last. */
@@ -232,7 +233,7 @@ static size_t make_ranges(struct writer *w, const struct policy *p, struct range
 
 static void write_program(struct writer *w, const struct policy *p, struct range *ranges)
 {
-	const struct target dead = {.is_return = true, .value = SECCOMP_RET_KILL_PROCESS};
+	const struct target dead = {.is_return = true, .value = w->foreign};
 	struct target begin = write_search(w, ranges, make_ranges(w, p, ranges));
 
 #ifdef X32_BIT
@@ -253,11 +254,12 @@ static void write_program(struct writer *w, const struct policy *p, struct range
 }
 
 static int make(const struct policy *p, uint32_t (*answer)(struct policy_verdict v),
-		struct sock_filter **ret, unsigned short *ret_len, struct tt_err *err)
+		uint32_t foreign, struct sock_filter **ret, unsigned short *ret_len,
+		struct tt_err *err)
 {
 	struct sock_filter *insns = malloc(BPF_MAXINSNS * sizeof(*insns));
 	struct range *ranges = malloc((2 * p->rule_count + 1) * sizeof(*ranges));
-	struct writer w = {.answer = answer};
+	struct writer w = {.answer = answer, .foreign = foreign};
 	int r = 0;
 
 	if (!insns || !ranges) {
@@ -307,11 +309,48 @@ static uint32_t answer_alone(struct policy_verdict v)
 int policy_filter_make(const struct policy *p, struct sock_filter **ret, unsigned short *ret_len,
 		       struct tt_err *err)
 {
-	return make(p, answer_listener, ret, ret_len, err);
+	return make(p, answer_listener, SECCOMP_RET_KILL_PROCESS, ret, ret_len, err);
 }
 
 int policy_filter_make_alone(const struct policy *p, struct sock_filter **ret,
 			     unsigned short *ret_len, struct tt_err *err)
 {
-	return make(p, answer_alone, ret, ret_len, err);
+	return make(p, answer_alone, SECCOMP_RET_KILL_PROCESS, ret, ret_len, err);
+}
+
+/*
+ * The rules of both, by number: those of @watch behind those of @p, so that they are asked first.
+ */
+static size_t merge(const struct policy *p, const struct policy *watch, struct policy_rule *to)
+{
+	size_t n = 0, a = 0, count = p->filter ? p->rule_count : 0;
+
+	for (size_t b = 0; b < watch->rule_count; b++) {
+		while (a < count && p->rules[a].nr <= watch->rules[b].nr)
+			to[n++] = p->rules[a++];
+		to[n++] = watch->rules[b];
+	}
+	while (a < count)
+		to[n++] = p->rules[a++];
+	return n;
+}
+
+int policy_filter_make_watching(const struct policy *p, const struct policy *watch,
+				struct sock_filter **ret, unsigned short *ret_len,
+				struct tt_err *err)
+{
+	struct policy_rule *rules =
+		malloc((p->rule_count + watch->rule_count + 1) * sizeof(*rules));
+	struct policy both = {.name = p->name, .filter = true, .rules = rules};
+	int r;
+
+	if (!rules)
+		return tt_fail(err, ENOMEM, "make memory for the syscall filter");
+	if (p->filter)
+		both.fallback = p->fallback;
+	both.rule_count = merge(p, watch, rules);
+	r = make(&both, answer_listener, p->filter ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ALLOW,
+		 ret, ret_len, err);
+	free(rules);
+	return r;
 }

@@ -288,6 +288,15 @@ int policy_filter_make(const struct policy *p, struct sock_filter **ret, unsigne
 int policy_filter_make_alone(const struct policy *p, struct sock_filter **ret,
 			     unsigned short *ret_len, struct tt_err *err) TT_MUST_CHECK;
 
+/*
+ * policy_filter_make_watching - policy_filter_make(), with calls for the listener that are allowed
+ * @p: may be without a filter: then nothing is refused, and calls of foreign ABIs are let through
+ * @watch: the listener is asked for what its rules hold for, which are sorted by number
+ */
+int policy_filter_make_watching(const struct policy *p, const struct policy *watch,
+				struct sock_filter **ret, unsigned short *ret_len,
+				struct tt_err *err) TT_MUST_CHECK;
+
 /* policy_text - the text of a profile that loads to the same policy; free *ret. -ENOMEM. */
 int policy_text(const struct policy *p, char **ret, size_t *ret_len) TT_MUST_CHECK;
 

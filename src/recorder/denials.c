@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "event/text.h"
+#include "recorder/watch.h"
 #include "recorder/track_internal.h"
 
 #define VIOLATIONS (1u << POLICY_DENY | 1u << POLICY_KILL)
@@ -33,12 +34,14 @@ const char *recorder_call_name(int nr, char buf[24])
 }
 
 int recorder_denials_new(struct recorder_denials **ret, const struct policy *policy, int stream_fd,
-			 struct tt_err *err)
+			 struct recorder_watch *watch, struct tt_err *err)
 {
 	struct kernel_notifier_options opts = {
 		.policy = policy,
 		.pointer_of = recorder_words_pointer,
 		.chains = stream_fd >= 0,
+		.observer = watch ? watch->observer : NULL,
+		.keeper = watch ? watch->keeper : NULL,
 	};
 	struct recorder_denials *d = calloc(1, sizeof(*d));
 	int r;

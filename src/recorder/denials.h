@@ -64,9 +64,11 @@ struct recorder_denials {
 /*
  * recorder_denials_new - make the notifier, too, which serves from recorder_denials_begin() on
  * @stream_fd: for recorder_stream_new(), -1: none; stays the caller's
+ * @watch: its observer shares the listener; NULL: there is none
  */
+struct recorder_watch;
 int recorder_denials_new(struct recorder_denials **ret, const struct policy *policy, int stream_fd,
-			 struct tt_err *err) TT_MUST_CHECK;
+			 struct recorder_watch *watch, struct tt_err *err) TT_MUST_CHECK;
 void recorder_denials_free(struct recorder_denials *d);
 
 /* recorder_denials_begin - the command runs: answer its calls. @listener is taken over. */

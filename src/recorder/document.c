@@ -237,6 +237,21 @@ static void put_seen(const struct recorder_causes *c, json_t *j)
 	recorder_causes_put(c, j);
 }
 
+/* What the observer had no room for, and what the kernel said of it to nobody. */
+static void put_watch_gaps(const struct recorder_run_state *r, json_t *gaps)
+{
+	uint64_t lost = recorder_watch_lost(r->watch), strays = recorder_watch_strays(r->watch);
+
+	if (lost)
+		(void)json_array_append_new(gaps, json_pack("{s:s, s:s, s:I, s:i}", "sensor",
+							    "seccomp", "reason", "ring_full",
+							    "count", (json_int_t)lost, "spans", 0));
+	if (strays)
+		(void)json_array_append_new(gaps,
+					    json_pack("{s:s, s:s, s:n, s:i}", "sensor", "proc",
+						      "reason", "ring_full", "count", "spans", 0));
+}
+
 static json_t *coverage_json(const struct recorder_run_state *r)
 {
 	const struct recorder_track *t = &r->track;
@@ -261,6 +276,9 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 			(void)json_object_set_new(gap, "at_least", json_true());
 		(void)json_array_append_new(gaps, gap);
 	}
+	lost += recorder_watch_lost(r->watch);
+	put_watch_gaps(r, gaps);
+	known = known && !recorder_watch_strays(r->watch);
 	torn = recorder_output_lost(r->out, &num);
 	if (torn) {
 		lost += torn;
@@ -275,7 +293,7 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 	(void)json_array_append_new(sensors, json_string("proc"));
 	if (t->facts)
 		(void)json_array_append_new(sensors, json_string("kernel"));
-	if (r->denials)
+	if (r->denials && (!r->watch || r->watch->watching || r->opts->policy->filter))
 		(void)json_array_append_new(sensors, json_string("seccomp"));
 	if (r->connections)
 		(void)json_array_append_new(sensors, json_string("proxy"));
@@ -411,8 +429,15 @@ static json_t *sources_json(const struct recorder_run_state *r)
 				      "seen"));
 	(void)json_object_set_new(
 		j, "blocked_syscalls",
-		json_string(r->denials ? "the seccomp notifier, which answered each of them"
-				       : "no filter was installed"));
+		json_string(r->opts->policy->filter
+				    ? "the seccomp notifier, which answered each of them"
+				    : "no filter was installed"));
+	if (r->opts->observe)
+		(void)json_object_set_new(
+			j, "observer",
+			json_string(r->watch ? r->watch->text
+					     : "not used: the kernel sensor sees what it would, "
+					       "and more (--no-kernel runs without that)"));
 	if (r->preload_reason)
 		(void)json_object_set_new(j, "preload", string_json(r->preload_reason));
 	if (r->kernel_reason[0])

@@ -16,6 +16,7 @@
 #include "recorder/facts.h"
 #include "recorder/held.h"
 #include "recorder/track_internal.h"
+#include "recorder/watch.h"
 
 #define ARENA_BYTES    (16u << 20)
 #define DRAIN_NS       (50 * TT_NS_PER_MS) /* then signals and deadlines have their turn */
@@ -366,6 +367,8 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 			t->spans_blinded++;
 		}
 	}
+	if (t->watch)
+		recorder_watch_told(t->watch, s, ev, ev->ts_ns - t->realtime_offset);
 	if (t->facts && s->observed)
 		recorder_held_match(t, s, ev, ev->ts_ns - t->realtime_offset, noise);
 	if (wanted) {
@@ -381,6 +384,13 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 	else if (ev->call == EVENT_CALL_chroot || ev->call == EVENT_CALL_pivot_root ||
 		 ev->call == EVENT_CALL_setns)
 		follow_root(s, ev);
+}
+
+static bool may_be_silent(const struct event *ev)
+{
+	return event_call_closes(ev->call) || event_call_dups(ev) ||
+	       ev->call == EVENT_CALL_close_range || ev->call == EVENT_CALL_fcntl ||
+	       ev->call == EVENT_CALL_fcntl64;
 }
 
 static void note_scribbled(struct recorder_track *t, const struct tt_uuid *span)
@@ -455,6 +465,9 @@ static void on_record(struct recorder_track *t, const struct ring_taken *taken, 
 	}
 	if (!again && ev.type == EVENT_SYSCALL && put_off(t, &ev, taken))
 		return;
+	/* only what becomes of an fd is ever told without being an event */
+	if (ev.type == EVENT_SYSCALL && (flags & RING_FLAG_SILENT) && !may_be_silent(&ev))
+		note_scribbled(t, &taken->who.span);
 	ev.ts_ns += t->realtime_offset;
 	if (ev.type == EVENT_SYSCALL) {
 		on_call(t, &ev, flags);
@@ -575,6 +588,8 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 	ring_consumer_pass(t->ring);
 	if (t->facts)
 		t->facts->blocked_count = 0;
+	if (t->watch)
+		recorder_watch_blocked(t->watch, NULL);
 	for (uint32_t lane = 0; lane < lanes && n_released < RELEASED_MAX; lane++) {
 		struct ring_lane_state st;
 		size_t before = t->entry_count;
@@ -587,6 +602,8 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 		whole = take_lane(t, lane, false, &st);
 		if (t->facts && whole && st.blocked)
 			recorder_held_blocked(t, &st);
+		if (t->watch && whole && st.blocked)
+			recorder_watch_blocked(t->watch, &st);
 		if (whole)
 			dead = owner_is_dead(t, &st) || image_is_gone(t, &st);
 		/* of the dead, what was in flight is taken, too */
@@ -605,6 +622,8 @@ static size_t drain_pass(struct recorder_track *t, bool *ret_more)
 	/* after the lanes: of each call that these tell of, the kernel has told by now */
 	if (t->facts)
 		recorder_facts_take(t);
+	if (t->watch)
+		recorder_watch_take(t->watch);
 	process_batch(t);
 	for (size_t i = 0; i < n_torn; i++) {
 		struct recorder_span *s = recorder_span_find(&t->tree, &torn[i].span);
@@ -670,6 +689,10 @@ size_t recorder_track_drain(struct recorder_track *t)
 		recorder_images_settle(t, false);
 		recorder_held_settle(t);
 	}
+	if (t->watch && !t->ring)
+		recorder_watch_take(t->watch);
+	if (t->watch)
+		recorder_watch_settle(t->watch, t);
 	if (dead && !more)
 		end_dead(t);
 	recorder_track_end_gone(t, false);

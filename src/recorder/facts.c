@@ -49,7 +49,8 @@ static void know_libraries(struct recorder_facts *f)
 }
 
 /* A file that is opened under the name of a part of libc. */
-static void learn_library(struct recorder_facts *facts, const struct kernel_fact *f)
+static void learn_library(struct recorder_facts *facts, const struct kernel_fact *f,
+			  struct recorder_span *s)
 {
 	static const char *const names[] = {"libc.so", "libc-",  "libpthread", "libresolv",
 					    "libnss_", "libanl", "librt."};
@@ -69,8 +70,10 @@ static void learn_library(struct recorder_facts *facts, const struct kernel_fact
 		return;
 	if (memcmp(base, "ld-", 3) == 0)
 		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LOADER);
-	if (len > 11 && memcmp(base, "libtelltale", 11) == 0)
+	if (len > 11 && memcmp(base, "libtelltale", 11) == 0) {
+		s->loads = true;
 		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_OURS);
+	}
 	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++)
 		if (len > strlen(names[i]) && memcmp(base, names[i], strlen(names[i])) == 0)
 			know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LIBC);
@@ -180,9 +183,10 @@ void recorder_facts_add(struct recorder_track *t, const struct kernel_fact *f)
 	case KERNEL_FACT_CALL:
 	case KERNEL_FACT_URING:
 		s = recorder_images_of(t, f);
-		learn_library(t->facts, f);
-		if (s)
+		if (s) {
+			learn_library(t->facts, f, s);
 			recorder_held_add(t, s, f);
+		}
 		break;
 	case KERNEL_FACT_CAPABILITY:
 	case KERNEL_FACT_DNS:

@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/time.h"
 #include "event/redact.h"
@@ -106,7 +107,7 @@ static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatche
 		return true;
 	if (why == RECORDER_UNMATCHED_STARTUP && from == RECORDER_ORIGIN_LOADER)
 		return true;
-	return (why == RECORDER_UNMATCHED_STARTUP || why == RECORDER_UNMATCHED_LIBC) &&
+	return (from == RECORDER_ORIGIN_LIBC || from == RECORDER_ORIGIN_LOADER) &&
 	       recorder_kind_is_libcs(recorder_kind_path(f));
 }
 
@@ -176,15 +177,17 @@ static void find_of(struct recorder_track *t, const struct recorder_span *s,
 	recorder_causes_find(&t->facts->causes, kind, &s->told, s->pid, s->comm, text);
 }
 
-static bool find_fact(struct recorder_track *t, const struct recorder_span *s,
-		      enum recorder_finding_kind kind, const struct kernel_fact *f)
+static bool is_finding(const struct recorder_span *s, enum recorder_unmatched why,
+		       const struct kernel_fact *f, enum recorder_finding_kind *ret)
 {
-	char text[1024];
-	struct tt_out o;
-
-	tt_out_init(&o, text, sizeof(text));
-	describe(f, &o);
-	find_of(t, s, kind, tt_out_is_full(&o) ? NULL : text);
+	if (why == RECORDER_UNMATCHED_DIRECT)
+		*ret = RECORDER_FINDING_DIRECT;
+	else if (why == RECORDER_UNMATCHED_URING)
+		*ret = RECORDER_FINDING_URING;
+	else if (s->is_scribbled && s->mute == RECORDER_MUTE_NOT && is_weighty(f))
+		*ret = RECORDER_FINDING_SCRIBBLED;
+	else
+		return false;
 	return true;
 }
 
@@ -193,6 +196,9 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 {
 	enum recorder_unmatched why = reason_of(t, s, h);
 	const struct kernel_fact *f = &h->fact;
+	enum recorder_finding_kind kind;
+	char text[1024];
+	struct tt_out o;
 
 	/* processes have lines of their own; threads have none */
 	if (f->kind == KERNEL_FACT_FORK ||
@@ -207,12 +213,12 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 		return; /* the program that was started has a line of its own */
 	if (!is_weighty(f) && is_by_the_way(t, why, f))
 		return;
-	if (why == RECORDER_UNMATCHED_DIRECT)
-		find_fact(t, s, RECORDER_FINDING_DIRECT, f);
-	else if (why == RECORDER_UNMATCHED_URING)
-		find_fact(t, s, RECORDER_FINDING_URING, f);
-	else if (s->is_scribbled && s->mute == RECORDER_MUTE_NOT && is_weighty(f))
-		s->is_found_out = find_fact(t, s, RECORDER_FINDING_SCRIBBLED, f);
+	if (is_finding(s, why, f, &kind)) {
+		s->is_found_out |= kind == RECORDER_FINDING_SCRIBBLED;
+		tt_out_init(&o, text, sizeof(text));
+		describe(f, &o);
+		find_of(t, s, kind, tt_out_is_full(&o) ? NULL : text);
+	}
 	line_of(t, s, f);
 }
 
@@ -356,11 +362,26 @@ static bool is_open_end(const struct recorder_track *t, const struct event *ev,
 	return recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LOADER;
 }
 
+/* A path that leads to the very file by another name: a symbolic link. */
+static bool is_link(const struct recorder_track *t, const struct recorder_span *s,
+		    const struct event *ev, const struct kernel_fact *f)
+{
+	char path[EVENT_PATH_MAX];
+	struct stat st;
+
+	if (f->own_memory || !f->where_is_file || !f->file.ino || t->own_pid_namespace || s->root ||
+	    s->root_unknown || !ev->joined.len || ev->joined.len >= sizeof(path))
+		return false;
+	memcpy(path, ev->joined.data, ev->joined.len);
+	path[ev->joined.len] = '\0';
+	return stat(path, &st) == 0 && st.st_ino == f->file.ino && st.st_dev == f->file.dev;
+}
+
 struct match {
 	struct recorder_held *found, *before; /* @before: the one in front of it in the queue */
 	bool tried;                           /* it is that of the next one, too */
+	bool other_end;                       /* the same text, another result */
 	const struct kernel_fact *other;      /* the same call with the same result, other text */
-	const struct kernel_fact *denied;     /* the same call, done; told as failed */
 };
 
 /* Look through the facts of the time that the call took. */
@@ -389,18 +410,21 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 		if (!m->found && !m->tried && is_mine(ev, f, entered)) {
 			enum recorder_same how = recorder_kind_compare(ev, f);
 
+			if (how == RECORDER_OTHER_TEXT && is_link(t, s, ev, f))
+				how = RECORDER_SAME;
+
 			if (how == RECORDER_SAME) {
 				m->found = h;
 				m->before = before;
 				continue;
 			}
-			if (how == RECORDER_OTHER_TEXT && within && same > 0) {
+			if (within && same > 0 &&
+			    (how == RECORDER_OTHER_TEXT ||
+			     (how == RECORDER_OTHER_END && recorder_kind_is_one(ev->call)))) {
 				m->other = f;
+				m->other_end = how == RECORDER_OTHER_END;
 				continue;
 			}
-			if (how == RECORDER_OTHER_RESULT && within && same > 0 &&
-			    recorder_kind_denies(ev, f))
-				m->denied = f;
 		}
 		/* an exec is told before it is tried, and again if it failed: both of one try */
 		if (!ev->has_result && same && is_try(ev, f))
@@ -463,20 +487,15 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 	list_holder(t->facts, s);
 }
 
-/* Whether both sensors had their eyes open when the call came back. */
-static bool is_comparable(const struct recorder_track *t, const struct recorder_span *s,
-			  const struct event *ev)
-{
-	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
-	       t->facts->tells_all && !t->facts->is_lossy;
-}
-
 /* Whether a call that succeeded must have had its fact. */
 static bool must_be_seen(const struct recorder_track *t, const struct recorder_span *s,
-			 const struct event *ev)
+			 const struct event *ev, const struct match *m)
 {
-	return is_comparable(t, s, ev) && !ev->error && ev->result >= 0 &&
-	       recorder_kind_must(ev->call);
+	bool done = !ev->error && ev->result >= 0;
+
+	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
+	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
+	       (!m->other || m->other->own_memory) && (m->other_end || done);
 }
 
 void recorder_held_match(struct recorder_track *t, struct recorder_span *s, struct event *ev,
@@ -502,10 +521,8 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 		return;
 	}
 	ev->confirmed = m.tried;
-	if (!silent && must_be_seen(t, s, ev) && (!m.other || m.other->own_memory))
+	if (!silent && must_be_seen(t, s, ev, &m))
 		doubt(t, s, ev, entered, left, m.other);
-	if (!silent && m.denied && m.denied->own_memory && is_comparable(t, s, ev))
-		doubt(t, s, ev, entered, left, m.denied);
 }
 
 void recorder_held_blocked(struct recorder_track *t, const struct ring_lane_state *lane)

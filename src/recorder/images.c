@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/program.h"
 #include "base/time.h"
@@ -223,7 +224,10 @@ void recorder_images_exec(struct recorder_track *t, const struct kernel_fact *f)
 		return;
 	s->ppid = old->ppid;
 	recorder_track_inherit_root(s, old);
-	if (f->path.data)
+	/* the file itself, whatever links led to it */
+	if (f->where_is_file && f->where.len)
+		recorder_text_set(&s->exe, f->where.data, f->where.len);
+	else if (f->path.data)
 		recorder_text_set(&s->exe, f->path.data, f->path.len);
 	if (f->cwd.data)
 		recorder_text_set(&s->cwd, f->cwd.data, f->cwd.len);
@@ -382,6 +386,11 @@ static bool is_drained(const struct recorder_track *t, const struct recorder_spa
 	return !s->process || s->process->drained;
 }
 
+static bool was_killed(const struct recorder_span *s)
+{
+	return s->process && s->process->status_known && WIFSIGNALED(s->process->status);
+}
+
 /* Whether it is known that nobody speaks for @s, and why. */
 static bool is_settled(struct recorder_track *t, struct recorder_span *s, uint64_t now, bool all,
 		       enum recorder_mute *ret)
@@ -398,7 +407,8 @@ static bool is_settled(struct recorder_track *t, struct recorder_span *s, uint64
 		*ret = maker->mute; /* what its maker cannot, it cannot either */
 	if (*ret != RECORDER_MUTE_NOT)
 		return true;
-	if (over)
+	/* it ended by itself, or for another program, and the dynamic linker had not the library */
+	if (over && (s->how != EVENT_HOW_EXEC || s->loads || was_killed(s)))
 		*ret = RECORDER_MUTE_BRIEF;
 	else
 		*ret = s->how == EVENT_HOW_EXEC ? RECORDER_MUTE_ENVIRONMENT : RECORDER_MUTE_UNSAID;

@@ -175,6 +175,22 @@ bool recorder_kind_must(enum event_call call)
 	return false;
 }
 
+bool recorder_kind_is_one(enum event_call call)
+{
+	switch (recorder_kind_of(call)) {
+	case RECORDER_KIND_OPEN:
+		return call == EVENT_CALL_openat2 ||
+		       (call >= EVENT_CALL_open && call <= EVENT_CALL___openat64_2);
+	case RECORDER_KIND_UNLINK:
+		return call == EVENT_CALL_unlink || call == EVENT_CALL_unlinkat ||
+		       call == EVENT_CALL_rmdir;
+	case RECORDER_KIND_MKDIR:
+		return call != EVENT_CALL_mkdtemp;
+	default:
+		return recorder_kind_must(call);
+	}
+}
+
 static const struct event_arg *text_arg(const char *layout, const struct event_arg *args)
 {
 	for (unsigned i = 0; layout[i]; i++)
@@ -245,6 +261,24 @@ static bool same_address(const struct event *ev, const struct kernel_fact *f)
 	return memcmp(x->data, y->data, n) == 0;
 }
 
+/* The last part of two paths. */
+static bool same_name(struct event_text x, struct event_text y)
+{
+	const char *a, *b;
+	size_t n;
+
+	while (x.len && x.data[x.len - 1] == '/')
+		x.len--;
+	while (y.len && y.data[y.len - 1] == '/')
+		y.len--;
+	a = memrchr(x.data, '/', x.len);
+	b = memrchr(y.data, '/', y.len);
+	a = a ? a + 1 : x.data;
+	b = b ? b + 1 : y.data;
+	n = (size_t)(x.data + x.len - a);
+	return n == (size_t)(y.data + y.len - b) && memcmp(a, b, n) == 0;
+}
+
 static bool same_text(const struct event *ev, const struct kernel_fact *f)
 {
 	const struct event_arg *k = text_arg(event_call_info(f->call)->layout, f->args),
@@ -252,7 +286,12 @@ static bool same_text(const struct event *ev, const struct kernel_fact *f)
 	struct event_text said = recorder_kind_text(ev);
 	size_t n;
 
-	if (!k || !k->data || k->absent || !said.data || names_another_way(ev->call))
+	if (!said.data || names_another_way(ev->call))
+		return true;
+	/* read when the call was over, while others could write it: the file itself is the better word */
+	if (!f->own_memory && f->where_is_file && f->where.len)
+		return same_name(said, f->where);
+	if (!k || !k->data || k->absent)
 		return true;
 	n = said.len < k->len ? said.len : k->len;
 	if (said.len != k->len && !k->cut && !(l && l->cut))
@@ -271,7 +310,6 @@ static bool same_fd(const struct event *ev, const struct kernel_fact *f)
 static bool same_program(const struct event *ev, const struct kernel_fact *f)
 {
 	struct event_text said = recorder_kind_text(ev);
-	const char *a, *b;
 
 	const char *layout = event_call_info(ev->call)->layout;
 
@@ -280,12 +318,7 @@ static bool same_program(const struct event *ev, const struct kernel_fact *f)
 	/* only a name that is searched for differs from what is executed */
 	if (layout[0] == 'p')
 		return said.len == f->path.len && memcmp(said.data, f->path.data, said.len) == 0;
-	a = memrchr(said.data, '/', said.len);
-	b = memrchr(f->path.data, '/', f->path.len);
-	a = a ? a + 1 : said.data;
-	b = b ? b + 1 : f->path.data;
-	return said.data + said.len - a == f->path.data + f->path.len - b &&
-	       memcmp(a, b, (size_t)(said.data + said.len - a)) == 0;
+	return same_name(said, f->path);
 }
 
 bool recorder_kind_makes(const struct event *ev, const struct kernel_fact *f)
@@ -298,23 +331,6 @@ bool recorder_kind_makes(const struct event *ev, const struct kernel_fact *f)
 	       ev->result == f->ns_pid;
 }
 
-/* Functions that are one system call, and return what that returns. */
-static const bool plain[EVENT_CALL_COUNT] = {
-	[EVENT_CALL_open] = true,     [EVENT_CALL_open64] = true,    [EVENT_CALL_openat] = true,
-	[EVENT_CALL_openat64] = true, [EVENT_CALL_creat] = true,     [EVENT_CALL_creat64] = true,
-	[EVENT_CALL_unlink] = true,   [EVENT_CALL_unlinkat] = true,  [EVENT_CALL_rename] = true,
-	[EVENT_CALL_renameat] = true, [EVENT_CALL_renameat2] = true, [EVENT_CALL_mkdir] = true,
-	[EVENT_CALL_mkdirat] = true,  [EVENT_CALL_link] = true,      [EVENT_CALL_linkat] = true,
-	[EVENT_CALL_symlink] = true,  [EVENT_CALL_symlinkat] = true, [EVENT_CALL_connect] = true,
-	[EVENT_CALL_bind] = true,
-};
-
-bool recorder_kind_denies(const struct event *ev, const struct kernel_fact *f)
-{
-	return plain[ev->call] && ev->has_result && ev->error && f->has_result && !f->error &&
-	       f->result >= 0 && same_fd(ev, f) && same_text(ev, f) && same_address(ev, f);
-}
-
 enum recorder_same recorder_kind_compare(const struct event *ev, const struct kernel_fact *f)
 {
 	if (f->kind == KERNEL_FACT_EXEC)
@@ -323,14 +339,19 @@ enum recorder_same recorder_kind_compare(const struct event *ev, const struct ke
 		return RECORDER_SAME;
 	/* a call that did not come back, whose end the kernel knows */
 	if (ev->has_result && f->has_result) {
-		bool failed = ev->error || ev->result < 0;
+		bool failed = ev->error || ev->result < 0, other;
 
 		if (failed != (f->error || f->result < 0))
-			return RECORDER_OTHER_RESULT;
-		if (failed ? ev->error != f->error
-			   : event_call_opens(ev->call) && event_call_opens(f->call) &&
-				     ev->result != f->result)
-			return RECORDER_OTHER_RESULT;
+			other = true;
+		else if (failed)
+			other = ev->error != f->error;
+		else
+			other = event_call_opens(ev->call) && event_call_opens(f->call) &&
+				ev->result != f->result;
+		if (other)
+			return same_text(ev, f) && same_address(ev, f) && same_fd(ev, f)
+				       ? RECORDER_OTHER_END
+				       : RECORDER_OTHER_RESULT;
 	}
 	if (!same_fd(ev, f))
 		return RECORDER_OTHER_RESULT;

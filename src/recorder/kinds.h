@@ -43,10 +43,16 @@ unsigned recorder_kind_of(enum event_call call);
 /* recorder_kind_must - whether the function cannot succeed without a fact of its kind */
 bool recorder_kind_must(enum event_call call);
 
+/*
+ * recorder_kind_is_one - whether it makes that one system call and nothing else: what the kernel
+ * says of it is what the function returns
+ */
+bool recorder_kind_is_one(enum event_call call);
+
 /* recorder_kind_text - the path or name that a call of the library is about; data NULL: none */
 struct event_text recorder_kind_text(const struct event *ev);
 
-/* recorder_kind_path - the path that a fact is about: the file's own, or the text; data NULL: none */
+/* recorder_kind_path - of a fact: the file's own, or the text; data NULL: none */
 struct event_text recorder_kind_path(const struct kernel_fact *f);
 
 /* recorder_kind_is_libcs - a file that libc reads for its own sake: locales, time zones, ... */
@@ -58,14 +64,9 @@ bool recorder_kind_makes(const struct event *ev, const struct kernel_fact *f);
 enum recorder_same {
 	RECORDER_SAME,
 	RECORDER_OTHER_RESULT,
+	RECORDER_OTHER_END,  /* the same text, but one failed, or another fd came of it */
 	RECORDER_OTHER_TEXT, /* all but the path, name or address */
 };
-
-/*
- * recorder_kind_denies - a call and a fact of one kind: the call is told as failed, and the kernel
- * did what it asks for; of functions that are nothing but a system call
- */
-bool recorder_kind_denies(const struct event *ev, const struct kernel_fact *f);
 
 /* recorder_kind_compare - a call and a fact of one kind: whether they are one act */
 enum recorder_same recorder_kind_compare(const struct event *ev, const struct kernel_fact *f);

@@ -488,6 +488,8 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 		recorder_denials_finish(r->denials, &r->track);
 	recorder_limits_finish(&r->bounds, &r->sampler.group_figures);
 	recorder_track_finish(&r->track);
+	if (r->watch)
+		recorder_watch_finish(r->watch, &r->track);
 	if (r->track.facts)
 		recorder_facts_close(&r->track);
 	if (r->connections) {
@@ -501,6 +503,7 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	ret->lacking = r->child.lacking ? strdup(r->child.lacking) : NULL;
 	for (unsigned i = 0; i < RECORDER_GAP_SAMPLED; i++)
 		ret->lost += r->track.gaps[i].count;
+	ret->lost += recorder_watch_lost(r->watch);
 	torn = recorder_output_lost(r->out, &num);
 	ret->lost += torn;
 	n = write_document(r, err);
@@ -543,6 +546,7 @@ static void run_free(struct recorder_run_state *r)
 	tt_closep(&r->child.io_fd);
 	tt_closep(&r->child.listener_fd);
 	recorder_denials_free(r->denials);
+	recorder_watch_free(r->watch);
 	free(r->child.lacking);
 	free(r->keep_fds);
 	free(r->environ);

@@ -49,6 +49,7 @@ struct recorder_options {
 	bool no_cgroup;                 /* make no control group */
 	uint32_t sample_ms;             /* between two samples, RECORDER_SAMPLE_MS_MIN at least */
 	const enum policy_count *count; /* of system calls; NULL: as the policy says */
+	unsigned observe;               /* enum kernel_observed, bits; 0: no rootless observer */
 	bool no_kernel;                 /* do without the kernel sensor */
 	bool must_kernel;               /* without it the run fails */
 };

@@ -11,6 +11,7 @@
 #include "recorder/denials.h"
 #include "recorder/connections.h"
 #include "recorder/door.h"
+#include "recorder/watch.h"
 #include "recorder/output.h"
 #include "recorder/recorder.h"
 #include "recorder/sampler.h"
@@ -47,6 +48,7 @@ struct recorder_run_state {
 	struct sandbox_child child;
 	pid_t command_pid;                   /* of the command's first process, as itself has it */
 	struct recorder_denials *denials;    /* NULL: no filter */
+	struct recorder_watch *watch;        /* NULL: --observe was not asked for */
 	struct sandbox_count *count;         /* of system calls; NULL: nobody counts */
 	const struct sandbox_counts *counts; /* what it found, once the run is over */
 	const char *count_reason;            /* why there is none */

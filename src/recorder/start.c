@@ -236,6 +236,7 @@ static int start_sandbox(struct recorder_run_state *r, struct tt_err *err)
 		.cgroup_fd = group && cgroup_fork_fd(group) >= 0 ? cgroup_fork_fd(group) : 0,
 		.cgroup_must = group && cgroup_is_limited(group),
 		.count = r->count,
+		.watch = r->watch ? kernel_observer_watch(r->watch->observer) : NULL,
 	};
 	int n = keep_fds(r, err);
 
@@ -417,9 +418,12 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	n = open_connections(r, err);
 	if (n == 0)
 		n = start_count(r, err);
+	if (n == 0 && r->opts->observe)
+		n = recorder_watch_new(&r->watch, r->opts->observe, !r->opts->policy->sandboxed,
+				       err);
 	if (n < 0)
 		return n;
-	/* after those two: they are children of ours, too, and none of the command's */
+	/* after those: they are children of ours, too, and none of the command's */
 	if (waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT | __WALL) == 0 || errno != ECHILD)
 		r->track.foreign_count = recorder_children_read(
 			getpid(), r->track.foreign, TT_ARRAY_SIZE(r->track.foreign), &more);
@@ -459,6 +463,11 @@ int recorder_run_prepare(struct recorder_run_state *r, struct tt_err *err)
 	n = recorder_run_open_output(r, err);
 	if (n == 0)
 		n = start_facts(r, err);
+	/* it sees all that the observer would, and more */
+	if (r->track.facts && r->watch) {
+		recorder_watch_free(r->watch);
+		r->watch = NULL;
+	}
 	return n < 0 ? n : start_sandbox(r, err);
 }
 
@@ -468,9 +477,9 @@ static int watch_denials(struct recorder_run_state *r, struct tt_err *err)
 	const int *fd = r->opts->denials_fd;
 	int n;
 
-	if (!r->opts->policy->sandboxed || !r->opts->policy->filter)
+	if (!r->watch && (!r->opts->policy->sandboxed || !r->opts->policy->filter))
 		return 0;
-	n = recorder_denials_new(&r->denials, r->opts->policy, fd ? *fd : -1, err);
+	n = recorder_denials_new(&r->denials, r->opts->policy, fd ? *fd : -1, r->watch, err);
 	if (n < 0)
 		return n;
 	r->denials->run_span = (struct event_span){.id = r->span};
@@ -500,6 +509,13 @@ int recorder_run_start(struct recorder_run_state *r, struct tt_err *err)
 		return tt_fail(err, errno, "watch the sandbox");
 	if (r->connections && watch_fd(r, recorder_connections_fd(r->connections)) < 0)
 		return tt_fail(err, errno, "watch the proxy");
+	if (r->watch) {
+		r->watch->run_span = (struct event_span){.id = r->span};
+		r->watch->run_parent = r->parent;
+		r->watch->follows = r->follows;
+		recorder_watch_begin(r->watch, &r->child);
+		r->track.watch = r->watch;
+	}
 	command = command_pid(r);
 	r->command_pid = r->track.own_pid_namespace ? 2 : command;
 	if (r->denials)

@@ -547,7 +547,14 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recor
 	char exe[EVENT_PATH_MAX];
 	bool has_exe;
 
+	/* a number that was used again between two looks is another process */
+	if (p && !t->facts && p->start_ns && p->start_ns != st->start_ns) {
+		recorder_process_retire(&t->tree, p);
+		p = NULL;
+	}
 	if (p) {
+		if (!t->facts)
+			p->start_ns = st->start_ns;
 		if (p->span && p->span->exec_path && p->span->exec_unfollowed && !p->dead &&
 		    !p->observed && recorder_track_now() > p->span->exec_ts + EXEC_SETTLED_NS)
 			resolve_exec(t, p);
@@ -561,12 +568,52 @@ void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recor
 	p = recorder_track_process(t, pid, st->ppid);
 	if (!p)
 		return;
+	if (!t->facts)
+		p->start_ns = st->start_ns;
 	parent = recorder_process_find_real(&t->tree, st->ppid);
 	if (parent && parent->span)
 		parent_span.id = parent->span->id;
 	has_exe = recorder_exe_read(pid, exe, sizeof(exe)) > 0;
 	(void)begin_observed(t, &id, &parent_span, EVENT_HOW_FORK, p, st->comm,
 			     has_exe ? exe : NULL, recorder_track_now());
+}
+
+struct recorder_process *recorder_track_met(struct recorder_track *t, const struct kernel_fact *f)
+{
+	struct recorder_process *p = recorder_process_find_real(&t->tree, f->pid), *maker;
+	struct event_span parent = {0};
+	struct tt_uuid id = tt_uuid_make();
+
+	if (p && p->start_ns && f->start_ns && p->start_ns != f->start_ns) {
+		recorder_process_retire(&t->tree, p);
+		p = NULL;
+	}
+	if (!p && t->own_pid_namespace && f->ns_pid)
+		p = recorder_process_find(&t->tree, f->ns_pid);
+	maker = recorder_process_find_real(&t->tree, f->ppid);
+	/* what the library speaks for it speaks for soon, and for the children of that, too */
+	if (p || !maker || !maker->span || maker->span->preload || maker->span->exec_path)
+		return p;
+	p = recorder_process_add(&t->tree, f->pid, f->ns_pid ? f->ns_pid : f->pid);
+	if (!p)
+		return NULL;
+	p->start_ns = f->start_ns;
+	watch(t, p);
+	parent.id = maker->span->id;
+	(void)begin_observed(t, &id, &parent, EVENT_HOW_FORK, p, f->comm[0] ? f->comm : NULL,
+			     maker->span->exe, f->ts_ns + t->realtime_offset);
+	return p;
+}
+
+void recorder_track_executed(struct recorder_track *t, struct recorder_process *p, const char *path,
+			     uint64_t ts)
+{
+	struct recorder_span *s = p->span;
+
+	if (!s || (s->preload && !(s->exec_path && s->exec_unfollowed)))
+		return;
+	s->exec_ts = ts;
+	(void)exec_took_place(t, s, path);
 }
 
 /* Nothing is known of the image but what its slot says. */

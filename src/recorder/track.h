@@ -15,6 +15,7 @@
 
 struct recorder_denials;
 struct recorder_facts;
+struct recorder_watch;
 
 /* Losses of one kind, over the whole run. */
 struct recorder_gap {
@@ -39,6 +40,7 @@ struct recorder_track {
 	struct ring_consumer *ring;        /* NULL: no preload sensor */
 	struct recorder_denials *denials;  /* NULL: no filter */
 	struct recorder_facts *facts;      /* NULL: the kernel is not asked */
+	struct recorder_watch *watch;      /* NULL: --observe was not asked for */
 	const struct event_config *config; /* NULL: the defaults */
 	struct event_ids ids;
 	int epoll_fd;
@@ -110,6 +112,18 @@ bool recorder_track_status(const struct recorder_process *p, int *ret_status);
  * pending exec
  */
 void recorder_track_seen(struct recorder_track *t, pid_t pid, const struct recorder_stat *st);
+
+struct kernel_fact;
+
+/*
+ * recorder_track_met - the process that an observer's fact tells of; one whose maker the library
+ * does not speak for gets a span of ours. NULL: not known yet.
+ */
+struct recorder_process *recorder_track_met(struct recorder_track *t, const struct kernel_fact *f);
+
+/* recorder_track_executed - it runs another program; what the library tells of itself stays so */
+void recorder_track_executed(struct recorder_track *t, struct recorder_process *p, const char *path,
+			     uint64_t ts);
 
 /* recorder_track_is_foreign - whether a child of ours is none of the run's */
 bool recorder_track_is_foreign(const struct recorder_track *t, pid_t pid);

@@ -59,6 +59,7 @@ struct recorder_span {
 	struct recorder_span *prev_pending, *next_pending;
 	bool pending;     /* nobody knows yet whether the library speaks for it: it has no line */
 	bool claimed;     /* ... but somebody named it by the id that the library gave it */
+	bool loads;       /* it opened the library */
 	bool observed;    /* the kernel told of its beginning */
 	uint8_t mute;     /* enum recorder_mute */
 	uint32_t image;   /* as in its facts */

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "util/fdpass.h"
+
 static void tell(const struct sandbox_plan *plan, enum sandbox_step step, int err, int index,
 		 bool lacking)
 {
@@ -108,7 +110,7 @@ static void take_filter(const struct sandbox_plan *plan, struct sock_fprog *ret)
 	static struct sock_filter insns[BPF_MAXINSNS];
 	ssize_t n = recv(plan->err_fd, insns, sizeof(insns), 0);
 
-	if (n == 1 && !plan->spec->policy->filter)
+	if (n == 1 && !plan->shared)
 		return;
 	if (n <= 0 || (size_t)n % sizeof(insns[0]) != 0)
 		_exit(125);
@@ -192,6 +194,25 @@ static int search_path(const struct sandbox_spec *spec, bool *ret_found)
 	}
 }
 
+/*
+ * Without a sandbox nobody shares our fds: the listener goes by the error socket, by calls that are
+ * not watched. Where there is none the command runs all the same.
+ */
+static void load_watch(const struct sandbox_plan *plan)
+{
+	bool no_new_privs;
+	int fd = sandbox_listener_load(&plan->watch, &no_new_privs);
+	struct sandbox_message m = {.step = SANDBOX_STEP_WATCH, .index = no_new_privs};
+
+	if (fd < 0) {
+		tell(plan, SANDBOX_STEP_WATCH, -fd, no_new_privs, false);
+		return;
+	}
+	/* if it fails the parent is gone, and the exec will fail, too */
+	(void)!tt_fd_send(plan->err_fd, fd, &m, sizeof(m), 0);
+	(void)close(fd);
+}
+
 void sandbox_exec(const struct sandbox_plan *plan)
 {
 	const struct sandbox_spec *spec = plan->spec;
@@ -207,6 +228,8 @@ void sandbox_exec(const struct sandbox_plan *plan)
 
 	if (spec->policy->sandboxed)
 		take_filter(plan, &filter);
+	else if (plan->watch.len)
+		load_watch(plan);
 	/* From here on a signal is the command's: one that kills it now has killed the command. */
 	tell(plan, SANDBOX_STEP_READY, 0, 0, false);
 	restore_dispositions(&plan->ignored);

@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -50,20 +51,36 @@ void sandbox_listener_give_up(const struct sandbox_plan *plan)
 		wake(plan->shared, SANDBOX_LISTENER_GIVEN_UP);
 }
 
-int sandbox_listener_make(const struct sandbox_plan *plan, const struct sock_fprog *filter)
+static int load(const struct sock_fprog *filter)
 {
 	unsigned long flags = SECCOMP_FILTER_FLAG_NEW_LISTENER | FLAG_WAIT_KILLABLE_RECV;
-	long fd;
+	long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, filter);
 
-	wake(plan->shared, SANDBOX_LISTENER_LOADING);
-	fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, filter);
 	if (fd < 0 && errno == EINVAL)
 		fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
 			     filter);
+	return fd < 0 ? -errno : (int)fd;
+}
+
+int sandbox_listener_load(const struct sock_fprog *filter, bool *ret_no_new_privs)
+{
+	int fd = load(filter);
+
+	*ret_no_new_privs = fd == -EACCES && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+	return *ret_no_new_privs ? load(filter) : fd;
+}
+
+int sandbox_listener_make(const struct sandbox_plan *plan, const struct sock_fprog *filter)
+{
+	bool unused;
+	int fd;
+
+	wake(plan->shared, SANDBOX_LISTENER_LOADING);
+	fd = sandbox_listener_load(filter, &unused);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	/* no call from here on */
-	atomic_store(&plan->shared->fd, (int)fd);
+	atomic_store(&plan->shared->fd, fd);
 	atomic_store(&plan->shared->state, SANDBOX_LISTENER_MADE);
 	return 0;
 }

@@ -23,6 +23,7 @@
 #include <sys/wait.h>
 
 #include "sandbox/sandbox_internal.h"
+#include "util/fdpass.h"
 
 static void end_child(struct sandbox_launch *l)
 {
@@ -54,6 +55,7 @@ void sandbox_abandon(struct sandbox_launch *l)
 	free(l->plan.mounts);
 	free(l->plan.landlock_paths);
 	free(l->plan.fds);
+	free(l->plan.watch.filter);
 	free(l->lacking);
 	free(l);
 }
@@ -111,9 +113,19 @@ static int plan_sandbox(struct sandbox_launch *l, struct tt_err *err)
 	int r = make_pair(&l->report_fd, &l->plan.report_fd, err);
 
 	l->plan.parent_report_fd = l->report_fd;
-	if (r == 0 && l->spec.policy->filter)
+	if (r == 0 && (l->spec.policy->filter || l->spec.watch))
 		r = plan_listener(l, err);
 	return r < 0 ? r : sandbox_plan_make(l, err);
+}
+
+/* Made before the fork: the child has it in its memory. */
+static int plan_watch(struct sandbox_launch *l, struct tt_err *err)
+{
+	struct sock_fprog *to = &l->plan.watch;
+
+	return l->spec.watch ? policy_filter_make_watching(l->spec.policy, l->spec.watch,
+							   &to->filter, &to->len, err)
+			     : 0;
 }
 
 static int launch_plan(struct sandbox_launch *l, struct tt_err *err)
@@ -136,7 +148,7 @@ static int launch_plan(struct sandbox_launch *l, struct tt_err *err)
 	 * group has its limits, which it has not while we are in it ourselves.
 	 */
 	l->plan.wait = geteuid() != 0 || spec->count || spec->fork_hold;
-	return 0;
+	return plan_watch(l, err);
 }
 
 /*
@@ -360,11 +372,13 @@ static int send_filter(const struct sandbox_launch *l, struct tt_err *err)
 	ssize_t n;
 	int r;
 
-	if (!l->spec.policy->filter)
+	if (!l->plan.shared)
 		return send(l->err_fd, "", 1, MSG_NOSIGNAL) < 0 && errno != EPIPE
 			       ? tt_fail(err, errno, "speak to the child")
 			       : 0;
-	r = policy_filter_make(l->spec.policy, &filter, &len, err);
+	r = l->spec.watch
+		    ? policy_filter_make_watching(l->spec.policy, l->spec.watch, &filter, &len, err)
+		    : policy_filter_make(l->spec.policy, &filter, &len, err);
 	if (r < 0)
 		return r;
 	n = send(l->err_fd, filter, len * sizeof(*filter), MSG_NOSIGNAL);
@@ -372,6 +386,26 @@ static int send_filter(const struct sandbox_launch *l, struct tt_err *err)
 		r = tt_fail(err, errno, "hand the syscall filter over");
 	free(filter);
 	return r;
+}
+
+/* OFF: whether there is a listener is the first that the child says. */
+static int take_watch(struct sandbox_launch *l, struct tt_err *err)
+{
+	struct sandbox_message *m = &l->first;
+	long n = tt_fd_recv(l->err_fd, m, sizeof(*m), 0, &l->listener_fd);
+
+	if (n < 0)
+		return tt_fail(err, (int)-n, "listen to the child");
+	if (n != (long)sizeof(*m))
+		return tt_fail_text(err, ECHILD, "the child was killed before it could execute");
+	if (m->step != SANDBOX_STEP_WATCH)
+		return 0;
+	l->watch_err = m->err;
+	l->watch_no_new_privs = m->index;
+	m->step = SANDBOX_STEP_READY;
+	return m->err ? sandbox_tell_lacking(
+				l, &(struct sandbox_message){SANDBOX_STEP_WATCH, 1, m->err, 0}, err)
+		      : 0;
 }
 
 /*
@@ -384,7 +418,7 @@ static int launch_wait(struct sandbox_launch *l, struct tt_err *err)
 	struct pollfd p[2] = {{.fd = l->err_fd}, {.fd = -1, .events = POLLIN}};
 
 	for (;;) {
-		if (l->plan.shared)
+		if (l->plan.shared || l->listener_fd >= 0)
 			p[1].fd = l->listener_fd >= 0 ? l->listener_fd : l->report_fd;
 		if (poll(p, 2, -1) < 0) {
 			if (errno == EINTR)
@@ -411,8 +445,12 @@ static int launch_listen(struct sandbox_launch *l, enum sandbox_failure *failure
 	struct sandbox_message m;
 	bool ready = false;
 	ssize_t n;
-	int r = launch_wait(l, err);
+	int r = l->plan.watch.len ? take_watch(l, err) : 0;
 
+	if (r == 0 && l->first.step != SANDBOX_STEP_READY)
+		return sandbox_tell_failure(l, &l->first, failure, err);
+	if (r == 0)
+		r = launch_wait(l, err);
 	if (r < 0)
 		return r;
 	for (;;) {
@@ -479,6 +517,8 @@ int sandbox_release(struct sandbox_launch *launch, struct sandbox_child *ret,
 	ret->report_fd = tt_take_fd(&l->report_fd);
 	ret->io_fd = tt_take_fd(&l->io_fd);
 	ret->listener_fd = tt_take_fd(&l->listener_fd);
+	ret->watch_err = l->watch_err;
+	ret->watch_no_new_privs = l->watch_no_new_privs;
 	ret->own_pid_namespace = (l->plan.namespaces & POLICY_NS_PID) != 0;
 	ret->lacking = TT_TAKE(l->lacking);
 	ret->cgroup_missed = l->cgroup_missed;

@@ -84,9 +84,14 @@ struct sandbox_spec {
 	int (*fork_enter)(void *arg);
 	int (*fork_leave)(void *arg);
 	void *fork_arg;
-	bool fork_hold;              /* nothing of the command runs before fork_leave() is over */
-	int cgroup_fd;               /* a folder of cgroup v2 that the child is born in; 0: none */
-	bool cgroup_must;            /* ... or the launch fails; else sandbox_child says so */
+	bool fork_hold;   /* nothing of the command runs before fork_leave() is over */
+	int cgroup_fd;    /* a folder of cgroup v2 that the child is born in; 0: none */
+	bool cgroup_must; /* ... or the launch fails; else sandbox_child says so */
+	/*
+	 * NULL, or calls that the listener is asked about besides those the policy refuses: see
+	 * policy_filter_make_watching(). OFF gets a filter for it, if that can be had.
+	 */
+	const struct policy *watch;
 	struct sandbox_count *count; /* traces the command from its exec on; NULL: nobody does */
 };
 
@@ -117,7 +122,9 @@ struct sandbox_child {
 	 * calls that the filter does not allow. Closed, they fail with ENOSYS. -1: no filter.
 	 */
 	int listener_fd;
-	bool cgroup_missed; /* it could not be born in cgroup_fd */
+	int watch_err;           /* OFF: errno for which nothing is watched; 0: it is */
+	bool watch_no_new_privs; /* OFF: set for its sake: set-user-id programs do not work */
+	bool cgroup_missed;      /* it could not be born in cgroup_fd */
 };
 
 /*

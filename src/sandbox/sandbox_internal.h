@@ -37,6 +37,7 @@ enum sandbox_step {
 	SANDBOX_STEP_CAPS,
 	SANDBOX_STEP_FDS,
 	SANDBOX_STEP_FILTER,
+	SANDBOX_STEP_WATCH, /* index: no_new_privs was set; err 0: the listener comes with it */
 	SANDBOX_STEP_EXEC,
 	SANDBOX_STEP_INTERPRETER,
 	SANDBOX_STEP_COUNT,
@@ -125,7 +126,8 @@ struct sandbox_plan {
 	int err_fd;    /* child to parent: struct sandbox_message, one per send(2); CLOEXEC */
 	int report_fd; /* init's end of the report socket; -1 if not sandboxed */
 	int parent_err_fd, parent_report_fd; /* closed by the child */
-	struct sandbox_shared *shared;       /* NULL: no filter */
+	struct sandbox_shared *shared;       /* NULL: no filter, or OFF */
+	struct sock_fprog watch;             /* OFF: the filter of an observer; len 0: none */
 };
 
 /* The parent's part of a launch; all zero or -1 at first. */
@@ -142,6 +144,9 @@ struct sandbox_launch {
 	int listener_fd;
 	char *lacking; /* see struct sandbox_child */
 	bool cgroup_missed;
+	int watch_err;
+	bool watch_no_new_privs;
+	struct sandbox_message first; /* of the child's, taken before its turn; READY: none */
 };
 
 /* plan.c: all that a sandboxed child needs but the sockets. Nothing is done yet. */
@@ -205,7 +210,13 @@ void sandbox_exec(const struct sandbox_plan *plan) TT_NORETURN;
 /* namespaces.c: make those of the plan that did not come with clone(2), and furnish them. */
 void sandbox_namespaces_enter(struct sandbox_plan *plan);
 
-/* listener.c, the command: load the filter. 0 or -errno; then calls may be refused. */
+/*
+ * listener.c, the command: load a filter with a listener, which is returned, or -errno
+ * Where it takes no_new_privs, that is set, and *ret_no_new_privs.
+ */
+int sandbox_listener_load(const struct sock_fprog *filter, bool *ret_no_new_privs) TT_MUST_CHECK;
+
+/* listener.c, the command: the same, for init to pass on. 0 or -errno; then calls may wait. */
 int sandbox_listener_make(const struct sandbox_plan *plan,
 			  const struct sock_fprog *filter) TT_MUST_CHECK;
 

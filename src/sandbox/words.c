@@ -26,6 +26,7 @@ static const char *const step_words[SANDBOX_STEP_COUNT] = {
 	[SANDBOX_STEP_CAPS] = "drop capabilities",
 	[SANDBOX_STEP_FDS] = "sort out file descriptors",
 	[SANDBOX_STEP_FILTER] = "load the syscall filter",
+	[SANDBOX_STEP_WATCH] = "watch system calls",
 };
 
 static const char *const mount_words[] = {
@@ -59,6 +60,7 @@ static const char *hint(const struct sandbox_launch *l, const struct sandbox_mes
 		return "";
 	case SANDBOX_STEP_PRIVATE:
 	case SANDBOX_STEP_FILTER:
+	case SANDBOX_STEP_WATCH:
 		return m->err == EBUSY
 			       ? " (an outer sandbox answers the refused calls of all that runs in "
 				 "it, and the kernel allows one such: give this run or the outer one "

@@ -56,6 +56,12 @@ def main():
         table,
     )
 
+    table = "tests/guest/meson.build"
+    scripts = {n for n in names if re.match(r"tests/guest/guest_\w+\.(?:c|py)$", n)}
+    quoted = re.findall(r"^\t\['([^']+)'", lint.read(table), re.M)
+    rows = {f"tests/guest/{n}" if "." in n else f"tests/guest/{n}.c" for n in quoted}
+    compare("guest tests are listed", scripts, rows, table)
+
     table = "tests/lint/meson.build"
     rows = set(re.findall(r"^\t'([\w.]+)',", lint.read(table), re.M))
     scripts = {os.path.basename(n) for n in names if re.match(r"tests/lint/\w+\.py$", n)}

@@ -412,6 +412,70 @@ static void the_way_to_an_allowed_call_is_short(void)
 	policy_free(p);
 }
 
+/* Each shipped profile and OFF, with calls that are watched: all that is refused, and those. */
+static void watched_calls_are_asked_about_too(void)
+{
+	static const struct policy_rule rules[] = {
+		{.nr = SYS_openat,
+		 .verdict = {POLICY_LOG, 0},
+		 .condition_count = 1,
+		 .conditions = {{.arg = 2, .compare = POLICY_NE, .mask = 0x43, .value = 0}}},
+		{.nr = SYS_connect, .verdict = {POLICY_LOG, 0}},
+		{.nr = SYS_sendto,
+		 .verdict = {POLICY_LOG, 0},
+		 .condition_count = 1,
+		 .conditions =
+			 {{.arg = 4, .wide = true, .compare = POLICY_NE, .mask = UINT64_MAX}}},
+		{.nr = SYS_execve, .verdict = {POLICY_LOG, 0}},
+	};
+	static const uint64_t values[] = {0, 1, 2, 0x40, 0x80, 1ull << 32, UINT64_MAX};
+	static const int arg_of[] = {2, 0, 4, 0};
+	struct policy_rule sorted[4];
+	struct policy watch = {.filter = true, .rules = sorted, .rule_count = 4};
+	const char *name;
+
+	memcpy(sorted, rules, sizeof(sorted));
+	for (size_t i = 0; i < 4; i++)
+		for (size_t k = i + 1; k < 4; k++)
+			if (sorted[k].nr < sorted[i].nr) {
+				struct policy_rule r = sorted[i];
+
+				sorted[i] = sorted[k];
+				sorted[k] = r;
+			}
+	for (size_t i = 0; (name = policy_shipped_at(i, NULL, NULL)); i++) {
+		struct policy *p = load_shipped(name);
+		struct sock_filter *insns = NULL;
+		unsigned short len = 0;
+		struct tt_err err = {""};
+
+		CHECK_INT(policy_filter_make_watching(p, &watch, &insns, &len, &err), 0);
+		for (int nr = 0; nr < 460; nr++)
+			for (size_t v = 0; v < 7 * 4; v++) {
+				uint64_t args[6] = {0};
+				uint32_t got;
+				bool asked;
+
+				args[arg_of[v / 7]] = values[v % 7];
+				asked = policy_decide(p, nr, args).action != POLICY_ALLOW ||
+					policy_decide(&watch, nr, args).action != POLICY_ALLOW;
+				got = run(insns, len, nr, args, NULL);
+				tap_checks++;
+				if (got != (asked ? SECCOMP_RET_USER_NOTIF : SECCOMP_RET_ALLOW))
+					TAP_FAIL_AT("%s: call %d: %#x", name, nr, got);
+			}
+		/* who refuses nothing does not kill what is made in another ABI */
+		{
+			struct seccomp_data d = {.nr = SYS_connect, .arch = 0x1234};
+
+			CHECK_INT(bpf_run(insns, len, &d, NULL),
+				  p->filter ? SECCOMP_RET_KILL_PROCESS : SECCOMP_RET_ALLOW);
+		}
+		free(insns);
+		policy_free(p);
+	}
+}
+
 int main(void)
 {
 	TAP_RUN(shipped_filters_say_what_is_decided);
@@ -423,6 +487,7 @@ int main(void)
 	TAP_RUN(long_filters_are_right);
 	TAP_RUN(too_long_filters_are_refused);
 	TAP_RUN(the_kernel_takes_each_program);
+	TAP_RUN(watched_calls_are_asked_about_too);
 	TAP_RUN(the_way_to_an_allowed_call_is_short);
 	return tap_done();
 }

@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages of the proc connector, and who of them is followed: see procconn.h. */
+#include "kernel/procconn.h"
+
+#include <errno.h>
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <linux/netlink.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "kernel/caller.h"
+
+#define RECEIVE_BYTES (8U << 20) /* a burst of 20,000 forks */
+#define DATAGRAM      8192
+#define ANSWER_MS     200
+#define CPUS          1024 /* whose numbers are followed */
+#define PIDS_MAX      (1U << 22)
+
+struct kernel_procconn {
+	int fd;
+	uint64_t lost;
+	int32_t top; /* whom _follow() named, while it lives; its birth may be told after that */
+	uint32_t seqs[CPUS];
+	bool heard[CPUS]; /* seqs[] is known */
+	uint64_t *pids;   /* a bit each: followed */
+	size_t len, at;   /* of the datagram */
+	_Alignas(8) char datagram[DATAGRAM];
+};
+
+/* Fields of the kernel's struct proc_event up to the end of the part that a kind has. */
+static bool has_part(size_t len, size_t part)
+{
+	return len >= offsetof(struct proc_event, event_data) + part;
+}
+
+static int take_event(const struct proc_event *e, size_t len, struct kernel_proc_event *ret)
+{
+	ret->cpu = e->cpu;
+	ret->ts_ns = e->timestamp_ns;
+	switch ((uint32_t)e->what) {
+	case PROC_EVENT_FORK:
+		if (!has_part(len, sizeof(e->event_data.fork)))
+			return -EBADMSG;
+		ret->kind = KERNEL_FACT_FORK;
+		ret->tid = e->event_data.fork.child_pid;
+		ret->pid = e->event_data.fork.child_tgid;
+		ret->parent_pid = e->event_data.fork.parent_tgid;
+		return 1;
+	case PROC_EVENT_EXEC:
+		if (!has_part(len, sizeof(e->event_data.exec)))
+			return -EBADMSG;
+		ret->kind = KERNEL_FACT_EXEC;
+		ret->tid = e->event_data.exec.process_pid;
+		ret->pid = e->event_data.exec.process_tgid;
+		return 1;
+	case PROC_EVENT_EXIT:
+		if (!has_part(len, sizeof(uint32_t) * 4))
+			return -EBADMSG;
+		ret->kind = KERNEL_FACT_EXIT;
+		ret->tid = e->event_data.exit.process_pid;
+		ret->pid = e->event_data.exit.process_tgid;
+		ret->status = (int)e->event_data.exit.exit_code;
+		return 1;
+	default:
+		ret->other = true;
+		return 1;
+	}
+}
+
+int kernel_procconn_parse(const void *datagram, size_t len, size_t *at,
+			  struct kernel_proc_event *ret)
+{
+	struct nlmsghdr h;
+	struct cn_msg m;
+	struct proc_event e;
+	size_t body;
+	int r;
+
+	memset(ret, 0, sizeof(*ret));
+	if (*at >= len)
+		return 0;
+	if (len - *at < sizeof(h))
+		return -EBADMSG;
+	memcpy(&h, (const char *)datagram + *at, sizeof(h));
+	if (h.nlmsg_len < sizeof(h) + sizeof(m) || h.nlmsg_len > len - *at)
+		return -EBADMSG;
+	memcpy(&m, (const char *)datagram + *at + sizeof(h), sizeof(m));
+	body = h.nlmsg_len - sizeof(h) - sizeof(m);
+	if (m.id.idx != CN_IDX_PROC || m.id.val != CN_VAL_PROC || m.len > body ||
+	    m.len < offsetof(struct proc_event, event_data))
+		return -EBADMSG;
+	body = m.len < sizeof(e) ? m.len : sizeof(e);
+	memset(&e, 0, sizeof(e));
+	memcpy(&e, (const char *)datagram + *at + sizeof(h) + sizeof(m), body);
+	ret->seq = m.seq;
+	r = take_event(&e, body, ret);
+	if (r < 0)
+		return r;
+	*at += NLMSG_ALIGN(h.nlmsg_len);
+	return 1;
+}
+
+static bool is_followed(const struct kernel_procconn *c, int32_t pid)
+{
+	return pid > 0 && (uint32_t)pid < PIDS_MAX && (c->pids[pid / 64] >> (pid % 64) & 1);
+}
+
+static void set_followed(struct kernel_procconn *c, int32_t pid, bool on)
+{
+	uint64_t bit = pid > 0 && (uint32_t)pid < PIDS_MAX ? 1ull << (pid % 64) : 0;
+
+	if (bit && on)
+		c->pids[pid / 64] |= bit;
+	else if (bit)
+		c->pids[pid / 64] &= ~bit;
+}
+
+int kernel_procconn_follow(struct kernel_procconn *c, pid_t pid)
+{
+	if (pid <= 0 || (uint32_t)pid >= PIDS_MAX)
+		return -EINVAL;
+	set_followed(c, pid, true);
+	c->top = pid;
+	return 0;
+}
+
+/* What is missing between two messages of one CPU did not arrive. */
+static void count_lost(struct kernel_procconn *c, const struct kernel_proc_event *e)
+{
+	uint32_t cpu = e->cpu;
+
+	if (cpu >= CPUS)
+		return;
+	if (c->heard[cpu] && e->seq - c->seqs[cpu] - 1 < UINT32_MAX / 2)
+		c->lost += e->seq - c->seqs[cpu] - 1;
+	c->heard[cpu] = true;
+	c->seqs[cpu] = e->seq;
+}
+
+/* Whether it is of the run; threads are not told of. */
+static bool is_of_interest(struct kernel_procconn *c, const struct kernel_proc_event *e)
+{
+	if (e->other || e->pid != e->tid)
+		return false;
+	if (e->kind == KERNEL_FACT_FORK) {
+		if (e->pid == c->top)
+			return false;
+		/* a number that was used before belongs to the new one */
+		set_followed(c, e->pid, is_followed(c, e->parent_pid));
+		return is_followed(c, e->pid);
+	}
+	if (!is_followed(c, e->pid))
+		return false;
+	if (e->kind == KERNEL_FACT_EXIT) {
+		set_followed(c, e->pid, false);
+		if (e->pid == c->top)
+			c->top = 0;
+	}
+	return true;
+}
+
+static bool receive(struct kernel_procconn *c)
+{
+	struct sockaddr_nl from;
+	socklen_t from_len;
+	ssize_t n;
+
+	for (;;) {
+		from_len = sizeof(from);
+		n = recvfrom(c->fd, c->datagram, sizeof(c->datagram), MSG_DONTWAIT,
+			     (struct sockaddr *)&from, &from_len);
+		/* ENOBUFS: messages were dropped; their numbers say how many */
+		if (n < 0 && (errno == ENOBUFS || errno == EINTR))
+			continue;
+		if (n <= 0)
+			return false;
+		c->len = c->at = 0;
+		if (from_len == sizeof(from) && from.nl_pid == 0) {
+			c->len = (size_t)n;
+			return true;
+		}
+	}
+}
+
+static void put_fact(const struct kernel_proc_event *e, struct kernel_fact *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->kind = e->kind;
+	ret->by = KERNEL_BY_PROC;
+	ret->ts_ns = e->ts_ns;
+	ret->pid = e->pid;
+	ret->tid = e->tid;
+	ret->ppid = e->parent_pid;
+	ret->status = e->status;
+	if (e->kind != KERNEL_FACT_EXIT)
+		ret->start_ns = kernel_caller_start(e->pid);
+}
+
+int kernel_procconn_next(struct kernel_procconn *c, struct kernel_fact *ret)
+{
+	struct kernel_proc_event e;
+	int r;
+
+	for (;;) {
+		r = kernel_procconn_parse(c->datagram, c->len, &c->at, &e);
+		if (r <= 0) {
+			c->len = c->at = 0;
+			if (!receive(c))
+				return 0;
+			continue;
+		}
+		count_lost(c, &e);
+		if (!is_of_interest(c, &e))
+			continue;
+		put_fact(&e, ret);
+		return 1;
+	}
+}
+
+uint64_t kernel_procconn_lost(const struct kernel_procconn *c)
+{
+	return c->lost;
+}
+
+static int send_op(int fd, enum proc_cn_mcast_op op)
+{
+	struct {
+		struct nlmsghdr h;
+		struct cn_msg m;
+		uint32_t op;
+	} msg;
+
+	memset(&msg, 0, sizeof(msg));
+	msg.h.nlmsg_len = NLMSG_LENGTH(sizeof(msg.m) + sizeof(msg.op));
+	msg.h.nlmsg_type = NLMSG_DONE;
+	msg.m.id.idx = CN_IDX_PROC;
+	msg.m.id.val = CN_VAL_PROC;
+	msg.m.len = sizeof(msg.op);
+	msg.op = op;
+	return send(fd, &msg, msg.h.nlmsg_len, 0) < 0 ? -errno : 0;
+}
+
+/* The kernel acknowledges where it is going to tell; elsewhere it is silent. */
+static int await_answer(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int n = poll(&p, 1, ANSWER_MS);
+
+	return n < 0 ? -errno : n == 0 ? -EOPNOTSUPP : 0;
+}
+
+static int listen_to(int fd)
+{
+	struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
+	int r, bytes = RECEIVE_BYTES;
+
+	/* both: past the limit of the machine only root may go */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
+	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	r = send_op(fd, PROC_CN_MCAST_LISTEN);
+	return r < 0 ? r : await_answer(fd);
+}
+
+int kernel_procconn_open(struct kernel_procconn **ret, struct tt_err *err)
+{
+	TT_CLEANUP(kernel_procconn_closep) struct kernel_procconn *c = calloc(1, sizeof(*c));
+	int r;
+
+	if (!c)
+		return tt_fail(err, ENOMEM, "listen to the proc connector");
+	c->fd = -1;
+	c->pids = calloc(PIDS_MAX / 64, sizeof(*c->pids));
+	if (!c->pids)
+		return tt_fail(err, ENOMEM, "listen to the proc connector");
+	c->fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
+	r = c->fd < 0 ? -errno : listen_to(c->fd);
+	if (r < 0)
+		return tt_fail(err, -r, "listen to the proc connector%s",
+			       r == -EPERM ? " (needs root)"
+			       : r == -EOPNOTSUPP
+				       ? " (the kernel is silent, as outside its first namespaces)"
+				       : "");
+	*ret = TT_TAKE(c);
+	return 0;
+}
+
+void kernel_procconn_close(struct kernel_procconn *c)
+{
+	if (!c)
+		return;
+	if (c->fd >= 0) {
+		/* listeners are counted: without this the kernel goes on for nobody */
+		(void)send_op(c->fd, PROC_CN_MCAST_IGNORE);
+		(void)close(c->fd);
+	}
+	free(c->pids);
+	free(c);
+}
