@@ -473,6 +473,9 @@ static void on_record(struct recorder_track *t, const struct ring_taken *taken, 
 		on_call(t, &ev, flags);
 	} else if (ev.act == EVENT_ACT_START) {
 		on_start(t, &ev, flags);
+		s = flags & RING_FLAG_INTERPOSED ? recorder_span_find(&t->tree, &ev.span.id) : NULL;
+		if (s)
+			s->is_interposed = true;
 	} else {
 		/* said by the image itself; the line is written when the process is really gone */
 		s = span_of(t, &ev);

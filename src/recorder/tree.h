@@ -80,6 +80,7 @@ struct recorder_span {
 	bool was_late;       /* it had a line of ours before the library spoke */
 	bool has_unsaid;     /* it forked a child that the library does not know of */
 	bool is_scribbled;   /* its part of the ring was written over */
+	bool is_interposed;  /* other libraries may answer its calls, in front of the kernel */
 	bool is_found_out;   /* ... and what the kernel saw meanwhile is a finding */
 	uint8_t seen, cause; /* enum recorder_seen, recorder_cause: once it is over */
 	uint64_t lines_confirmed, lines_kernel, lines_declared;
