@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * observed WHAT N - makes N calls and prints the nanoseconds of one on stderr. WHAT: "connect" (UDP,
- * on loopback), "exec" (of a file that is not there: the call alone), "spawn" (vfork, exec of
+ * observed WHAT N - makes N calls and prints the nanoseconds of one on stderr. WHAT: "connect"
+ * (UDP, on loopback), "exec" (of a file that is not there: the call alone), "spawn" (vfork, exec of
  * this very program, wait), "other" (a call that nobody watches).
  */
 #include <netinet/in.h>

@@ -53,8 +53,8 @@ static long walk_step(__u32 i, void *arg)
 /*
  * path_put - a path behind what lies in a room
  * @mount, @dentry: of a struct path of the kernel's
- * Returns its length; 0 if it could not be told whole: in part it would be another path. Not static:
- * the verifier looks at it once and not where it is called.
+ * Returns its length; 0 if it could not be told whole: in part it would be another path. Not
+ * static: the verifier looks at it once, and not where it is called.
  */
 __noinline int path_put(__u32 which, __u64 mount, __u64 dentry)
 {

@@ -69,7 +69,7 @@ struct kernel_fact {
 
 	/* CALL, URING: a row of calls.def; its arguments as struct event has them */
 	enum event_call call;
-	int32_t nr; /* the number of the call made, of CAPABILITY the one it was asked for in; -1: none */
+	int32_t nr; /* of the call made; CAPABILITY: in which it was asked for; -1: none */
 	struct event_arg args[EVENT_ARGS_MAX];
 	int64_t result; /* as the function would return it: -1 with @error */
 	int error;      /* errno, 0: none */

@@ -296,7 +296,8 @@ bool kernel_observer_hold(struct kernel_observer *o, const struct seccomp_notif 
 	f->ts_ns = now;
 	f->pid = f->tid = (int32_t)held->pid;
 	f->call = w->call;
-	kernel_look_call(w, held, kernel_caller_memory(callers, f->tid, now), f, &o->room, &o->stamp);
+	kernel_look_call(w, held, kernel_caller_memory(callers, f->tid, now), f, &o->room,
+			 &o->stamp);
 	return true;
 }
 

@@ -368,9 +368,8 @@ static void look_ahead(struct look *l, const struct kernel_watched *w, const uin
 		     there[3] = {{(void *)(uintptr_t)stamp->at, sizeof(stamp->code)},
 				 {(void *)(uintptr_t)path, path_len},
 				 {(void *)(uintptr_t)argv, argv_len}};
-	ssize_t got = path < PAGE || argv < PAGE
-			      ? -1
-			      : process_vm_readv(l->tid, here, 3, there, 3, 0);
+	ssize_t got =
+		path < PAGE || argv < PAGE ? -1 : process_vm_readv(l->tid, here, 3, there, 3, 0);
 
 	stamp->known = got >= (ssize_t)sizeof(stamp->code);
 	if (got != (ssize_t)(sizeof(stamp->code) + path_len + argv_len))

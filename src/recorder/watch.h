@@ -53,7 +53,7 @@ void recorder_watch_take(struct recorder_watch *o);
 void recorder_watch_told(struct recorder_watch *o, const struct recorder_span *s,
 			 const struct event *ev, uint64_t entered);
 
-/* recorder_watch_blocked - a thread is in a call of which nothing is told yet; NULL: a pass begins */
+/* recorder_watch_blocked - a thread is in a call not told of yet; NULL: a pass begins */
 void recorder_watch_blocked(struct recorder_watch *o, const struct ring_lane_state *lane);
 
 /* recorder_watch_settle - after the records: what was made past the library gets its line */

@@ -3,7 +3,7 @@
  * Opens that the kernel sensor must tell right.
  *
  *	kernel_probe paths DIR     links, relative paths, folders, mounts, paths as long as can be
- *	kernel_probe flip DIR N    opens of a text that a thread changes, N and more of each: prints how many
+ *	kernel_probe flip DIR N    opens while a thread changes the text, N of each: how many
  *	kernel_probe opens N       N opens of /etc/hostname
  */
 #include <fcntl.h>

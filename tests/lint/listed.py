@@ -35,7 +35,7 @@ def main():
                 programs.add(name)
             elif os.access(os.path.join(lint.SOURCE, name), os.X_OK):
                 scripts.add(name)
-    quoted = re.findall(r"^\t\['([^']+)',", lint.read(table), re.M)
+    quoted = re.findall(r"^\t\['([^']+)',(?!.*'source':)", lint.read(table), re.M)
     for more in re.findall(r"'more': \[([^\]]*)\]", lint.read(table)):
         quoted += [name.removesuffix(".c") for name in re.findall(r"'([^']+)'", more) if "/" not in name]
     rows = {f"tests/integration/{n}" if "." in n else f"tests/integration/{n}.c" for n in quoted}

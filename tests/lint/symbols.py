@@ -8,8 +8,8 @@ import subprocess
 
 import lint
 
-# preload defines other people's names: that is its trade. exports.py looks after it.
-EXCEPT_FOLDERS = {"preload"}
+# preload defines other people's names: that is its trade. exports.py looks after it. bpf is for the kernel.
+EXCEPT_FOLDERS = {"bpf", "preload"}
 # Put there by compilers, not by us.
 COMPILER = ("__asan", "__odr_asan", "__sancov", "__start_", "__stop_", "__gcov", "__x86.")
 
