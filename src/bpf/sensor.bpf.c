@@ -414,26 +414,34 @@ static __always_inline bool is_open(__u32 special)
 	return special == SENSOR_OPENS || special == SENSOR_HOW || special == SENSOR_OPENS_FD;
 }
 
-static __always_inline void put_texts(struct room *room, const volatile struct sensor_shape *shape)
+/* Which of them, 1 or 2, is the first path that is relative; 0: none. */
+static __always_inline int put_texts(struct room *room, const volatile struct sensor_shape *shape)
 {
 	struct sensor_call *r = &room->call;
+	int n, relative = 0;
 	bool cut = false;
-	int n;
+	__u32 at;
 
 	if (shape->text[0]) {
 		n = text_put(room, arg_of(r, shape->text[0]), &cut);
 		if (n >= 0) {
 			r->flags |= SENSOR_CALL_HAS0 | (cut ? SENSOR_CALL_CUT0 : 0);
 			r->text_len[0] = n;
+			if ((shape->paths & 1) && room->data[0] != '/')
+				relative = 1;
 		}
 	}
 	if (shape->text[1]) {
+		at = room->at & (DATA_ROOM - 1);
 		n = text_put(room, arg_of(r, shape->text[1]), &cut);
 		if (n >= 0) {
 			r->flags |= SENSOR_CALL_HAS1 | (cut ? SENSOR_CALL_CUT1 : 0);
 			r->text_len[1] = n;
+			if (!relative && (shape->paths & 2) && room->data[at] != '/')
+				relative = 2;
 		}
 	}
+	return relative;
 }
 
 static __always_inline void tell(struct task_struct *t, struct task_state *s, struct pt_regs *regs,
@@ -443,6 +451,7 @@ static __always_inline void tell(struct task_struct *t, struct task_state *s, st
 	struct room *room = room_of(ROOM_CALL);
 	__u32 special = shape->special;
 	struct sensor_call *r;
+	int relative;
 
 	if (!room)
 		return;
@@ -456,7 +465,7 @@ static __always_inline void tell(struct task_struct *t, struct task_state *s, st
 	arch_args(regs, r->args);
 	r->ip = arch_ip(regs);
 	room->at = 0;
-	put_texts(room, shape);
+	relative = put_texts(room, shape);
 	if ((shape->addr || special >= SENSOR_PEER) && !address_put(shape->addr, special))
 		return;
 	put_head(&r->head, t, s, SENSOR_CALL);
@@ -466,8 +475,8 @@ static __always_inline void tell(struct task_struct *t, struct task_state *s, st
 		r->how[0] = r->how[1] = 0;
 	if (is_open(special) && result >= 0)
 		file_put(result);
-	else if ((shape->paths & 1) && (r->flags & SENSOR_CALL_HAS0) && room->data[0] != '/')
-		folder_put(shape->dir[0]);
+	else if (relative)
+		folder_put(shape->dir[(relative - 1) & 1]);
 	if (bpf_ringbuf_output(&acts, r, sizeof(*r) + (room->at & (DATA_ROOM - 1)),
 			       BPF_RB_NO_WAKEUP) < 0)
 		count_lost(t, s, SENSOR_LOST_RECORDS);

@@ -21,6 +21,7 @@
 #define ARENA_BYTES    (16u << 20)
 #define DRAIN_NS       (50 * TT_NS_PER_MS) /* then signals and deadlines have their turn */
 #define WALKS_MAX      64
+#define AWAITED_PASSES 20 /* of a dead process whose end the kernel has not told */
 #define PUT_OFF_PASSES 20 /* an exec waits for the kernel's word of it */
 #define ENTRIES_MAX    (ARENA_BYTES / (uint32_t)sizeof(struct ring_taken))
 
@@ -652,13 +653,20 @@ static bool mark_dead(struct recorder_track *t)
 	return any;
 }
 
+/* Its end is seen by its parent before the kernel's word of it is taken. */
+static bool is_awaited(const struct recorder_track *t, struct recorder_process *p)
+{
+	return t->facts && t->facts->tells_all && !t->facts->over && !p->is_told_dead &&
+	       p->waits++ < AWAITED_PASSES;
+}
+
 static void end_dead(struct recorder_track *t)
 {
 	struct recorder_process *p = t->tree.live.next_live, *next;
 
 	for (; p != &t->tree.live; p = next) {
 		next = p->next_live;
-		if (p->drained && !(p->span && p->span->pending))
+		if (p->drained && !(p->span && p->span->pending) && !is_awaited(t, p))
 			recorder_track_end(t, p);
 	}
 }

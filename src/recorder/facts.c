@@ -48,6 +48,20 @@ static void know_libraries(struct recorder_facts *f)
 			know(f, st.st_dev, st.st_ino, files[i].origin);
 }
 
+enum recorder_origin recorder_facts_origin(const struct recorder_facts *facts,
+					   const struct kernel_fact *f)
+{
+	if (f->origin == KERNEL_ORIGIN_ANONYMOUS)
+		return RECORDER_ORIGIN_OTHER;
+	if (f->origin != KERNEL_ORIGIN_FILE || !f->origin_file.ino)
+		return RECORDER_ORIGIN_UNKNOWN;
+	for (size_t i = 0; i < facts->library_count; i++)
+		if (facts->libraries[i].file.ino == f->origin_file.ino &&
+		    facts->libraries[i].file.dev == f->origin_file.dev)
+			return (enum recorder_origin)facts->libraries[i].origin;
+	return RECORDER_ORIGIN_OTHER;
+}
+
 /* A file that is opened under the name of a part of libc. */
 static void learn_library(struct recorder_facts *facts, const struct kernel_fact *f,
 			  struct recorder_span *s)
@@ -58,6 +72,7 @@ static void learn_library(struct recorder_facts *facts, const struct kernel_fact
 	const char *base;
 	size_t len;
 
+	s->has_loader |= recorder_facts_origin(facts, f) == RECORDER_ORIGIN_LOADER;
 	if (!f->file.ino || recorder_kind_of(f->call) != RECORDER_KIND_OPEN)
 		return;
 	path = recorder_kind_path(f);
@@ -79,20 +94,6 @@ static void learn_library(struct recorder_facts *facts, const struct kernel_fact
 			know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LIBC);
 }
 
-enum recorder_origin recorder_facts_origin(const struct recorder_facts *facts,
-					   const struct kernel_fact *f)
-{
-	if (f->origin == KERNEL_ORIGIN_ANONYMOUS)
-		return RECORDER_ORIGIN_OTHER;
-	if (f->origin != KERNEL_ORIGIN_FILE || !f->origin_file.ino)
-		return RECORDER_ORIGIN_UNKNOWN;
-	for (size_t i = 0; i < facts->library_count; i++)
-		if (facts->libraries[i].file.ino == f->origin_file.ino &&
-		    facts->libraries[i].file.dev == f->origin_file.dev)
-			return (enum recorder_origin)facts->libraries[i].origin;
-	return RECORDER_ORIGIN_OTHER;
-}
-
 struct recorder_facts *recorder_facts_new(void)
 {
 	struct recorder_facts *f = calloc(1, sizeof(*f));
@@ -100,6 +101,7 @@ struct recorder_facts *recorder_facts_new(void)
 	if (!f)
 		return NULL;
 	recorder_images_init(&f->images);
+	f->early_end = &f->early;
 	f->holders.prev_holder = f->holders.next_holder = &f->holders;
 	know_libraries(f);
 	return f;
@@ -111,6 +113,10 @@ void recorder_facts_free(struct recorder_facts *f)
 		return;
 	kernel_sensor_close(f->sensor);
 	recorder_causes_done(&f->causes);
+	for (struct recorder_held *h; (h = f->early);) {
+		f->early = h->next;
+		free(h);
+	}
 	for (struct recorder_put_off *p; (p = f->put_off);) {
 		f->put_off = p->next;
 		free(p);
@@ -163,17 +169,66 @@ static void add_figures(struct recorder_facts_figures *to, const struct kernel_f
 		to->max_rss_kb = f->max_rss_kb;
 }
 
+static void add_call(struct recorder_track *t, const struct kernel_fact *f)
+{
+	struct recorder_span *s = recorder_images_of(t, f);
+
+	if (!s)
+		return;
+	learn_library(t->facts, f, s);
+	recorder_held_add(t, s, f);
+}
+
+/*
+ * Calls come through another ring than beginnings, a moment later: one may be there of an image
+ * whose own beginning is not. It waits for that, or for the next take but one.
+ */
+static bool comes_early(struct recorder_track *t, const struct kernel_fact *f)
+{
+	struct recorder_held *h;
+
+	if (!t->facts->tells_all || recorder_images_knows(t, f))
+		return false;
+	h = recorder_held_keep(f);
+	if (!h)
+		return false;
+	h->take = t->facts->takes;
+	*t->facts->early_end = h;
+	t->facts->early_end = &h->next;
+	return true;
+}
+
+/* Those whose time has come; @old: and those whose time does not come. */
+static void add_early(struct recorder_track *t, bool old)
+{
+	struct recorder_held **at = &t->facts->early, *h;
+
+	while ((h = *at)) {
+		if (!(old && t->facts->takes > h->take + 1) &&
+		    !recorder_images_knows(t, &h->fact)) {
+			at = &h->next;
+			continue;
+		}
+		*at = h->next;
+		if (!*at)
+			t->facts->early_end = at;
+		t->facts->last = NULL;
+		add_call(t, &h->fact);
+		free(h);
+	}
+}
+
 void recorder_facts_add(struct recorder_track *t, const struct kernel_fact *f)
 {
-	struct recorder_span *s;
-
 	t->facts->taken++;
 	switch (f->kind) {
 	case KERNEL_FACT_FORK:
 		recorder_images_fork(t, f);
+		add_early(t, false);
 		break;
 	case KERNEL_FACT_EXEC:
 		recorder_images_exec(t, f);
+		add_early(t, false);
 		break;
 	case KERNEL_FACT_EXIT:
 		if (f->pid != t->init && f->pid != t->root)
@@ -182,11 +237,8 @@ void recorder_facts_add(struct recorder_track *t, const struct kernel_fact *f)
 		break;
 	case KERNEL_FACT_CALL:
 	case KERNEL_FACT_URING:
-		s = recorder_images_of(t, f);
-		if (s) {
-			learn_library(t->facts, f, s);
-			recorder_held_add(t, s, f);
-		}
+		if (!comes_early(t, f))
+			add_call(t, f);
 		break;
 	case KERNEL_FACT_CAPABILITY:
 	case KERNEL_FACT_DNS:
@@ -202,12 +254,14 @@ void recorder_facts_take(struct recorder_track *t)
 	facts->last = NULL;
 	if (!facts->sensor)
 		return;
+	facts->takes++;
 	facts->pass_ns = tt_clock_ns(CLOCK_MONOTONIC);
 	kernel_sensor_take(facts->sensor);
 	facts->is_lossy = facts->let_go || kernel_sensor_lost(facts->sensor);
 	facts->fill = kernel_sensor_fill(facts->sensor);
 	while (kernel_sensor_next(facts->sensor, &f) > 0)
 		recorder_facts_add(t, &f);
+	add_early(t, true);
 	facts->last = NULL;
 }
 

@@ -55,7 +55,9 @@ struct recorder_facts {
 	uint64_t pass_ns; /* when the pass began, CLOCK_MONOTONIC */
 	struct recorder_span holders; /* list head of those with facts that wait */
 	size_t held_bytes;
-	uint64_t let_go; /* facts that had no room to wait */
+	uint64_t let_go;                          /* facts that had no room to wait */
+	struct recorder_held *early, **early_end; /* calls of images whose beginning is not there */
+	uint64_t takes;
 	struct recorder_put_off *put_off;
 	struct recorder_blocked blocked[256];
 	size_t blocked_count;

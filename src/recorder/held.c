@@ -20,13 +20,6 @@
 #define LOOK_NS        (50 * TT_NS_PER_MS)
 #define OPEN_END_NS    (1000 * TT_NS_PER_MS) /* a call whose end is not told is over by then */
 
-struct recorder_held {
-	struct recorder_held *next;
-	size_t bytes;
-	bool inside;
-	struct kernel_fact fact; /* its texts follow */
-};
-
 /* A call that was told as done, and whose fact has not been found. */
 struct recorder_doubt {
 	struct recorder_doubt *next;
@@ -283,6 +276,21 @@ static void unlist_holder(struct recorder_span *s)
 	s->next_holder->prev_holder = s->prev_holder;
 }
 
+struct recorder_held *recorder_held_keep(const struct kernel_fact *f)
+{
+	size_t bytes = sizeof(struct recorder_held) + text_bytes(f);
+	struct recorder_held *h = malloc(bytes);
+
+	if (!h)
+		return NULL;
+	h->next = NULL;
+	h->bytes = bytes;
+	h->inside = false;
+	h->fact = *f;
+	copy_texts(&h->fact, (char *)(h + 1));
+	return h;
+}
+
 void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 		       const struct kernel_fact *f)
 {
@@ -297,16 +305,11 @@ void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 			let_go_first(t, fullest);
 		}
 	}
-	h = malloc(bytes);
+	h = recorder_held_keep(f);
 	if (!h) {
 		t->facts->let_go++;
 		return;
 	}
-	h->next = NULL;
-	h->bytes = bytes;
-	h->inside = false;
-	h->fact = *f;
-	copy_texts(&h->fact, (char *)(h + 1));
 	t->facts->held_bytes += bytes;
 	if (s->held_last)
 		s->held_last->next = h;
@@ -388,7 +391,7 @@ struct match {
 static void search(struct recorder_track *t, struct recorder_span *s, const struct event *ev,
 		   uint64_t entered, uint64_t left, struct match *m)
 {
-	struct recorder_held *before = NULL;
+	struct recorder_held *before = NULL, *near = NULL, *near_before = NULL;
 
 	for (struct recorder_held *h = s->held; h; before = h, h = h->next) {
 		const struct kernel_fact *f = &h->fact;
@@ -413,9 +416,14 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 			if (how == RECORDER_OTHER_TEXT && is_link(t, s, ev, f))
 				how = RECORDER_SAME;
 
-			if (how == RECORDER_SAME) {
+			if (how == RECORDER_SAME && within) {
 				m->found = h;
 				m->before = before;
+				continue;
+			}
+			if (how == RECORDER_SAME && !near) {
+				near = h;
+				near_before = before;
 				continue;
 			}
 			if (within && same > 0 &&
@@ -432,6 +440,11 @@ static void search(struct recorder_track *t, struct recorder_span *s, const stru
 		if (within && same > 0 && f->kind == KERNEL_FACT_CALL &&
 		    (ev->has_result || is_open_end(t, ev, f)))
 			h->inside = true;
+	}
+	/* the two clocks may differ a little: by that alone only if nothing else is the act */
+	if (!m->found && near) {
+		m->found = near;
+		m->before = near_before;
 	}
 }
 

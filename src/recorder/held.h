@@ -23,6 +23,17 @@
 
 #define RECORDER_SLACK_NS 50000
 
+struct recorder_held {
+	struct recorder_held *next;
+	size_t bytes;
+	uint64_t take;           /* in which it came early */
+	bool inside;             /* made during a call that the library told of */
+	struct kernel_fact fact; /* its texts follow */
+};
+
+/* recorder_held_keep - a copy of @f, to be freed; NULL without memory */
+struct recorder_held *recorder_held_keep(const struct kernel_fact *f);
+
 /* recorder_held_add - @f, of the image @s, waits */
 void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 		       const struct kernel_fact *f);

@@ -85,6 +85,8 @@ void recorder_images_fork(struct recorder_track *t, const struct kernel_fact *f)
 			process_began(&t->facts->images);
 		p->start_ns = f->start_ns;
 		p->observed = true;
+		if (p->span)
+			p->span->image = f->image;
 		return;
 	}
 	/* our own, the sandbox's init and what it makes besides the command */
@@ -154,6 +156,13 @@ static struct recorder_process *process_of(struct recorder_track *t, const struc
 	return p;
 }
 
+bool recorder_images_knows(struct recorder_track *t, const struct kernel_fact *f)
+{
+	const struct recorder_process *p = recorder_process_find_real(&t->tree, f->pid);
+
+	return p && p->start_ns == f->start_ns && p->span && p->span->image == f->image;
+}
+
 struct recorder_span *recorder_images_of(struct recorder_track *t, const struct kernel_fact *f)
 {
 	struct recorder_process *p = process_of(t, f);
@@ -162,7 +171,8 @@ struct recorder_span *recorder_images_of(struct recorder_track *t, const struct 
 }
 
 /* Whether the program can load the library at all; remembered by its file. */
-static enum recorder_mute look(struct recorder_track *t, const struct kernel_fact *f)
+static enum recorder_mute look(struct recorder_track *t, struct recorder_span *s,
+			       const struct kernel_fact *f)
 {
 	struct recorder_looked *e =
 		&t->facts->images.looked[(f->exe.ino ^ f->exe.dev * 31) % RECORDER_PROGRAMS];
@@ -184,10 +194,13 @@ static enum recorder_mute look(struct recorder_track *t, const struct kernel_fac
 		tt_program_look(AT_FDCWD, path, &program);
 	} else if (program.kind != TT_PROGRAM_NONE && f->exe.ino &&
 		   program.st.st_ino != f->exe.ino) {
-		return RECORDER_MUTE_NOT; /* it is another program by now */
-	}
-	if (program.kind == TT_PROGRAM_NONE)
+		s->is_unlooked = true; /* it is another program by now */
 		return RECORDER_MUTE_NOT;
+	}
+	if (program.kind == TT_PROGRAM_NONE) {
+		s->is_unlooked = true;
+		return RECORDER_MUTE_NOT;
+	}
 	e->file = f->exe;
 	e->mute = program.is_static                    ? RECORDER_MUTE_STATIC
 		  : program.libc == TT_PROGRAM_FOREIGN ? RECORDER_MUTE_OTHER_CLASS
@@ -232,7 +245,7 @@ void recorder_images_exec(struct recorder_track *t, const struct kernel_fact *f)
 	if (f->cwd.data)
 		recorder_text_set(&s->cwd, f->cwd.data, f->cwd.len);
 	keep_argv(s, f);
-	s->mute = look(t, f);
+	s->mute = look(t, s, f);
 }
 
 void recorder_images_exit(struct recorder_track *t, const struct kernel_fact *f)
@@ -245,7 +258,7 @@ void recorder_images_exit(struct recorder_track *t, const struct kernel_fact *f)
 		t->facts->images.living--;
 	if (p->span)
 		p->span->over_ns = f->ts_ns;
-	p->dead = true;
+	p->dead = p->is_told_dead = true;
 	p->status_known = true;
 	p->status = f->status;
 }
@@ -412,6 +425,9 @@ static bool is_settled(struct recorder_track *t, struct recorder_span *s, uint64
 		*ret = RECORDER_MUTE_BRIEF;
 	else
 		*ret = s->how == EVENT_HOW_EXEC ? RECORDER_MUTE_ENVIRONMENT : RECORDER_MUTE_UNSAID;
+	/* nobody could look at its file, and no dynamic linker was seen at work */
+	if (over && s->is_unlooked && !s->has_loader)
+		*ret = RECORDER_MUTE_STATIC;
 	if (all)
 		return true;
 	/* the parent tells of what it spawned when it comes back from that */

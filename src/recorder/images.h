@@ -43,6 +43,9 @@ void recorder_images_fork(struct recorder_track *t, const struct kernel_fact *f)
 void recorder_images_exec(struct recorder_track *t, const struct kernel_fact *f);
 void recorder_images_exit(struct recorder_track *t, const struct kernel_fact *f);
 
+/* recorder_images_knows - whether the beginning of the image that @f tells of has been told */
+bool recorder_images_knows(struct recorder_track *t, const struct kernel_fact *f);
+
 /* recorder_images_of - the image that @f tells of: what its process runs now; NULL: none of ours */
 struct recorder_span *recorder_images_of(struct recorder_track *t, const struct kernel_fact *f);
 

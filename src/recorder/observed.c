@@ -6,26 +6,36 @@
 #include "recorder/facts.h"
 #include "recorder/track_internal.h"
 
-/* Where a relative path starts from, in the place where the event model looks for it. */
+/* Where the first relative path starts from, in the place where the event model looks for it. */
 static void put_base(struct event *ev, const struct kernel_fact *f)
 {
 	const char *layout = event_call_info(ev->call)->layout;
+	int dir = -1;
 
-	ev->cwd = f->where;
-	for (unsigned i = 0; layout[i]; i++) {
-		if (layout[i] == 'f' && i == 0) {
-			ev->args[0].data = f->where.data;
-			ev->args[0].len = f->where.len;
-		}
-		if (layout[i] != 'd')
+	for (int i = 0; layout[i]; i++) {
+		struct event_arg *arg = &ev->args[i];
+		const char *text = arg->data;
+
+		if (layout[i] == 'd')
+			dir = i;
+		if ((layout[i] != 'p' && layout[i] != 'q') || !text)
 			continue;
-		/* two folders: the kernel told of the first */
-		if (ev->args[i].num != AT_FDCWD) {
-			ev->args[i].data = f->where.data;
-			ev->args[i].len = f->where.len;
-			ev->cwd.data = NULL;
+		if (arg->len && text[0] == '/') {
+			dir = -1;
+			continue;
 		}
-		break;
+		if (dir >= 0 && ev->args[dir].num != AT_FDCWD) {
+			ev->args[dir].data = f->where.data;
+			ev->args[dir].len = f->where.len;
+		} else {
+			ev->cwd = f->where;
+		}
+		return;
+	}
+	/* no path, but an fd: what it leads to */
+	if (layout[0] == 'f') {
+		ev->args[0].data = f->where.data;
+		ev->args[0].len = f->where.len;
 	}
 }
 

@@ -60,6 +60,8 @@ struct recorder_span {
 	bool pending;     /* nobody knows yet whether the library speaks for it: it has no line */
 	bool claimed;     /* ... but somebody named it by the id that the library gave it */
 	bool loads;       /* it opened the library */
+	bool has_loader;  /* a dynamic linker opened something for it */
+	bool is_unlooked; /* nobody could look at its program */
 	bool observed;    /* the kernel told of its beginning */
 	uint8_t mute;     /* enum recorder_mute */
 	uint32_t image;   /* as in its facts */
@@ -99,6 +101,8 @@ struct recorder_process {
 	bool observed;              /* the kernel tells of its end: no pidfd is needed */
 	uint64_t start_ns;          /* as in its facts; 0: not known */
 	int32_t maker;              /* our number for the process that forked it; 0: not known */
+	bool is_told_dead;          /* ... and it has told */
+	unsigned waits;             /* passes in which it was dead and the kernel had not told */
 	bool dead;                  /* no more records will come */
 	bool drained;               /* ... and a whole pass has run since: to be ended */
 	bool status_known;
