@@ -405,6 +405,8 @@ static int race(void)
 	for (int i = 0; i < 500 || (!(seen[0] && seen[1]) && i < 20000); i++) {
 		int fd = open(flipped, O_RDWR);
 
+		if (i > 500)
+			(void)usleep(100);
 		if (fd < 0 || fstat(fd, &st) < 0)
 			err(1, "open");
 		seen[st.st_ino == a.st_ino]++;
