@@ -177,7 +177,7 @@ static bool is_finding(const struct recorder_span *s, enum recorder_unmatched wh
 		*ret = RECORDER_FINDING_DIRECT;
 	else if (why == RECORDER_UNMATCHED_URING)
 		*ret = RECORDER_FINDING_URING;
-	else if (s->is_scribbled && s->mute == RECORDER_MUTE_NOT && is_weighty(f))
+	else if (s->is_scribbled && is_weighty(f))
 		*ret = RECORDER_FINDING_SCRIBBLED;
 	else
 		return false;
@@ -665,7 +665,7 @@ void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
 	t->facts->blocked_count = 0; /* it is over: nothing of it is in a call */
 	settle(t, s, UINT64_MAX);
 	unlist_holder(s);
-	if (s->is_scribbled && s->lines_kernel && s->mute == RECORDER_MUTE_NOT && !s->is_found_out)
+	if (s->is_scribbled && s->lines_kernel && !s->is_found_out)
 		find_of(t, s, RECORDER_FINDING_SCRIBBLED, NULL);
 	s->seen = (uint8_t)seen_of(s, &cause);
 	s->cause = (uint8_t)cause;
