@@ -374,13 +374,22 @@ static int garbage(void)
 static char flipped[4096];
 static bool over;
 
+/* Long enough for the other CPU to see it. */
+static void linger(void)
+{
+	for (volatile int i = 0; i < 200; i++)
+		;
+}
+
 static void *flip(void *arg)
 {
 	char *at = flipped + strlen(flipped) - 1;
 
 	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
 		*(volatile char *)at = 'a';
+		linger();
 		*(volatile char *)at = 'b';
+		linger();
 	}
 	return arg;
 }
