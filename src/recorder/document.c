@@ -298,10 +298,10 @@ static json_t *coverage_json(const struct recorder_run_state *r)
 	if (r->connections)
 		(void)json_array_append_new(sensors, json_string("proxy"));
 	if (t->facts && t->facts->lost)
-		(void)json_array_append_new(gaps, json_pack("{s:s, s:s, s:I, s:I}", "sensor",
-							    "kernel", "reason", "ring_full",
-							    "count", (json_int_t)t->facts->lost,
-							    "spans", (json_int_t)0));
+		(void)json_array_append_new(
+			gaps, json_pack("{s:s, s:s, s:I, s:I}", "sensor", "kernel", "reason",
+					"ring_full", "count", (json_int_t)t->facts->lost, "spans",
+					(json_int_t)t->facts->lost_spans));
 	j = json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:o}", "spans",
 		      (json_int_t)t->spans, "full", (json_int_t)0, "kernel_only", (json_int_t)0,
 		      "declared_only", (json_int_t)t->spans_preload, "none",

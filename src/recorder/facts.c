@@ -218,9 +218,19 @@ static void add_early(struct recorder_track *t, bool old)
 	}
 }
 
+static void note_lost(struct recorder_track *t, const struct kernel_fact *f)
+{
+	struct recorder_process *p = recorder_process_find_real(&t->tree, f->pid);
+
+	if (p && p->start_ns == f->start_ns && f->lost > p->lost)
+		p->lost = f->lost;
+}
+
 void recorder_facts_add(struct recorder_track *t, const struct kernel_fact *f)
 {
 	t->facts->taken++;
+	if (f->lost)
+		note_lost(t, f);
 	switch (f->kind) {
 	case KERNEL_FACT_FORK:
 		recorder_images_fork(t, f);

@@ -48,7 +48,7 @@ struct recorder_facts {
 	struct recorder_images images;
 	struct recorder_process *last; /* whom the last fact told of; within one take */
 	uint64_t strays;               /* processes whose beginning was not told */
-	uint64_t taken, lost;
+	uint64_t taken, lost, lost_spans;
 	bool tells_all;   /* of every call that has a row: what it does not tell was not made */
 	bool over;        /* the run is: nothing waits any longer */
 	bool is_lossy;    /* something was lost: what is missing proves nothing */

@@ -30,6 +30,14 @@ struct recorder_doubt {
 	char text[]; /* for people */
 };
 
+#define GONE_MAX 64
+
+struct recorder_gone {
+	uint64_t ts_ns;
+	int64_t result;
+	unsigned kind; /* 0: none */
+};
+
 static size_t text_bytes(const struct kernel_fact *f)
 {
 	const char *layout = event_call_info(f->call)->layout;
@@ -215,6 +223,40 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 	line_of(t, s, f);
 }
 
+/*
+ * A call that took longer than its fact waited, in a thread of which nobody knew that it was in a
+ * call: it is told of twice, but it is no lie.
+ */
+static void remember(struct recorder_span *s, const struct kernel_fact *f)
+{
+	if (f->kind != KERNEL_FACT_CALL || s->mute != RECORDER_MUTE_NOT ||
+	    recorder_kind_of(f->call) == RECORDER_KIND_NONE)
+		return;
+	if (!s->gone)
+		s->gone = calloc(GONE_MAX, sizeof(*s->gone));
+	if (s->gone)
+		s->gone[s->gone_at++ % GONE_MAX] = (struct recorder_gone){
+			.ts_ns = f->ts_ns,
+			.result = f->result,
+			.kind = recorder_kind_of(f->call),
+		};
+}
+
+static bool is_gone(struct recorder_span *s, const struct event *ev, uint64_t entered,
+		    uint64_t left)
+{
+	for (unsigned i = 0; s->gone && i < GONE_MAX; i++) {
+		struct recorder_gone *g = &s->gone[i];
+
+		if (g->kind != recorder_kind_of(ev->call) || g->result != ev->result ||
+		    g->ts_ns + DOUBT_NS < entered || g->ts_ns > left + DOUBT_NS)
+			continue;
+		g->kind = 0; /* it explains one call */
+		return true;
+	}
+	return false;
+}
+
 /* The act that a call told of may have been made by this very fact after all. */
 static void dispel(struct recorder_span *s, const struct kernel_fact *f)
 {
@@ -253,6 +295,7 @@ static void let_go_first(struct recorder_track *t, struct recorder_span *s)
 	struct recorder_held *h = pop(s);
 
 	dispel(s, &h->fact);
+	remember(s, &h->fact);
 	let_go(t, s, h);
 	forget(t->facts, h);
 }
@@ -274,6 +317,28 @@ static void unlist_holder(struct recorder_span *s)
 	s->is_holder = false;
 	s->prev_holder->next_holder = s->next_holder;
 	s->next_holder->prev_holder = s->prev_holder;
+}
+
+/* Whether both speak of one thread; -1: nobody can tell, for they count threads differently. */
+static int same_thread(const struct recorder_span *s, const struct event *ev,
+		       const struct kernel_fact *f)
+{
+	if (s->own_pid == s->pid)
+		return ev->tid == f->tid;
+	if (ev->tid == s->own_pid)
+		return f->tid == s->pid;
+	return f->tid == s->pid ? 0 : -1;
+}
+
+/* What dlopen(3) reads comes after its word, which does not say when it is over. */
+static bool is_loaded(const struct recorder_track *t, const struct recorder_span *s,
+		      const struct kernel_fact *f)
+{
+	const struct event ev = {.tid = s->loading_tid};
+
+	return s->loading_ns && f->kind == KERNEL_FACT_CALL && f->ts_ns >= s->loading_ns &&
+	       f->ts_ns < s->loading_ns + OPEN_END_NS && same_thread(s, &ev, f) > 0 &&
+	       recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LOADER;
 }
 
 struct recorder_held *recorder_held_keep(const struct kernel_fact *f)
@@ -310,6 +375,7 @@ void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 		t->facts->let_go++;
 		return;
 	}
+	h->inside = is_loaded(t, s, f);
 	t->facts->held_bytes += bytes;
 	if (s->held_last)
 		s->held_last->next = h;
@@ -317,17 +383,6 @@ void recorder_held_add(struct recorder_track *t, struct recorder_span *s,
 		s->held = h;
 	s->held_last = h;
 	list_holder(t->facts, s);
-}
-
-/* Whether both speak of one thread; -1: nobody can tell, for they count threads differently. */
-static int same_thread(const struct recorder_span *s, const struct event *ev,
-		       const struct kernel_fact *f)
-{
-	if (s->own_pid == s->pid)
-		return ev->tid == f->tid;
-	if (ev->tid == s->own_pid)
-		return f->tid == s->pid;
-	return f->tid == s->pid ? 0 : -1;
 }
 
 static bool is_try(const struct event *ev, const struct kernel_fact *f)
@@ -520,6 +575,10 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 
 	if (!ev->has_result)
 		left = entered + OPEN_END_NS;
+	if (!ev->has_result && !event_call_execs(ev->call)) {
+		s->loading_ns = entered;
+		s->loading_tid = ev->tid;
+	}
 	search(t, s, ev, entered, left, &m);
 	h = m.found;
 	if (h) {
@@ -534,7 +593,7 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 		return;
 	}
 	ev->confirmed = m.tried;
-	if (!silent && must_be_seen(t, s, ev, &m))
+	if (!silent && must_be_seen(t, s, ev, &m) && (m.other || !is_gone(s, ev, entered, left)))
 		doubt(t, s, ev, entered, left, m.other);
 }
 
@@ -558,7 +617,7 @@ static bool may_be_explained(const struct recorder_facts *facts, const struct re
 		const struct event ev = {.tid = b->tid};
 
 		if (tt_uuid_equal(&b->span, &s->id) && f->ts_ns + RECORDER_SLACK_NS >= b->since &&
-		    same_thread(s, &ev, f) > 0)
+		    same_thread(s, &ev, f))
 			return true;
 	}
 	return false;
@@ -607,6 +666,7 @@ static void settle(struct recorder_track *t, struct recorder_span *s, uint64_t u
 			continue;
 		}
 		dispel(s, &h->fact);
+		remember(s, &h->fact);
 		let_go(t, s, h);
 		forget(t->facts, h);
 	}
@@ -665,6 +725,8 @@ void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
 	t->facts->blocked_count = 0; /* it is over: nothing of it is in a call */
 	settle(t, s, UINT64_MAX);
 	unlist_holder(s);
+	free(s->gone);
+	s->gone = NULL;
 	if (s->is_scribbled && s->lines_kernel && !s->is_found_out)
 		find_of(t, s, RECORDER_FINDING_SCRIBBLED, NULL);
 	s->seen = (uint8_t)seen_of(s, &cause);

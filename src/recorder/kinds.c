@@ -288,7 +288,7 @@ static bool same_text(const struct event *ev, const struct kernel_fact *f)
 
 	if (!said.data || names_another_way(ev->call))
 		return true;
-	/* read when the call was over, and others could write it: the file itself says more */
+	/* read when the call was over, while others could write it: the file is the better word */
 	if (!f->own_memory && f->where_is_file && f->where.len)
 		return same_name(said, f->where);
 	if (!k || !k->data || k->absent)

@@ -332,6 +332,30 @@ void recorder_track_replace(struct recorder_track *t, struct recorder_span *s, u
 	t->gone = s;
 }
 
+/* What the kernel had no room to tell of this process, since that was said last. */
+static void put_kernel_gap(struct recorder_track *t, struct recorder_span *s)
+{
+	struct recorder_process *p = s->process;
+	struct event ev = {
+		.type = EVENT_GAP,
+		.source = EVENT_FROM_KERNEL,
+		.ts_ns = recorder_track_now(),
+		.reason = {"ring_full", 9},
+		.gap_count_known = true,
+		.gap_has_range = true,
+		.gap_from = s->kernel_seq,
+	};
+
+	if (!p || p->lost <= p->lost_told)
+		return;
+	ev.gap_count = p->lost - p->lost_told;
+	s->kernel_seq += ev.gap_count;
+	ev.gap_to = s->kernel_seq - 1;
+	p->lost_told = p->lost;
+	t->facts->lost_spans++;
+	recorder_track_put(t, &ev, s);
+}
+
 /* Its last line says who saw it. */
 static void put_coverage(struct recorder_track *t, struct recorder_span *s, struct event *ev)
 {
@@ -340,6 +364,7 @@ static void put_coverage(struct recorder_track *t, struct recorder_span *s, stru
 	if (!t->facts)
 		return;
 	recorder_held_end(t, s);
+	put_kernel_gap(t, s);
 	seen = recorder_seen_name((enum recorder_seen)s->seen);
 	cause = recorder_cause_name((enum recorder_cause)s->cause);
 	ev->coverage = (struct event_text){seen, strlen(seen)};

@@ -75,10 +75,14 @@ struct recorder_span {
 	struct recorder_held *held, *held_last;
 	struct recorder_doubt *doubts;
 	unsigned doubt_count;
+	struct recorder_gone *gone; /* the last facts that were not waited for any longer */
+	unsigned gone_at;
 	struct recorder_span *prev_holder, *next_holder;
 	bool is_holder;
 	uint64_t spoke_ns; /* CLOCK_MONOTONIC: the library's first word */
 	uint64_t unmatched[RECORDER_UNMATCHED];
+	uint64_t loading_ns; /* when dlopen(3) was called last, CLOCK_MONOTONIC */
+	int32_t loading_tid;
 	bool was_late;       /* it had a line of ours before the library spoke */
 	bool has_unsaid;     /* it forked a child that the library does not know of */
 	bool is_scribbled;   /* its part of the ring was written over */
@@ -101,6 +105,7 @@ struct recorder_process {
 	bool observed;              /* the kernel tells of its end: no pidfd is needed */
 	uint64_t start_ns;          /* as in its facts; 0: not known */
 	int32_t maker;              /* our number for the process that forked it; 0: not known */
+	uint64_t lost, lost_told;   /* facts of it that had no room; said in a gap */
 	bool is_told_dead;          /* ... and it has told */
 	unsigned waits;             /* passes in which it was dead and the kernel had not told */
 	bool dead;                  /* no more records will come */
