@@ -232,10 +232,10 @@ static void remember(struct recorder_span *s, const struct kernel_fact *f)
 	if (f->kind != KERNEL_FACT_CALL || s->mute != RECORDER_MUTE_NOT ||
 	    recorder_kind_of(f->call) == RECORDER_KIND_NONE)
 		return;
-	if (!s->gone)
-		s->gone = calloc(GONE_MAX, sizeof(*s->gone));
-	if (s->gone)
-		s->gone[s->gone_at++ % GONE_MAX] = (struct recorder_gone){
+	if (!s->let_go)
+		s->let_go = calloc(GONE_MAX, sizeof(*s->let_go));
+	if (s->let_go)
+		s->let_go[s->let_go_at++ % GONE_MAX] = (struct recorder_gone){
 			.ts_ns = f->ts_ns,
 			.result = f->result,
 			.kind = recorder_kind_of(f->call),
@@ -245,8 +245,8 @@ static void remember(struct recorder_span *s, const struct kernel_fact *f)
 static bool is_gone(struct recorder_span *s, const struct event *ev, uint64_t entered,
 		    uint64_t left)
 {
-	for (unsigned i = 0; s->gone && i < GONE_MAX; i++) {
-		struct recorder_gone *g = &s->gone[i];
+	for (unsigned i = 0; s->let_go && i < GONE_MAX; i++) {
+		struct recorder_gone *g = &s->let_go[i];
 
 		if (g->kind != recorder_kind_of(ev->call) || g->result != ev->result ||
 		    g->ts_ns + DOUBT_NS < entered || g->ts_ns > left + DOUBT_NS)
@@ -725,8 +725,8 @@ void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
 	t->facts->blocked_count = 0; /* it is over: nothing of it is in a call */
 	settle(t, s, UINT64_MAX);
 	unlist_holder(s);
-	free(s->gone);
-	s->gone = NULL;
+	free(s->let_go);
+	s->let_go = NULL;
 	if (s->is_scribbled && s->lines_kernel && !s->is_found_out)
 		find_of(t, s, RECORDER_FINDING_SCRIBBLED, NULL);
 	s->seen = (uint8_t)seen_of(s, &cause);

@@ -75,8 +75,8 @@ struct recorder_span {
 	struct recorder_held *held, *held_last;
 	struct recorder_doubt *doubts;
 	unsigned doubt_count;
-	struct recorder_gone *gone; /* the last facts that were not waited for any longer */
-	unsigned gone_at;
+	struct recorder_gone *let_go; /* the last facts that were not waited for any longer */
+	unsigned let_go_at;
 	struct recorder_span *prev_holder, *next_holder;
 	bool is_holder;
 	uint64_t spoke_ns; /* CLOCK_MONOTONIC: the library's first word */
