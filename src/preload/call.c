@@ -513,13 +513,15 @@ void pl_start_event(const struct pl_image *image, enum event_how how, const char
 		stamp(&ev, image);
 		pl_log_line(&ev);
 	} else if (has_lane()) {
+		uint32_t flags = pl_process.interposed ? RING_FLAG_INTERPOSED : 0;
 		struct ring_who who;
 
+		if (how != EVENT_HOW_EXEC && children_vanish())
+			flags |= RING_FLAG_NOCLDWAIT;
 		who_now(&who, image);
-		(void)ring_start_put(
-			&pl_thread.writer, &ev, image == &pl_process.image ? NULL : &who,
-			ring_ticks(pl_process.clock),
-			how != EVENT_HOW_EXEC && children_vanish() ? RING_FLAG_NOCLDWAIT : 0);
+		(void)ring_start_put(&pl_thread.writer, &ev,
+				     image == &pl_process.image ? NULL : &who,
+				     ring_ticks(pl_process.clock), flags);
 	}
 }
 

@@ -344,6 +344,23 @@ static void know_start(const char *path, char *const *argv)
 		pl_can_be_read(argv[0]);
 }
 
+/* Whether a list of libraries has one that is not ours. */
+static bool names_others(const char *list)
+{
+	while (list && *list) {
+		size_t n = strcspn(list, ": ");
+		const char *name = list;
+
+		for (size_t i = 0; i < n; i++)
+			if (list[i] == '/')
+				name = list + i + 1;
+		if (n && strncmp(name, "libtelltale", 11) != 0)
+			return true;
+		list += n + (list[n] != '\0');
+	}
+	return false;
+}
+
 /* @path: as exec_path() has it, @argv: NULL where nobody passed them to us */
 static void set_up(const char *path, char *const *argv, char **envp)
 {
@@ -358,6 +375,7 @@ static void set_up(const char *path, char *const *argv, char **envp)
 	event_contract_read(envp, values);
 	has_ctx = values[CONTRACT_CTX] && event_contract_ctx_parse(values[CONTRACT_CTX], &ctx);
 	keep_contract(values);
+	pl_process.interposed = names_others(values[CONTRACT_LD_PRELOAD]);
 	parse_parent(values[CONTRACT_PARENT_SPAN], &parent);
 	for (char *const *e = envp; *e; e++) {
 		if ((*e)[0] != 'T' || (*e)[1] != 'E')

@@ -123,6 +123,7 @@ struct pl_process {
 	uint32_t spawning;
 	uint32_t spawning_lock; /* that number and the fd's flag change together */
 	bool inherit_only;      /* TELLTALE_ENV=inherit: children get what the caller passes */
+	bool interposed;        /* other libraries are preloaded, too */
 	struct pl_fds fds;      /* see fds.h */
 	/* numbers of pages that could be read, each at its place by its lowest bits: memory.c */
 	uintptr_t pages_seen[PL_PAGES_SEEN];

@@ -395,10 +395,13 @@ static bool may_be_silent(const struct event *ev)
 	       ev->call == EVENT_CALL_fcntl64;
 }
 
-static void note_scribbled(struct recorder_track *t, const struct tt_uuid *span)
+/* @who: whose part of the ring it was, as that says itself; he may not have been heard of yet. */
+static void note_scribbled(struct recorder_track *t, const struct ring_who *who)
 {
-	struct recorder_span *s = recorder_span_find(&t->tree, span);
+	struct recorder_span *s = recorder_span_find(&t->tree, &who->span);
 
+	if (!s && t->facts)
+		s = recorder_images_of_pid(t, who->pid);
 	t->gaps[RECORDER_GAP_SCRIBBLED].spans++;
 	t->gaps[RECORDER_GAP_SCRIBBLED].at_least = true;
 	if (s)
@@ -462,19 +465,22 @@ static void on_record(struct recorder_track *t, const struct ring_taken *taken, 
 	struct event ev;
 
 	if (ring_record_event(t->ring, taken, &ev) < 0) {
-		note_scribbled(t, &taken->who.span);
+		note_scribbled(t, &taken->who);
 		return;
 	}
 	if (!again && ev.type == EVENT_SYSCALL && put_off(t, &ev, taken))
 		return;
 	/* only what becomes of an fd is ever told without being an event */
 	if (ev.type == EVENT_SYSCALL && (flags & RING_FLAG_SILENT) && !may_be_silent(&ev))
-		note_scribbled(t, &taken->who.span);
+		note_scribbled(t, &taken->who);
 	ev.ts_ns += t->realtime_offset;
 	if (ev.type == EVENT_SYSCALL) {
 		on_call(t, &ev, flags);
 	} else if (ev.act == EVENT_ACT_START) {
 		on_start(t, &ev, flags);
+		s = flags & RING_FLAG_INTERPOSED ? recorder_span_find(&t->tree, &ev.span.id) : NULL;
+		if (s)
+			s->is_interposed = true;
 	} else {
 		/* said by the image itself; the line is written when the process is really gone */
 		s = span_of(t, &ev);
@@ -564,7 +570,7 @@ static bool take_lane(struct recorder_track *t, uint32_t lane, bool dead,
 		if (n == 0)
 			return true;
 		if (n < 0) {
-			note_scribbled(t, &st->who.span);
+			note_scribbled(t, &st->who);
 			return true;
 		}
 		t->entries[t->entry_count++] =

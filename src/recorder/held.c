@@ -34,6 +34,14 @@ struct recorder_doubt {
 	char text[];    /* for people */
 };
 
+#define GONE_MAX 64
+
+struct recorder_gone {
+	uint64_t ts_ns;
+	int64_t result;
+	unsigned kind; /* 0: none */
+};
+
 static size_t text_bytes(const struct kernel_fact *f)
 {
 	const char *layout = event_call_info(f->call)->layout;
@@ -190,7 +198,7 @@ static bool is_finding(const struct recorder_span *s, enum recorder_unmatched wh
 		*ret = RECORDER_FINDING_DIRECT;
 	else if (why == RECORDER_UNMATCHED_URING)
 		*ret = RECORDER_FINDING_URING;
-	else if (s->is_scribbled && s->mute == RECORDER_MUTE_NOT && is_weighty(f, why))
+	else if (s->is_scribbled && is_weighty(f, why))
 		*ret = RECORDER_FINDING_SCRIBBLED;
 	else
 		return false;
@@ -252,6 +260,40 @@ static bool is_about(const struct recorder_doubt *d, const struct kernel_fact *f
 	       d->about == in_short(text);
 }
 
+/*
+ * A call that took longer than its fact waited, in a thread of which nobody knew that it was in a
+ * call: it is told of twice, but it is no lie.
+ */
+static void remember(struct recorder_span *s, const struct kernel_fact *f)
+{
+	if (f->kind != KERNEL_FACT_CALL || s->mute != RECORDER_MUTE_NOT ||
+	    recorder_kind_of(f->call) == RECORDER_KIND_NONE)
+		return;
+	if (!s->let_go)
+		s->let_go = calloc(GONE_MAX, sizeof(*s->let_go));
+	if (s->let_go)
+		s->let_go[s->let_go_at++ % GONE_MAX] = (struct recorder_gone){
+			.ts_ns = f->ts_ns,
+			.result = f->result,
+			.kind = recorder_kind_of(f->call),
+		};
+}
+
+static bool is_gone(struct recorder_span *s, const struct event *ev, uint64_t entered,
+		    uint64_t left)
+{
+	for (unsigned i = 0; s->let_go && i < GONE_MAX; i++) {
+		struct recorder_gone *g = &s->let_go[i];
+
+		if (g->kind != recorder_kind_of(ev->call) || g->result != ev->result ||
+		    g->ts_ns + DOUBT_NS < entered || g->ts_ns > left + DOUBT_NS)
+			continue;
+		g->kind = 0; /* it explains one call */
+		return true;
+	}
+	return false;
+}
+
 /* The act that a call told of may have been made by this very fact after all. */
 static void dispel(struct recorder_span *s, const struct kernel_fact *f)
 {
@@ -291,6 +333,7 @@ static void let_go_first(struct recorder_track *t, struct recorder_span *s)
 	struct recorder_held *h = pop(s);
 
 	dispel(s, &h->fact);
+	remember(s, &h->fact);
 	let_go(t, s, h);
 	forget(t->facts, h);
 }
@@ -573,7 +616,7 @@ static bool must_be_seen(const struct recorder_track *t, const struct recorder_s
 {
 	bool done = !ev->error && ev->result >= 0;
 
-	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
+	return s->observed && s->preload && !s->was_late && !s->is_interposed && ev->has_result && !ev->in_flight &&
 	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
 	       (!m->other || m->other_number || m->other->own_memory) && (m->other_end || done);
 }
@@ -625,7 +668,7 @@ void recorder_held_match(struct recorder_track *t, struct recorder_span *s, stru
 		return;
 	}
 	ev->confirmed = m.tried;
-	if (!silent && must_be_seen(t, s, ev, &m))
+	if (!silent && must_be_seen(t, s, ev, &m) && (m.other || !is_gone(s, ev, entered, left)))
 		doubt(t, s, ev, entered, left, m.other);
 }
 
@@ -699,6 +742,7 @@ static void settle(struct recorder_track *t, struct recorder_span *s, uint64_t u
 			continue;
 		}
 		dispel(s, &h->fact);
+		remember(s, &h->fact);
 		let_go(t, s, h);
 		forget(t->facts, h);
 	}
@@ -757,7 +801,9 @@ void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
 	t->facts->blocked_count = 0; /* it is over: nothing of it is in a call */
 	settle(t, s, UINT64_MAX);
 	unlist_holder(s);
-	if (s->is_scribbled && s->lines_kernel && s->mute == RECORDER_MUTE_NOT && !s->is_found_out)
+	free(s->let_go);
+	s->let_go = NULL;
+	if (s->is_scribbled && s->lines_kernel && !s->is_found_out)
 		find_of(t, s, RECORDER_FINDING_SCRIBBLED, NULL);
 	s->seen = (uint8_t)seen_of(s, &cause);
 	s->cause = (uint8_t)cause;

@@ -310,6 +310,18 @@ static struct recorder_span *find_waiting(struct recorder_track *t, const struct
 	return found;
 }
 
+struct recorder_span *recorder_images_of_pid(struct recorder_track *t, int32_t own_pid)
+{
+	struct recorder_images *im = &t->facts->images;
+	struct recorder_span *found = NULL;
+
+	for (struct recorder_span *s = im->pending.next_pending; s != &im->pending;
+	     s = s->next_pending)
+		if (s->own_pid == own_pid && (!found || s->born_ns > found->born_ns))
+			found = s;
+	return found;
+}
+
 /* One that waited too long, and speaks after all. */
 static struct recorder_span *find_late(struct recorder_track *t, const struct event *ev,
 				       uint64_t ts)

@@ -49,6 +49,9 @@ bool recorder_images_knows(struct recorder_track *t, const struct kernel_fact *f
 /* recorder_images_of - the image that @f tells of: what its process runs now; NULL: none of ours */
 struct recorder_span *recorder_images_of(struct recorder_track *t, const struct kernel_fact *f);
 
+/* recorder_images_of_pid - the last that waits for its word and calls itself @own_pid; or NULL */
+struct recorder_span *recorder_images_of_pid(struct recorder_track *t, int32_t own_pid);
+
 /*
  * recorder_images_claim - the library tells of the beginning of an image, at @ts (CLOCK_MONOTONIC)
  * Returns the span that waited for it, or that had to do without, known by the library's id now;

@@ -78,6 +78,8 @@ struct recorder_span {
 	int32_t exec_tid;
 	struct recorder_doubt *doubts;
 	unsigned doubt_count;
+	struct recorder_gone *let_go; /* the last facts that were not waited for any longer */
+	unsigned let_go_at;
 	struct recorder_span *prev_holder, *next_holder;
 	bool is_holder;
 	uint64_t spoke_ns; /* CLOCK_MONOTONIC: the library's first word */
@@ -87,6 +89,7 @@ struct recorder_span {
 	bool was_late;       /* it had a line of ours before the library spoke */
 	bool has_unsaid;     /* it forked a child that the library does not know of */
 	bool is_scribbled;   /* its part of the ring was written over */
+	bool is_interposed;  /* other libraries may answer its calls, in front of the kernel */
 	bool is_found_out;   /* ... and what the kernel saw meanwhile is a finding */
 	uint8_t seen, cause; /* enum recorder_seen, recorder_cause: once it is over */
 	uint64_t lines_confirmed, lines_kernel, lines_declared;

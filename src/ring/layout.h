@@ -143,10 +143,12 @@ enum ring_progress { RING_IN_FLIGHT, RING_DONE };
 #define RING_FLAG_NOCLDWAIT  2u /* the process lets its children vanish unreaped */
 #define RING_FLAG_UNFOLLOWED 4u /* exec, spawn: the program cannot load the library */
 #define RING_FLAG_NO_RESULT  8u /* exec: recorded before the attempt, which did not return */
-#define RING_FLAG_WHO        16u  /* not the lane's owner: a struct ring_who follows at once */
-#define RING_FLAG_ABANDONED  32u  /* a signal handler jumped out of the call: it never returned */
-#define RING_FLAG_RAW        64u  /* made through syscall(2) */
-#define RING_FLAG_SILENT     128u /* makes no line: for the recorder's table of fds only */
+#define RING_FLAG_WHO        16u /* not the lane's owner: a struct ring_who follows at once */
+#define RING_FLAG_ABANDONED  32u /* a signal handler jumped out of the call: it never returned */
+#define RING_FLAG_RAW        64u /* made through syscall(2) */
+#define RING_FLAG_INTERPOSED \
+	256u /* START: other libraries are preloaded, too, which may answer calls */
+#define RING_FLAG_SILENT 128u /* makes no line: for the recorder's table of fds only */
 
 /* The fixed part; ring_arg records follow, then padding to RING_ALIGN. */
 struct ring_record {

@@ -374,13 +374,22 @@ static int garbage(void)
 static char flipped[4096];
 static bool over;
 
+/* Long enough for the other CPU to see it. */
+static void linger(void)
+{
+	for (volatile int i = 0; i < 200; i++)
+		;
+}
+
 static void *flip(void *arg)
 {
 	char *at = flipped + strlen(flipped) - 1;
 
 	while (!__atomic_load_n(&over, __ATOMIC_RELAXED)) {
 		*(volatile char *)at = 'a';
+		linger();
 		*(volatile char *)at = 'b';
+		linger();
 	}
 	return arg;
 }
@@ -405,6 +414,8 @@ static int race(void)
 	for (int i = 0; i < 500 || (!(seen[0] && seen[1]) && i < 20000); i++) {
 		int fd = open(flipped, O_RDWR);
 
+		if (i > 500)
+			(void)usleep(100);
 		if (fd < 0 || fstat(fd, &st) < 0)
 			err(1, "open");
 		seen[st.st_ino == a.st_ino]++;

@@ -189,6 +189,15 @@ WORKS = [
     Work("apt-cache", ["apt-cache", "policy", "gcc"]),
     Work("tmux", ["sh", "-c", "tmux -L telltale-test -f /dev/null new-session -d 'sleep 0.3'; sleep 0.6; "
                   "tmux -L telltale-test kill-server 2>/dev/null; true"], OFF, ["tmux"]),
+    Work("fakeroot", ["fakeroot", "sh", "-c", "touch f; chown 12:34 f; mknod d c 1 3; stat -c %u f d; tar cf f.tar f d; chown 0 f"], OFF),
+    Work("faketime", ["faketime", "2001-02-03 04:05:06", "sh", "-c", "date +%Y; touch f; cat f"], OFF),
+    Work("stdbuf", ["stdbuf", "-oL", "sh", "-c", "seq 20 >f; cat f"]),
+    Work("strace", ["strace", "-f", "-o", "log", "sh", "-c", "wc -l </etc/passwd; touch f; rm f"], OFF),
+    Work("namespaces", ["unshare", "-pfm", "--mount-proc", "sh", "-c", "touch f; mount -t tmpfs none /mnt; touch /mnt/x; cat f; rm f"],
+         OFF),
+    Work("another root", ["sh", "-c", "mkdir -p root/bin && cp static root/bin/true && chroot root /bin/true"], OFF, prepare=static),
+    Work("setpriv", ["setpriv", "--reuid=12345", "--regid=12345", "--clear-groups", "sh", "-c", "cat missing; touch /etc/x; id"],
+         OFF, status=0),
     Work("env -i", ["env", "-i", "/bin/sh", "-c", "echo $PATH >f; exec cat f"]),
 ]
 
