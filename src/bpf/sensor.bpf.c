@@ -58,10 +58,36 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	return 0;
 }
 
+/*
+ * Two fields of a struct that lie near each other, in one look: each costs as much as a short text.
+ * Where they lie is known when the programs are loaded, and so is which way is taken.
+ */
+#define NEAR 64
+static __always_inline bool read_two(const void *from, __u32 one, void *ret_one, __u32 one_size,
+				     __u32 two, void *ret_two, __u32 two_size)
+{
+	__u32 first = one < two ? one : two, last = one < two ? two + two_size : one + one_size;
+	char bytes[NEAR];
+
+	if (last - first > NEAR)
+		return bpf_probe_read_kernel(ret_one, one_size, from + one) == 0 &&
+		       bpf_probe_read_kernel(ret_two, two_size, from + two) == 0;
+	if (bpf_probe_read_kernel(bytes, (last - first) & (2 * NEAR - 1), from + first) < 0)
+		return false;
+	__builtin_memcpy(ret_one, bytes + (one - first), one_size);
+	__builtin_memcpy(ret_two, bytes + (two - first), two_size);
+	return true;
+}
+
 static __always_inline void put_file(struct sensor_file *f, const struct inode *inode)
 {
-	f->ino = BPF_CORE_READ(inode, i_ino);
-	f->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	struct super_block *sb = NULL;
+	unsigned long ino = 0;
+
+	(void)read_two(inode, bpf_core_field_offset(struct inode, i_ino), &ino, sizeof(ino),
+		       bpf_core_field_offset(struct inode, i_sb), &sb, sizeof(sb));
+	f->ino = ino;
+	f->dev = BPF_CORE_READ(sb, s_dev);
 	f->pad = 0;
 }
 
@@ -280,7 +306,7 @@ __noinline int origin_put(struct task_state *s)
 /* The file behind an fd of the calling task, or NULL. */
 static __always_inline struct file *file_of(struct task_struct *t, long fd)
 {
-	struct fdtable table, *from = BPF_CORE_READ(t, files, fdt);
+	struct fdtable table, *from = t->files->fdt;
 	struct file *f = NULL;
 
 	if (bpf_core_read(&table, sizeof(table), from) < 0 || fd < 0 || fd >= table.max_fds)
@@ -354,27 +380,29 @@ struct names {
 static long names_step(__u32 i, void *arg)
 {
 	struct names *n = arg;
-	__u32 at = i * sizeof(__u64), left = n->len - at;
+	__u32 at = i * sizeof(__u64);
 	__u64 said = 0, own = 0;
 
 	if (at >= n->len)
 		return 1;
+	/* bytes past the end of either are nobody's name */
+	if (at + sizeof(__u64) > n->len)
+		at = n->len > sizeof(__u64) ? n->len - sizeof(__u64) : 0;
 	if (bpf_probe_read_kernel(&said, sizeof(said), n->said + at) < 0 ||
 	    bpf_probe_read_kernel(&own, sizeof(own), n->own + at) < 0)
 		own = ~said;
-	/* bytes past the end of either are nobody's name */
-	if (left < sizeof(__u64))
-		said <<= (64 - 8 * left) & 63, own <<= (64 - 8 * left) & 63;
+	if (n->len < sizeof(__u64))
+		said = (said ^ own) << ((64 - 8 * n->len) & 63), own = 0;
 	n->differ = said != own;
 	return n->differ;
 }
 
 /* Whether the last name of the text is the file's own: where a link led elsewhere, they differ. */
-static __always_inline bool names_file(struct room *room, struct dentry *d)
+static __always_inline bool names_file(struct room *room, const struct dentry *d)
 {
+	__u32 len = room->call.text_len[0], at;
 	struct names n = {.len = 0};
 	struct qstr name;
-	__u32 len = room->call.text_len[0], at;
 
 	if (bpf_core_read(&name, sizeof(name), &d->d_name) < 0)
 		return false;
@@ -395,19 +423,21 @@ __noinline int file_put(long fd)
 {
 	struct room *room = room_of(ROOM_CALL);
 	struct file *f = file_of(bpf_get_current_task_btf(), fd);
+	struct inode *inode = NULL;
 	struct sensor_call *r;
-	struct dentry *dentry;
+	struct path path = {0};
 
-	if (!room || !f)
+	if (!room || !f ||
+	    !read_two(f, bpf_core_field_offset(struct file, f_inode), &inode, sizeof(inode),
+		      bpf_core_field_offset(struct file, f_path), &path, sizeof(path)))
 		return 0;
 	r = &room->call;
-	put_file(&r->file, BPF_CORE_READ(f, f_inode));
-	dentry = BPF_CORE_READ(f, f_path.dentry);
+	put_file(&r->file, inode);
 	if ((r->flags & SENSOR_CALL_OWN_MEMORY) && r->text_len[0] && room->data[0] == '/' &&
-	    names_file(room, dentry))
+	    names_file(room, path.dentry))
 		return 0;
 	r->flags |= SENSOR_CALL_FILE;
-	r->where_len[0] = path_put(ROOM_CALL, (__u64)BPF_CORE_READ(f, f_path.mnt), (__u64)dentry);
+	r->where_len[0] = path_put(ROOM_CALL, (__u64)path.mnt, (__u64)path.dentry);
 	return 0;
 }
 
