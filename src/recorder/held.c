@@ -616,9 +616,10 @@ static bool must_be_seen(const struct recorder_track *t, const struct recorder_s
 {
 	bool done = !ev->error && ev->result >= 0;
 
-	return s->observed && s->preload && !s->was_late && !s->is_interposed && ev->has_result && !ev->in_flight &&
-	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
-	       (!m->other || m->other_number || m->other->own_memory) && (m->other_end || done);
+	return s->observed && s->preload && !s->was_late && !s->is_interposed && ev->has_result &&
+	       !ev->in_flight && recorder_kind_must(ev->call) && t->facts->tells_all &&
+	       !t->facts->is_lossy && (!m->other || m->other_number || m->other->own_memory) &&
+	       (m->other_end || done);
 }
 
 /*
@@ -791,6 +792,11 @@ static enum recorder_seen seen_of(const struct recorder_span *s, enum recorder_c
 	if (s->unmatched[RECORDER_UNMATCHED_DIRECT])
 		*ret_cause = RECORDER_CAUSE_DIRECT;
 	return *ret_cause == RECORDER_CAUSE_NONE ? RECORDER_SEEN_FULL : RECORDER_SEEN_KERNEL;
+}
+
+uint64_t recorder_held_since(const struct recorder_span *s)
+{
+	return s->held ? s->held->fact.ts_ns : 0;
 }
 
 void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
