@@ -2,8 +2,10 @@
 /*
  * observed WHAT N - makes N calls and prints the nanoseconds of one on stderr. WHAT: "connect"
  * (UDP, on loopback), "exec" (of a file that is not there: the call alone), "spawn" (vfork, exec of
- * this very program, wait), "other" (a call that nobody watches).
+ * this very program, wait), "open" (and close, of a file that is there), "other" (a call that nobody
+ * watches).
  */
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +26,8 @@ static void one(const char *what)
 
 	if (strcmp(what, "connect") == 0) {
 		(void)!connect(sock, (struct sockaddr *)&to, sizeof(to));
+	} else if (strcmp(what, "open") == 0) {
+		(void)close(open("/etc/hostname", O_RDONLY));
 	} else if (strcmp(what, "exec") == 0) {
 		(void)execv("/nonexistent", argv);
 	} else if (strcmp(what, "spawn") == 0) {

@@ -5,6 +5,8 @@
 
 #include "bpf/core_types.h"
 
+#define PROT_EXEC 4
+
 #if defined(__TARGET_ARCH_x86)
 
 #define NR_SIGRETURN  15

@@ -8,65 +8,85 @@
 
 #include "bpf/state.h"
 
-#define NAMES_MAX 512 /* of one path; each crossing of a mount takes a step, too */
+#define NAMES_MAX  2112 /* of one path: as many as fit; each crossing of a mount is a step, too */
+#define LAST_ERROR ((__u64)-4096)
 
 struct walk {
-	struct dentry *dentry;
-	struct mount *mount;
+	__u64 dentry, mount, mount_root;
 	char *buf;
 	__u32 at; /* where the path begins in buf */
 	__u32 whole;
 };
 
+/* At the root of a mount: on from where it is mounted, if it is. */
+static __always_inline long walk_up(struct walk *w)
+{
+	struct mount *mount = (struct mount *)w->mount;
+	struct mount *up = BPF_CORE_READ(mount, mnt_parent);
+	__u64 ns;
+
+	if (up == mount) {
+		/* of no namespace: the kernel's own, or taken away meanwhile */
+		ns = (__u64)BPF_CORE_READ(mount, mnt_ns);
+		w->whole = ns && ns < LAST_ERROR;
+		return 1;
+	}
+	w->dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
+	w->mount = (__u64)up;
+	w->mount_root = (__u64)BPF_CORE_READ(up, mnt.mnt_root);
+	return 0;
+}
+
 static long walk_step(__u32 i, void *arg)
 {
 	struct walk *w = arg;
-	struct dentry *dentry = w->dentry, *parent = BPF_CORE_READ(dentry, d_parent);
-	struct mount *mount = w->mount;
-	const unsigned char *name;
-	__u32 len;
+	struct dentry *dentry = (struct dentry *)w->dentry, *parent;
+	struct qstr name;
 
-	if (dentry == parent || dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
-		struct mount *up = BPF_CORE_READ(mount, mnt_parent);
-
-		if (up == mount || !up) {
-			w->whole = 1;
-			return 1;
-		}
-		w->dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-		w->mount = up;
-		return 0;
-	}
-	len = BPF_CORE_READ(dentry, d_name.len);
-	name = BPF_CORE_READ(dentry, d_name.name);
-	if (len > 255 || w->at < len + 1 || w->at > PATH_ROOM)
+	if (w->dentry == root_dentry && w->mount == root_mount) {
+		w->whole = 1;
 		return 1;
-	w->at -= len;
-	if (bpf_probe_read_kernel(w->buf + (w->at & (PATH_ROOM - 1)), len & 255, name) < 0)
+	}
+	if (w->dentry == w->mount_root)
+		return walk_up(w);
+	parent = BPF_CORE_READ(dentry, d_parent);
+	if (parent == dentry || bpf_core_read(&name, sizeof(name), &dentry->d_name) < 0 ||
+	    name.len > 255 || w->at < name.len + 1 || w->at > PATH_ROOM)
+		return 1;
+	w->at -= name.len;
+	if (bpf_probe_read_kernel(w->buf + (w->at & (PATH_ROOM - 1)), name.len & 255, name.name) <
+	    0)
 		return 1;
 	w->at -= 1;
 	w->buf[w->at & (PATH_ROOM - 1)] = '/';
-	w->dentry = parent;
+	w->dentry = (__u64)parent;
 	return 0;
 }
 
 /*
  * path_put - a path behind what lies in a room
  * @mount, @dentry: of a struct path of the kernel's
- * Returns its length; 0 if it could not be told whole: in part it would be another path. Not
- * static: the verifier looks at it once, and not where it is called.
+ * Returns its length; 0 if it could not be told whole: in part it would be another path. So it is
+ * with what has no name any more. Not static: the verifier looks at it once and not where it is
+ * called.
  */
 __noinline int path_put(__u32 which, __u64 mount, __u64 dentry)
 {
 	struct room *room = room_of(which);
 	struct walk w = {.at = PATH_ROOM - 1};
+	struct dentry *last = (struct dentry *)dentry;
+	struct mount *from;
 	__u32 len, to;
 
-	if (!room || !mount || !dentry)
+	if (!room || !mount || !dentry || room->at > DATA_ROOM - SENSOR_TEXT_MAX)
 		return 0;
-	w.dentry = (struct dentry *)dentry;
-	w.mount = (struct mount *)(mount - bpf_core_field_offset(struct mount, mnt));
+	from = (struct mount *)(mount - bpf_core_field_offset(struct mount, mnt));
+	w.dentry = dentry;
+	w.mount = (__u64)from;
+	w.mount_root = (__u64)BPF_CORE_READ(from, mnt.mnt_root);
 	w.buf = room->path;
+	if (dentry != w.mount_root && !BPF_CORE_READ(last, d_hash.pprev))
+		return 0;
 	bpf_loop(NAMES_MAX, walk_step, &w, 0);
 	if (!w.whole)
 		return 0;

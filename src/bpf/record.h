@@ -34,7 +34,7 @@ struct sensor_head {
 	__u64 start_ns; /* of the process, CLOCK_BOOTTIME */
 	__u64 lost;     /* records of this process that had no room so far */
 	__s32 pid, tid, ppid;
-	__s32 ns_pid; /* of what threads do the thread's, 0 for the first; else the process's */
+	__s32 ns_pid; /* as the process counts itself */
 	__u32 image;
 	__u32 kind; /* enum sensor_kind */
 	char comm[16];
@@ -74,20 +74,20 @@ struct sensor_exec {
 	__u32 flags;
 	__u16 path_len, argv_len, cwd_len, exe_len; /* exe: of the program file itself */
 	__u32 pad;
-	__u64 pad2[10];
+	__u64 pad2[11];
 };
 
 enum sensor_origin { SENSOR_ORIGIN_UNKNOWN, SENSOR_ORIGIN_FILE, SENSOR_ORIGIN_ANONYMOUS };
 
 #define SENSOR_CALL_OWN_MEMORY 1u /* nobody else could write the memory of the arguments */
 #define SENSOR_CALL_FILE       2u /* `where` is the file that was opened, not a folder */
-#define SENSOR_CALL_CUT0       4u /* the first text was longer */
-#define SENSOR_CALL_CUT1       8u
-#define SENSOR_CALL_HAS0       16u /* the text could be read, be it empty */
-#define SENSOR_CALL_HAS1       32u
-#define SENSOR_CALL_FOREIGN    64u /* through another ABI */
+#define SENSOR_CALL_HAS(i)     (1u << (8 + (i)))  /* text i could be read, be it empty */
+#define SENSOR_CALL_CUT(i)     (1u << (16 + (i))) /* ... and was longer */
 
-/* text[0], text[1], addr, where follow, without NULs */
+#define SENSOR_TEXTS 3
+#define SENSOR_PATHS 2 /* of them, that start from a folder */
+
+/* the texts, addr, where follow, without NULs: as many bytes as their lengths say */
 struct sensor_call {
 	struct sensor_head head;
 	__s64 result;
@@ -99,31 +99,42 @@ struct sensor_call {
 	__u16 nr;
 	__u8 origin; /* enum sensor_origin */
 	__u8 pad;
-	__u16 text_len[2];
-	__u16 addr_len, where_len;
+	__u16 text_len[SENSOR_TEXTS];
+	__u16 addr_len;
+	__u16 where_len[SENSOR_PATHS];
+	__s32 ns_tid; /* the thread's own number; 0: the process's first */
 };
-_Static_assert(sizeof(struct sensor_call) == 192 && sizeof(struct sensor_exec) == 192,
+_Static_assert(sizeof(struct sensor_call) == 200 && sizeof(struct sensor_exec) == 200,
 	       "both are put together in the same place, with their texts behind them");
 
 /* How a number is told: what its arguments point to. Indices count from 1; 0: none. */
 struct sensor_shape {
-	__u8 told;    /* 0: counted only */
-	__u8 text[2]; /* paths and other texts */
-	__u8 dir[2];  /* the dirfd that a path starts from; 0: the cwd, if it is relative */
-	__u8 addr;    /* a socket address ... */
-	__u8 special; /* enum sensor_special */
-	__u8 paths;   /* bits: text[0], text[1] are paths */
+	__u8 told;               /* enum sensor_told */
+	__u8 special;            /* enum sensor_special */
+	__u8 text[SENSOR_TEXTS]; /* paths and other texts */
+	__u8 path[SENSOR_PATHS]; /* which of them are paths: 1 is text[0] */
+	__u8 dir[SENSOR_PATHS];  /* the dirfd that one starts from; 0: the cwd, if it is relative */
+	__u8 addr;               /* a socket address, its length is the next argument */
+	__u8 fd;                 /* an fd whose file's path is told */
+	__u8 pad;
 };
-_Static_assert(sizeof(struct sensor_shape) == 8, "an array of them is read-only data");
+_Static_assert(sizeof(struct sensor_shape) == 12, "an array of them is read-only data");
+
+enum sensor_told {
+	SENSOR_COUNTED, /* only */
+	SENSOR_TOLD,
+	SENSOR_MAPS, /* counted, and may put code where other code was */
+};
 
 enum sensor_special {
 	SENSOR_PLAIN,
 	SENSOR_OPENS,    /* the result is an fd of the path */
 	SENSOR_OPENS_FD, /* ... of no path */
 	SENSOR_HOW,      /* opens; its third argument is a struct open_how */
-	SENSOR_PEER,     /* accept: the call writes the address, and its length behind a pointer */
-	SENSOR_MSG,      /* sendmsg: the address lies in the struct msghdr; told only with one */
-	SENSOR_DEST,     /* sendto: told only with an address */
+	SENSOR_PEER, /* accept: the address is written by the call, its length is behind a pointer */
+	SENSOR_MSG,  /* sendmsg: the address lies in the struct msghdr; told only with one */
+	SENSOR_DEST,  /* sendto: told only with an address */
+	SENSOR_TIMES, /* the argument @addr points to two times */
 };
 
 /* What can be lost: a record for want of room, a child for want of memory to follow it. */

@@ -14,7 +14,7 @@
 
 #include "bpf/path.h"
 
-/* The kernel lends helpers that read memory to programs under the GPL alone. */
+/* Helpers that read memory are for programs under the GPL alone; this one may be had under either. */
 char sensor_license[] SEC("license") = "GPL";
 
 SEC("tp_btf/sched_process_fork")
@@ -33,6 +33,9 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	to->start_ns = child->pid == child->tgid ? child->start_boottime : start_of(parent, from);
 	to->armed = from->armed;
 	to->image = from->image;
+	to->maps = from->maps;
+	to->ppid = from->ppid;
+	to->ns_pid = from->ns_pid;
 	if (BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm))
 		from->shared = to->shared = 1;
 	__builtin_memcpy(to->origins, from->origins, sizeof(to->origins));
@@ -44,24 +47,51 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 		return 0;
 	}
 	put_head(&r->head, child, to, SENSOR_FORK);
-	put_family(&r->head, child);
+	put_family(&r->head, child, to);
 	/* CLONE_PARENT makes a sibling, but it is still us who made it */
 	r->head.ppid = pid_level == 0 ? parent->tgid
 				      : number_of(BPF_CORE_READ(parent, group_leader, thread_pid),
 						  pid_level);
+	to->ppid = r->head.ppid;
 	r->parent_start_ns = start_of(parent, from);
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 	return 0;
 }
 
+/*
+ * Two fields of a struct that lie near each other, in one look: each costs as much as a short text.
+ * Where they lie is known when the programs are loaded, and so is which way is taken.
+ */
+#define NEAR 64
+static __always_inline bool read_two(const void *from, __u32 one, void *ret_one, __u32 one_size,
+				     __u32 two, void *ret_two, __u32 two_size)
+{
+	__u32 first = one < two ? one : two, last = one < two ? two + two_size : one + one_size;
+	char bytes[NEAR];
+
+	if (last - first > NEAR)
+		return bpf_probe_read_kernel(ret_one, one_size, from + one) == 0 &&
+		       bpf_probe_read_kernel(ret_two, two_size, from + two) == 0;
+	if (bpf_probe_read_kernel(bytes, (last - first) & (2 * NEAR - 1), from + first) < 0)
+		return false;
+	__builtin_memcpy(ret_one, bytes + (one - first), one_size);
+	__builtin_memcpy(ret_two, bytes + (two - first), two_size);
+	return true;
+}
+
 static __always_inline void put_file(struct sensor_file *f, const struct inode *inode)
 {
-	f->ino = BPF_CORE_READ(inode, i_ino);
-	f->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	struct super_block *sb = NULL;
+	unsigned long ino = 0;
+
+	(void)read_two(inode, bpf_core_field_offset(struct inode, i_ino), &ino, sizeof(ino),
+		       bpf_core_field_offset(struct inode, i_sb), &sb, sizeof(sb));
+	f->ino = ino;
+	f->dev = BPF_CORE_READ(sb, s_dev);
 	f->pad = 0;
 }
 
-/* A text of the program's memory, behind what lies in the room; its length, or -1: unreadable. */
+/* A text of the program's memory, behind what lies in the room; its length, or -1: it cannot be read. */
 static __always_inline int text_put(struct room *room, __u64 from, bool *cut)
 {
 	__u32 to = room->at & (DATA_ROOM - 1);
@@ -116,7 +146,7 @@ int BPF_PROG(on_exec, struct task_struct *t, int old_pid, struct linux_binprm *b
 		return 0;
 	r = &room->exec;
 	put_head(&r->head, t, s, SENSOR_EXEC);
-	put_family(&r->head, t);
+	put_family(&r->head, t, s);
 	file = BPF_CORE_READ(bprm, file);
 	put_file(&r->exe, BPF_CORE_READ(file, f_inode));
 	cred = BPF_CORE_READ(t, cred);
@@ -175,7 +205,7 @@ static __always_inline void count_last(struct task_struct *t)
 		count_call(nr, 0);
 }
 
-/* What a process used: threads that are gone left theirs in the signal struct. */
+/* What a process used: of threads that are gone it lies in the signal struct, of a leader in its own. */
 #define USED(field, own)                                     \
 	(BPF_CORE_READ(sig, field) + BPF_CORE_READ(t, own) + \
 	 (alone ? 0 : BPF_CORE_READ(leader, own)))
@@ -208,7 +238,7 @@ int BPF_PROG(on_exit, struct task_struct *t)
 		return 0;
 	}
 	put_head(&r->head, t, s, SENSOR_EXIT);
-	put_family(&r->head, t);
+	put_family(&r->head, t, s);
 	r->user_ns = USED(utime, utime);
 	r->system_ns = USED(stime, stime);
 	r->run_ns = USED(sum_sched_runtime, se.sum_exec_runtime);
@@ -241,19 +271,30 @@ static long see_mapping(struct task_struct *t, struct vm_area_struct *vma, void 
 	return 0;
 }
 
-/* Which mapping the instruction lies in that made the call, where none of the last few holds it. */
-__noinline int find_origin(struct task_state *s)
+/* Which mapping the instruction lies in that made the call. */
+__noinline int origin_put(struct task_state *s)
 {
+	struct task_struct *t = bpf_get_current_task_btf();
+	__u32 maps = code_maps[t->tgid & (CODE_MAPS - 1)], i;
 	struct room *room = room_of(ROOM_CALL);
 	struct origin o = {0};
-	__u32 i;
 
 	if (!s || !room)
 		return 0;
+	if (s->maps != maps) {
+		s->maps = maps;
+		for (int k = 0; k < ORIGINS; k++)
+			s->origins[k].to = 0;
+	}
+	for (i = 0; i < ORIGINS; i++)
+		if (room->call.ip >= s->origins[i].from && room->call.ip < s->origins[i].to) {
+			room->call.origin = s->origins[i].kind;
+			room->call.origin_file = s->origins[i].file;
+			return 0;
+		}
 	room->call.origin = SENSOR_ORIGIN_UNKNOWN;
 	__builtin_memset(&room->call.origin_file, 0, sizeof(room->call.origin_file));
-	if (bpf_find_vma(bpf_get_current_task_btf(), room->call.ip, see_mapping, &o, 0) < 0 ||
-	    !o.to)
+	if (bpf_find_vma(t, room->call.ip, see_mapping, &o, 0) < 0 || !o.to)
 		return 0;
 	i = s->next_origin++ & (ORIGINS - 1);
 	s->origins[i] = o;
@@ -262,21 +303,10 @@ __noinline int find_origin(struct task_state *s)
 	return 0;
 }
 
-static __always_inline void put_origin(struct sensor_call *r, struct task_state *s)
-{
-	for (int i = 0; i < ORIGINS; i++)
-		if (r->ip >= s->origins[i].from && r->ip < s->origins[i].to) {
-			r->origin = s->origins[i].kind;
-			r->origin_file = s->origins[i].file;
-			return;
-		}
-	find_origin(s);
-}
-
 /* The file behind an fd of the calling task, or NULL. */
 static __always_inline struct file *file_of(struct task_struct *t, long fd)
 {
-	struct fdtable table, *from = BPF_CORE_READ(t, files, fdt);
+	struct fdtable table, *from = t->files->fdt;
 	struct file *f = NULL;
 
 	if (bpf_core_read(&table, sizeof(table), from) < 0 || fd < 0 || fd >= table.max_fds)
@@ -285,14 +315,11 @@ static __always_inline struct file *file_of(struct task_struct *t, long fd)
 	return f;
 }
 
+/* Argument @i, from 1. What lies behind the sixth is the record's own, and nobody asks for it. */
 static __always_inline __u64 arg_of(const struct sensor_call *r, __u32 i)
 {
-	return i == 1   ? r->args[0]
-	       : i == 2 ? r->args[1]
-	       : i == 3 ? r->args[2]
-	       : i == 4 ? r->args[3]
-	       : i == 5 ? r->args[4]
-			: r->args[5];
+	return *(const __u64 *)((const char *)r + __builtin_offsetof(struct sensor_call, args) +
+				((i - 1) & 7) * sizeof(__u64));
 }
 
 static __always_inline void put_addr(struct room *room, __u64 addr, __u32 len)
@@ -331,6 +358,9 @@ __noinline int address_put(__u32 addr, __u32 special)
 			return 0;
 		put_addr(room, (__u64)msg.msg_name, msg.msg_namelen);
 		return 1;
+	case SENSOR_TIMES:
+		put_addr(room, arg_of(r, addr), 2 * sizeof(__u64[2]));
+		return 1;
 	case SENSOR_DEST:
 		if (!r->args[4])
 			return 0;
@@ -342,29 +372,50 @@ __noinline int address_put(__u32 addr, __u32 special)
 	}
 }
 
-/*
- * Whether the last name of the text is the file's own, as far as its length, the slash before it
- * and its first bytes tell: where a link led elsewhere, they differ.
- */
-static __always_inline bool names_file(const struct room *room, struct dentry *d)
+struct names {
+	const char *said, *own; /* where the one lies in the room, and the other in the kernel */
+	__u32 len, differ;
+};
+
+static long names_step(__u32 i, void *arg)
 {
-	struct qstr name;
-	__u64 first = 0, said = 0;
+	struct names *n = arg;
+	__u32 at = i * sizeof(__u64);
+	__u64 said = 0, own = 0;
+
+	if (at >= n->len)
+		return 1;
+	/* bytes past the end of either are nobody's name */
+	if (at + sizeof(__u64) > n->len)
+		at = n->len > sizeof(__u64) ? n->len - sizeof(__u64) : 0;
+	if (bpf_probe_read_kernel(&said, sizeof(said), n->said + at) < 0 ||
+	    bpf_probe_read_kernel(&own, sizeof(own), n->own + at) < 0)
+		own = ~said;
+	if (n->len < sizeof(__u64))
+		said = (said ^ own) << ((64 - 8 * n->len) & 63), own = 0;
+	n->differ = said != own;
+	return n->differ;
+}
+
+/* Whether the last name of the text is the file's own: where a link led elsewhere, they differ. */
+static __always_inline bool names_file(struct room *room, const struct dentry *d)
+{
 	__u32 len = room->call.text_len[0], at;
+	struct names n = {.len = 0};
+	struct qstr name;
 
 	if (bpf_core_read(&name, sizeof(name), &d->d_name) < 0)
 		return false;
 	if (!name.len || name.len >= len || name.len > 255)
 		return false;
 	at = (len - name.len) & (SENSOR_TEXT_MAX - 1);
-	if (room->data[(at - 1) & (SENSOR_TEXT_MAX - 1)] != '/' ||
-	    bpf_probe_read_kernel(&first, sizeof(first), name.name) < 0)
+	if (room->data[(at - 1) & (SENSOR_TEXT_MAX - 1)] != '/')
 		return false;
-	said = *(const __u64 *)(room->data + at);
-	/* bytes past the end of either are nobody's name */
-	if (name.len < sizeof(first))
-		return (said ^ first) << (64 - 8 * name.len) == 0;
-	return said == first;
+	n.said = room->data + at;
+	n.own = (const char *)name.name;
+	n.len = name.len;
+	bpf_loop(32, names_step, &n, 0);
+	return !n.differ;
 }
 
 /* The file that was opened: its number, and its path where the text alone does not tell. */
@@ -372,40 +423,50 @@ __noinline int file_put(long fd)
 {
 	struct room *room = room_of(ROOM_CALL);
 	struct file *f = file_of(bpf_get_current_task_btf(), fd);
+	struct inode *inode = NULL;
 	struct sensor_call *r;
-	struct dentry *dentry;
+	struct path path = {0};
 
-	if (!room || !f)
+	if (!room || !f ||
+	    !read_two(f, bpf_core_field_offset(struct file, f_inode), &inode, sizeof(inode),
+		      bpf_core_field_offset(struct file, f_path), &path, sizeof(path)))
 		return 0;
 	r = &room->call;
-	put_file(&r->file, BPF_CORE_READ(f, f_inode));
-	dentry = BPF_CORE_READ(f, f_path.dentry);
+	put_file(&r->file, inode);
 	if ((r->flags & SENSOR_CALL_OWN_MEMORY) && r->text_len[0] && room->data[0] == '/' &&
-	    names_file(room, dentry))
+	    names_file(room, path.dentry))
 		return 0;
 	r->flags |= SENSOR_CALL_FILE;
-	r->where_len = path_put(ROOM_CALL, (__u64)BPF_CORE_READ(f, f_path.mnt), (__u64)dentry);
+	r->where_len[0] = path_put(ROOM_CALL, (__u64)path.mnt, (__u64)path.dentry);
 	return 0;
 }
 
-/* The folder that a relative path starts from. */
-__noinline int folder_put(__u32 dir)
+/* The folder that a relative path starts from. @which: of the paths of the call. */
+__noinline int folder_put(__u32 which, __u32 dir)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct room *room = room_of(ROOM_CALL);
+	__u64 mount, dentry;
 	struct file *f;
+	int len;
 
 	if (!room)
 		return 0;
 	if (!dir || (int)arg_of(&room->call, dir) < 0) {
-		room->call.where_len = path_put(ROOM_CALL, (__u64)BPF_CORE_READ(t, fs, pwd.mnt),
-						(__u64)BPF_CORE_READ(t, fs, pwd.dentry));
-		return 0;
+		mount = (__u64)BPF_CORE_READ(t, fs, pwd.mnt);
+		dentry = (__u64)BPF_CORE_READ(t, fs, pwd.dentry);
+	} else {
+		f = file_of(t, (int)arg_of(&room->call, dir));
+		if (!f)
+			return 0;
+		mount = (__u64)BPF_CORE_READ(f, f_path.mnt);
+		dentry = (__u64)BPF_CORE_READ(f, f_path.dentry);
 	}
-	f = file_of(t, (int)arg_of(&room->call, dir));
-	if (f)
-		room->call.where_len = path_put(ROOM_CALL, (__u64)BPF_CORE_READ(f, f_path.mnt),
-						(__u64)BPF_CORE_READ(f, f_path.dentry));
+	len = path_put(ROOM_CALL, mount, dentry);
+	if (which)
+		room->call.where_len[1] = len;
+	else
+		room->call.where_len[0] = len;
 	return 0;
 }
 
@@ -414,34 +475,59 @@ static __always_inline bool is_open(__u32 special)
 	return special == SENSOR_OPENS || special == SENSOR_HOW || special == SENSOR_OPENS_FD;
 }
 
-/* Which of them, 1 or 2, is the first path that is relative; 0: none. */
-static __always_inline int put_texts(struct room *room, const volatile struct sensor_shape *shape)
+/*
+ * The texts of a call. Returns a bit for each that is no absolute path, from bit 1 on. As the other
+ * functions that are not static, it is looked at by the verifier once and not in every state that a
+ * call of it is reached in.
+ */
+__noinline int texts_put(__u32 nr)
 {
-	struct sensor_call *r = &room->call;
-	int n, relative = 0;
-	bool cut = false;
-	__u32 at;
+	const volatile struct sensor_shape *shape = &shapes[nr & (SENSOR_NUMBERS - 1)];
+	struct room *room = room_of(ROOM_CALL);
+	int relative = 0;
 
-	if (shape->text[0]) {
-		n = text_put(room, arg_of(r, shape->text[0]), &cut);
-		if (n >= 0) {
-			r->flags |= SENSOR_CALL_HAS0 | (cut ? SENSOR_CALL_CUT0 : 0);
-			r->text_len[0] = n;
-			if ((shape->paths & 1) && room->data[0] != '/')
-				relative = 1;
-		}
-	}
-	if (shape->text[1]) {
-		at = room->at & (DATA_ROOM - 1);
-		n = text_put(room, arg_of(r, shape->text[1]), &cut);
-		if (n >= 0) {
-			r->flags |= SENSOR_CALL_HAS1 | (cut ? SENSOR_CALL_CUT1 : 0);
-			r->text_len[1] = n;
-			if (!relative && (shape->paths & 2) && room->data[at] != '/')
-				relative = 2;
-		}
+	if (!room)
+		return 0;
+	for (__u32 i = 0; i < SENSOR_TEXTS; i++) {
+		__u32 arg = shape->text[i], at = room->at & (DATA_ROOM - 1);
+		bool cut = false;
+		int n;
+
+		if (!arg)
+			return relative;
+		n = text_put(room, arg_of(&room->call, arg), &cut);
+		if (n < 0)
+			continue;
+		room->call.flags |= SENSOR_CALL_HAS(i) | (cut ? SENSOR_CALL_CUT(i) : 0);
+		room->call.text_len[i] = n;
+		if (n == 0 || room->data[at] != '/')
+			relative |= 2 << i;
 	}
 	return relative;
+}
+
+/* Where the call led to, or started from. */
+__noinline int where_put(__u32 nr, __u32 relative)
+{
+	const volatile struct sensor_shape *shape = &shapes[nr & (SENSOR_NUMBERS - 1)];
+	struct room *room = room_of(ROOM_CALL);
+	__u32 special = shape->special;
+	__u32 first = shape->path[0] & 3, second = shape->path[1] & 3;
+
+	if (!room)
+		return 0;
+	if (special == SENSOR_HOW && bpf_probe_read_user(room->call.how, sizeof(room->call.how),
+							 (void *)room->call.args[2]) < 0)
+		room->call.how[0] = room->call.how[1] = 0;
+	if (is_open(special) && room->call.result >= 0)
+		return file_put(room->call.result);
+	if (shape->fd)
+		return file_put((int)room->call.args[0]);
+	if (first && (relative >> first & 1))
+		folder_put(0, shape->dir[0]);
+	if (second && (relative >> second & 1))
+		folder_put(1, shape->dir[1]);
+	return 0;
 }
 
 static __always_inline void tell(struct task_struct *t, struct task_state *s, struct pt_regs *regs,
@@ -451,7 +537,7 @@ static __always_inline void tell(struct task_struct *t, struct task_state *s, st
 	struct room *room = room_of(ROOM_CALL);
 	__u32 special = shape->special;
 	struct sensor_call *r;
-	int relative;
+	int relative = 0;
 
 	if (!room)
 		return;
@@ -460,26 +546,34 @@ static __always_inline void tell(struct task_struct *t, struct task_state *s, st
 	r->nr = nr;
 	r->flags = s->shared ? 0 : SENSOR_CALL_OWN_MEMORY;
 	r->pad = 0;
-	r->text_len[0] = r->text_len[1] = r->addr_len = r->where_len = 0;
+	__builtin_memset(r->text_len, 0,
+			 sizeof(*r) - __builtin_offsetof(struct sensor_call, text_len));
 	__builtin_memset(&r->file, 0, sizeof(r->file));
 	arch_args(regs, r->args);
 	r->ip = arch_ip(regs);
+	r->ns_tid = t->pid == t->tgid ? 0 : own_number(t);
 	room->at = 0;
-	relative = put_texts(room, shape);
+	if (shape->text[0])
+		relative = texts_put(nr);
 	if ((shape->addr || special >= SENSOR_PEER) && !address_put(shape->addr, special))
 		return;
 	put_head(&r->head, t, s, SENSOR_CALL);
-	put_origin(r, s);
-	if (special == SENSOR_HOW &&
-	    bpf_probe_read_user(r->how, sizeof(r->how), (void *)r->args[2]) < 0)
-		r->how[0] = r->how[1] = 0;
-	if (is_open(special) && result >= 0)
-		file_put(result);
-	else if (relative)
-		folder_put(shape->dir[(relative - 1) & 1]);
+	origin_put(s);
+	if (special || relative || shape->fd)
+		where_put(nr, relative);
 	if (bpf_ringbuf_output(&acts, r, sizeof(*r) + (room->at & (DATA_ROOM - 1)),
 			       BPF_RB_NO_WAKEUP) < 0)
 		count_lost(t, s, SENSOR_LOST_RECORDS);
+}
+
+/* Code may lie where other code lay: what was learned of it is forgotten. */
+static __always_inline void note_maps(struct task_struct *t, struct pt_regs *regs, __u32 nr)
+{
+	__u64 args[6];
+
+	arch_args(regs, args);
+	if (!shapes[nr & (SENSOR_NUMBERS - 1)].special || (args[2] & PROT_EXEC))
+		__sync_fetch_and_add(&code_maps[t->tgid & (CODE_MAPS - 1)], 1);
 }
 
 SEC("tp_btf/sys_exit")
@@ -488,6 +582,7 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct task_state *s;
 	__u64 ns = 0;
+	__u32 told;
 	long nr;
 
 	/* most tasks of the machine are none of ours, and have no storage of anybody's */
@@ -512,8 +607,16 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	if (with_counts && !(result == 0 && (nr == NR_CLONE || nr == NR_FORK || nr == NR_VFORK ||
 					     nr == NR_CLONE3)))
 		count_call(nr, ns);
-	if (nr < 0 || nr >= SENSOR_NUMBERS || !shapes[nr & (SENSOR_NUMBERS - 1)].told)
+	if (nr < 0 || nr >= SENSOR_NUMBERS)
 		return 0;
+	told = shapes[nr & (SENSOR_NUMBERS - 1)].told;
+	if (told == SENSOR_COUNTED)
+		return 0;
+	if (told == SENSOR_MAPS) {
+		if (result >= 0 || result < -4095)
+			note_maps(t, regs, nr);
+		return 0;
+	}
 	/* one that took place was told when it did, and has no arguments any more */
 	if ((nr == NR_EXECVE || nr == NR_EXECVEAT) && result == 0)
 		return 0;
@@ -525,14 +628,14 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(on_enter, struct pt_regs *regs, long nr)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	struct task_state *s = state_of(t);
+	struct task_state *s = t->bpf_storage ? state_of(t) : NULL;
 
 	if (s && s->armed)
 		s->enter_ns = bpf_ktime_get_ns();
 	return 0;
 }
 
-/* Run by the recorder, once: which PID namespace its numbers are of. */
+/* Run by the recorder, once: which PID namespace its numbers are of, and where its root is. */
 SEC("syscall")
 int recorder(void *ctx)
 {
@@ -541,5 +644,8 @@ int recorder(void *ctx)
 
 	if (p)
 		pid_level = BPF_CORE_READ(p, level);
+	root_dentry = (__u64)BPF_CORE_READ(t, fs, root.dentry);
+	root_mount =
+		(__u64)BPF_CORE_READ(t, fs, root.mnt) - bpf_core_field_offset(struct mount, mnt);
 	return 0;
 }

@@ -34,7 +34,8 @@ struct task_state {
 	__u32 ended;  /* of a leader: its process's end was told */
 	__u32 shared; /* its memory is, or was, that of another task, too */
 	__u32 next_origin;
-	__u32 pad;
+	__u32 maps; /* what code_maps said when @origins were found */
+	__s32 ppid, ns_pid;
 	struct origin origins[ORIGINS];
 };
 
@@ -50,6 +51,11 @@ const volatile struct sensor_shape shapes[SENSOR_NUMBERS];
 
 /* The level of the recorder's PID namespace, which recorder() finds. */
 __u32 pid_level = 0;
+/* Its root folder, which paths are told from. */
+__u64 root_mount = 0, root_dentry = 0;
+/* Goes up when code was mapped in a process; several may share a place, which harms nobody. */
+#define CODE_MAPS 1024
+__u32 code_maps[CODE_MAPS] = {0};
 /* Anything was lost: from then on each record looks how much. */
 __u32 any_lost = 0;
 
@@ -182,6 +188,14 @@ static __always_inline __s32 number_of(struct pid *p, __u32 level)
 	return u.nr;
 }
 
+/* ... as its innermost namespace does */
+static __always_inline __s32 own_number(struct task_struct *t)
+{
+	struct pid *p = BPF_CORE_READ(t, thread_pid);
+
+	return number_of(p, p ? BPF_CORE_READ(p, level) : 0);
+}
+
 static __always_inline void put_head(struct sensor_head *h, struct task_struct *t,
 				     struct task_state *s, __u32 kind)
 {
@@ -195,20 +209,16 @@ static __always_inline void put_head(struct sensor_head *h, struct task_struct *
 		h->pid = number_of(BPF_CORE_READ(t, group_leader, thread_pid), pid_level);
 		h->tid = number_of(BPF_CORE_READ(t, thread_pid), pid_level);
 	}
-	h->ppid = 0;
-	h->ns_pid = 0;
-	if (t->pid != t->tgid) {
-		struct pid *p = BPF_CORE_READ(t, thread_pid);
-
-		h->ns_pid = number_of(p, p ? BPF_CORE_READ(p, level) : 0);
-	}
+	h->ppid = s->ppid;
+	h->ns_pid = s->ns_pid;
 	h->image = s->image;
 	h->kind = kind;
 	__builtin_memcpy(h->comm, t->comm, sizeof(h->comm));
 }
 
-/* ... what only births, programs and deaths tell */
-static __always_inline void put_family(struct sensor_head *h, struct task_struct *t)
+/* ... what is looked up anew at births, starts of programs and deaths */
+static __always_inline void put_family(struct sensor_head *h, struct task_struct *t,
+				       struct task_state *s)
 {
 	struct pid *p = BPF_CORE_READ(t, group_leader, thread_pid);
 
@@ -217,6 +227,8 @@ static __always_inline void put_family(struct sensor_head *h, struct task_struct
 							   group_leader, thread_pid),
 					     pid_level);
 	h->ns_pid = number_of(p, p ? BPF_CORE_READ(p, level) : 0);
+	s->ppid = h->ppid;
+	s->ns_pid = h->ns_pid;
 }
 
 #endif

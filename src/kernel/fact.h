@@ -77,9 +77,10 @@ struct kernel_fact {
 	bool has_result;
 	/*
 	 * Where it led: of an open that succeeded the file's own path, whatever the text said; of
-	 * another call with a relative path the folder that it starts from. Absolute.
+	 * another call with a relative path the folder that it starts from, of one with an fd the
+	 * fd's file. Absolute. Of EXEC the program file's own path; @path is as it was called.
 	 */
-	struct event_text where;
+	struct event_text where, where2; /* where2: the same of a second path */
 	bool where_is_file;
 	struct kernel_file file; /* of an fd that the call made */
 	enum kernel_origin origin;

@@ -6,6 +6,9 @@
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "base/compiler.h"
 
 /* What the kernel says to itself: the call is made again, or it fails with EINTR. */
 #define ERESTART_FIRST 512
@@ -35,25 +38,35 @@ static bool is_birth(enum event_call call)
 	return call == EVENT_CALL_fork || call == EVENT_CALL_clone;
 }
 
+/* Of these the path behind their first argument, an fd, is told. */
+static bool acts_on_fd(enum event_call call)
+{
+	unsigned family = event_call_info(call)->family;
+
+	return !opens(call) && (family == EVENT_FAMILY_FILE || family == EVENT_FAMILY_PRIV);
+}
+
 static struct sensor_shape shape_of(const struct number *n)
 {
-	struct sensor_shape s = {.told = 1};
-	unsigned texts = 0, dir = 0;
+	struct sensor_shape s = {.told = SENSOR_TOLD};
+	unsigned texts = 0, paths = 0, dir = 0;
 
 	for (unsigned i = 0; n->spec[i]; i++) {
 		char c = n->spec[i];
 
 		if (c == 'd')
 			dir = i + 1;
-		if (strchr("pqsx", c) && texts < 2) {
-			s.text[texts] = (uint8_t)(i + 1);
-			s.dir[texts] = (uint8_t)dir;
-			s.paths |= (uint8_t)(c == 's' ? 0 : 1u << texts);
-			texts++;
+		if (strchr("pqsx", c) && texts < SENSOR_TEXTS)
+			s.text[texts++] = (uint8_t)(i + 1);
+		if (strchr("pqx", c) && paths < SENSOR_PATHS) {
+			s.path[paths] = (uint8_t)texts;
+			s.dir[paths++] = (uint8_t)dir;
 			dir = 0;
 		}
-		if (c == 'a')
+		if (c == 'a' || c == 't' || c == 'V')
 			s.addr = (uint8_t)(i + 1);
+		if (c == 't' || c == 'V')
+			s.special = SENSOR_TIMES;
 		if (c == 'r')
 			s.special = SENSOR_PEER;
 		if (c == 'h')
@@ -64,9 +77,19 @@ static struct sensor_shape shape_of(const struct number *n)
 	if (n->call == EVENT_CALL_sendto)
 		s.special = SENSOR_DEST;
 	else if (!s.special && opens((enum event_call)n->call))
-		s.special = texts && s.paths & 1 ? SENSOR_OPENS : SENSOR_OPENS_FD;
+		s.special = paths ? SENSOR_OPENS : SENSOR_OPENS_FD;
+	s.fd = n->spec[0] == 'f' && acts_on_fd((enum event_call)n->call);
 	return s;
 }
+
+/* Calls that can put code where other code was: with PROT_EXEC as their third argument, or always. */
+static const struct {
+	uint16_t nr;
+	bool always;
+} mapping_calls[] = {
+	{SYS_mmap, false},  {SYS_mprotect, false}, {SYS_pkey_mprotect, false},
+	{SYS_mremap, true}, {SYS_shmat, true},
+};
 
 void kernel_record_shapes(struct sensor_shape shapes[SENSOR_NUMBERS], uint32_t families)
 {
@@ -81,6 +104,9 @@ void kernel_record_shapes(struct sensor_shape shapes[SENSOR_NUMBERS], uint32_t f
 		    (families & 1u << event_call_info(call)->family))
 			shapes[nr] = shape_of(n);
 	}
+	for (size_t i = 0; i < TT_ARRAY_SIZE(mapping_calls); i++)
+		shapes[mapping_calls[i].nr] = (struct sensor_shape){
+			.told = SENSOR_MAPS, .special = !mapping_calls[i].always};
 }
 
 static struct event_text text_at(const char *at, size_t len)
@@ -141,7 +167,7 @@ static int exit_fact(const struct sensor_exit *r, size_t len, struct kernel_fact
 	ret->kind = KERNEL_FACT_EXIT;
 	ret->status = r->status;
 	put_times(r, ret);
-	ret->max_rss_kb = r->max_rss_pages * (4096 / 1024);
+	ret->max_rss_kb = r->max_rss_pages * ((uint64_t)sysconf(_SC_PAGESIZE) / 1024);
 	ret->minor_faults = r->minor_faults;
 	ret->major_faults = r->major_faults;
 	ret->voluntary = r->voluntary;
@@ -173,18 +199,32 @@ static void put_mode(struct event_arg *arg, uint64_t flags, uint64_t mode)
 }
 
 struct texts {
-	const char *at[2];
-	unsigned next;
+	const char *at[SENSOR_TEXTS];
+	unsigned next, next_path;
 };
 
 static void put_text(struct event_arg *arg, const struct sensor_call *r, struct texts *t)
 {
-	unsigned i = t->next++ & 1;
+	unsigned i = t->next++;
 
-	arg->absent = !(r->flags & SENSOR_CALL_HAS0 << i);
+	if (i >= SENSOR_TEXTS)
+		return;
+	arg->absent = !(r->flags & SENSOR_CALL_HAS(i));
 	arg->data = arg->absent ? NULL : t->at[i];
 	arg->len = r->text_len[i];
-	arg->cut = r->flags & SENSOR_CALL_CUT0 << i;
+	arg->cut = r->flags & SENSOR_CALL_CUT(i);
+}
+
+/* An fd that a path starts from, and what it leads to where that was looked up. */
+static void put_folder(struct event_arg *arg, const struct kernel_fact *f, int fd, unsigned which)
+{
+	const struct event_text *path = which ? &f->where2 : &f->where;
+
+	arg->num = fd;
+	if (fd < 0 || f->where_is_file || which >= SENSOR_PATHS || !path->data)
+		return;
+	arg->data = path->data;
+	arg->len = path->len;
 }
 
 static void put_args(const struct sensor_call *r, const char *spec, struct texts *t,
@@ -198,11 +238,24 @@ static void put_args(const struct sensor_call *r, const char *spec, struct texts
 		switch (spec[n]) {
 		case '-':
 			continue;
+		case 'd':
+			put_folder(arg, ret, (int)value, t->next_path);
+			break;
 		case 'p':
 		case 'q':
-		case 's':
 		case 'x':
+			t->next_path++;
 			put_text(arg, r, t);
+			break;
+		case 's':
+			put_text(arg, r, t);
+			break;
+		case 'f':
+			arg->num = (int)value;
+			if (n == 0 && ret->where_is_file && acts_on_fd(ret->call)) {
+				arg->data = ret->where.data;
+				arg->len = ret->where.len;
+			}
 			break;
 		case 'm':
 			if (n && spec[n - 1] == 'o')
@@ -213,6 +266,8 @@ static void put_args(const struct sensor_call *r, const char *spec, struct texts
 		case 'a':
 		case 'r':
 		case 'y':
+		case 't':
+		case 'V':
 			arg->data = addr.data;
 			arg->len = addr.len;
 			arg->absent = !addr.data;
@@ -226,9 +281,11 @@ static void put_args(const struct sensor_call *r, const char *spec, struct texts
 			break;
 		case 'u':
 		case 'M':
+		case 'l':
 			arg->num = (int64_t)value;
 			break;
 		case 'z':
+			arg->absent = true;
 			break;
 		default: /* the kernel looks at 32 bits of these */
 			arg->num = (int)value;
@@ -253,14 +310,20 @@ static void put_result(const struct sensor_call *r, struct kernel_fact *ret)
 static int call_fact(const struct sensor_call *r, size_t len, struct kernel_fact *ret)
 {
 	const char *at = (const char *)(r + 1);
-	struct texts texts = {.at = {at, at + r->text_len[0]}};
+	struct texts texts = {.next = 0};
 	struct event_text addr;
 	const struct number *n;
+	size_t need = sizeof(*r);
 
-	if (len < sizeof(*r) ||
-	    len - sizeof(*r) <
-		    (size_t)r->text_len[0] + r->text_len[1] + r->addr_len + r->where_len ||
-	    r->nr >= SENSOR_NUMBERS || !numbers[r->nr].spec[0])
+	if (len < sizeof(*r) || r->nr >= SENSOR_NUMBERS || !numbers[r->nr].spec[0])
+		return -EBADMSG;
+	need += (size_t)r->addr_len + r->where_len[0] + r->where_len[1];
+	for (unsigned i = 0; i < SENSOR_TEXTS; i++) {
+		texts.at[i] = at;
+		at += r->text_len[i];
+		need += r->text_len[i];
+	}
+	if (len < need)
 		return -EBADMSG;
 	n = &numbers[r->nr];
 	ret->kind = KERNEL_FACT_CALL;
@@ -268,16 +331,17 @@ static int call_fact(const struct sensor_call *r, size_t len, struct kernel_fact
 	ret->nr = r->nr;
 	if (!is_of_note(r, ret->call))
 		return 0;
-	at += r->text_len[0] + r->text_len[1];
 	addr = text_at(at, r->addr_len);
 	at += r->addr_len;
-	ret->where = text_at(at, r->where_len);
+	ret->where = text_at(at, r->where_len[0]);
 	ret->where_is_file = r->flags & SENSOR_CALL_FILE;
+	ret->where2 = text_at(at + r->where_len[0], r->where_len[1]);
 	ret->own_memory = r->flags & SENSOR_CALL_OWN_MEMORY;
 	ret->file = file_of(&r->file);
 	ret->origin = (enum kernel_origin)r->origin;
 	ret->origin_file = file_of(&r->origin_file);
 	ret->ip = r->ip;
+	ret->ns_tid = r->ns_tid;
 	put_args(r, n->spec, &texts, addr, ret);
 	put_result(r, ret);
 	return 1;
@@ -295,10 +359,7 @@ int kernel_record_fact(const void *record, size_t len, struct kernel_fact *ret)
 	ret->pid = h->pid;
 	ret->tid = h->tid;
 	ret->ppid = h->ppid;
-	if (h->kind == SENSOR_FORK || h->kind == SENSOR_EXEC || h->kind == SENSOR_EXIT)
-		ret->ns_pid = h->ns_pid;
-	else
-		ret->ns_tid = h->ns_pid;
+	ret->ns_pid = h->ns_pid;
 	ret->start_ns = h->start_ns;
 	ret->image = h->image;
 	ret->lost = h->lost;

@@ -17,6 +17,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "bpf/record.h"
 #include "kernel/records.h"
 #include "util/textfile.h"
@@ -28,6 +29,7 @@
 #define PARTS_MAX   1024
 #define RECORD_BUSY (1u << 31)
 #define RECORD_DROP (1u << 30)
+#define BUSY_LOOKS  1000
 #define HEADER_SIZE 8u /* linux/bpf.h: BPF_RINGBUF_HDR_SZ */
 
 /*
@@ -84,8 +86,18 @@ static void ring_close(struct ring *r)
 		(void)munmap(r->written, r->mapped);
 }
 
-/* Note what the ring holds, up to a record that is being written. */
-static void ring_take(struct kernel_sensor *s, struct ring *r)
+/* A record's head, once it is written: whoever does that is not interrupted, but the machine's CPU may be. */
+static uint32_t await_head(const char *p)
+{
+	uint32_t head = __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE);
+
+	for (int i = 0; (head & RECORD_BUSY) && i < BUSY_LOOKS; i++)
+		head = __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE);
+	return head;
+}
+
+/* Note what the ring holds, up to a record that is being written or is later than @until. */
+static void ring_take(struct kernel_sensor *s, struct ring *r, uint64_t until)
 {
 	uint64_t at, end = __atomic_load_n(r->written, __ATOMIC_ACQUIRE);
 	unsigned fill;
@@ -96,11 +108,11 @@ static void ring_take(struct kernel_sensor *s, struct ring *r)
 		s->fill = fill;
 	for (at = r->taken; at < end && s->count < FACTS_MAX;) {
 		const char *p = r->data + (at & (r->size - 1));
-		uint32_t head = __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE);
+		uint32_t head = await_head(p);
 		uint32_t len = head & ~(RECORD_BUSY | RECORD_DROP);
 		const struct sensor_head *h = (const struct sensor_head *)(p + HEADER_SIZE);
 
-		if (head & RECORD_BUSY)
+		if (head & RECORD_BUSY || (!(head & RECORD_DROP) && h->ts_ns > until))
 			break;
 		if (!(head & RECORD_DROP) && len >= sizeof(*h))
 			s->entries[s->count++] = (struct entry){h->ts_ns, p + HEADER_SIZE, len};
@@ -120,11 +132,17 @@ static int by_time(const void *a, const void *b)
 
 void kernel_sensor_take(struct kernel_sensor *s)
 {
+	uint64_t until;
+
 	s->count = s->next = 0;
 	s->fill = 0;
-	/* births first: what is not in the other ring yet comes later, and is told later */
+	/*
+	 * Up to this moment both rings hold all there was: no act comes before its process's birth
+	 * or after its end.
+	 */
+	until = tt_clock_ns(CLOCK_MONOTONIC);
 	for (size_t i = 0; i < TT_ARRAY_SIZE(s->rings); i++)
-		ring_take(s, &s->rings[i]);
+		ring_take(s, &s->rings[i], until);
 	for (size_t i = 1; i < s->count; i++)
 		if (by_time(&s->entries[i - 1], &s->entries[i]) > 0) {
 			qsort(s->entries, s->count, sizeof(*s->entries), by_time);

@@ -64,6 +64,8 @@ static struct recorder_span *span_of(struct recorder_track *t, const struct even
 	struct event_span none = {0};
 	struct recorder_process *p;
 
+	if (!s && t->facts)
+		s = recorder_images_adopt(t, ev, ev->ts_ns - t->realtime_offset);
 	if (s)
 		return s;
 	p = recorder_track_process(t, ev->pid, ev->ppid);

@@ -15,6 +15,7 @@
 
 #define HELD_BYTES_MAX (64u << 20)
 #define SETTLED_NS     (20 * TT_NS_PER_MS) /* a record that is to explain a fact comes by then */
+#define VFORK_NS       (2000 * TT_NS_PER_MS)
 #define DOUBT_NS       (1 * TT_NS_PER_MS)
 #define PROVEN_NS      (300 * TT_NS_PER_MS) /* until a doubt becomes a finding */
 #define LOOK_NS        (50 * TT_NS_PER_MS)
@@ -467,8 +468,12 @@ static bool is_link(const struct recorder_track *t, const struct recorder_span *
 	char path[EVENT_PATH_MAX];
 	struct stat st;
 
-	if (f->own_memory || !f->where_is_file || !f->file.ino || t->own_pid_namespace || s->root ||
-	    s->root_unknown || !ev->joined.len || ev->joined.len >= sizeof(path))
+	if (f->own_memory || !f->where_is_file || !f->file.ino)
+		return false;
+	/* nobody can look it up: what both read must do */
+	if (t->own_pid_namespace || s->root || s->root_unknown || !ev->joined.len)
+		return recorder_kind_same_words(ev, f);
+	if (ev->joined.len >= sizeof(path))
 		return false;
 	memcpy(path, ev->joined.data, ev->joined.len);
 	path[ev->joined.len] = '\0';
@@ -727,13 +732,21 @@ static void settle_doubts(struct recorder_track *t, struct recorder_span *s, uin
 	}
 }
 
+/* vfork(2) is told when the child is done with its parent's memory. */
+static bool is_long_call(const struct recorder_facts *facts, const struct kernel_fact *f)
+{
+	return f->kind == KERNEL_FACT_FORK && f->ts_ns + VFORK_NS > facts->pass_ns;
+}
+
 static void settle(struct recorder_track *t, struct recorder_span *s, uint64_t until)
 {
 	struct recorder_held *h, *kept = NULL, *kept_last = NULL;
 
 	while (s->held && s->held->fact.ts_ns < until) {
 		h = pop(s);
-		if (s->mute == RECORDER_MUTE_NOT && may_be_explained(t->facts, s, &h->fact)) {
+		if (s->mute == RECORDER_MUTE_NOT &&
+		    (may_be_explained(t->facts, s, &h->fact) ||
+		     (until != UINT64_MAX && is_long_call(t->facts, &h->fact)))) {
 			h->next = NULL;
 			if (kept_last)
 				kept_last->next = h;

@@ -479,3 +479,22 @@ void recorder_images_settle(struct recorder_track *t, bool all)
 			recorder_images_begin(t, s, mute);
 	}
 }
+
+struct recorder_span *recorder_images_adopt(struct recorder_track *t, const struct event *ev,
+					    uint64_t ts)
+{
+	struct recorder_process *p = ev->pid > 0 ? recorder_process_find(&t->tree, ev->pid) : NULL;
+	struct recorder_span *s = p ? p->span : NULL;
+
+	if (!s || !s->observed || s->preload || s->claimed || ts + SLACK_NS < s->born_ns)
+		return NULL;
+	if (s->pending)
+		recorder_images_begin(t, s, RECORDER_MUTE_NOT);
+	recorder_span_rekey(&t->tree, s, &ev->span.id);
+	s->mute = RECORDER_MUTE_NOT;
+	s->was_late = true;
+	s->spoke_ns = ts;
+	s->preload = true;
+	t->spans_preload++;
+	return s;
+}

@@ -61,6 +61,13 @@ struct recorder_span *recorder_images_claim(struct recorder_track *t, const stru
 					    uint64_t ts, bool *ret_late);
 
 /*
+ * recorder_images_adopt - the library tells of a call of an image whose beginning was lost
+ * Returns the span of the process that waited for it, or had to do without; NULL: there is none.
+ */
+struct recorder_span *recorder_images_adopt(struct recorder_track *t, const struct event *ev,
+					    uint64_t ts);
+
+/*
  * recorder_images_settle - those of whom it is known by now that the library does not speak for
  * them begin; @all: the run is over
  */

@@ -311,15 +311,18 @@ static bool same_bytes(struct event_text a, bool a_cut, const struct event_arg *
 	return memcmp(a.data, b->data, n) == 0;
 }
 
-static bool same_text(const struct event *ev, const struct kernel_fact *f)
+/* A file that gets no name. */
+static bool is_nameless(const struct event *ev)
+{
+	const char *o = strchr(event_call_info(ev->call)->layout, 'o');
+
+	return o && (ev->args[o - event_call_info(ev->call)->layout].num & O_TMPFILE) == O_TMPFILE;
+}
+
+bool recorder_kind_same_words(const struct event *ev, const struct kernel_fact *f)
 {
 	struct event_text said = recorder_kind_text(ev);
 
-	if (recorder_kind_renames(ev->call))
-		return true;
-	/* read when the call was over, while others could write it: the file is the better word */
-	if (said.data && !f->own_memory && f->where_is_file && f->where.len)
-		return same_name(said, f->where);
 	for (unsigned which = 0; which < 2; which++) {
 		const struct event_arg *k = text_arg(f->call, f->args, which),
 				       *l = text_arg(ev->call, ev->args, which);
@@ -331,6 +334,18 @@ static bool same_text(const struct event *ev, const struct kernel_fact *f)
 			return false;
 	}
 	return true;
+}
+
+static bool same_text(const struct event *ev, const struct kernel_fact *f)
+{
+	struct event_text said = recorder_kind_text(ev);
+
+	if (recorder_kind_renames(ev->call))
+		return true;
+	/* read when the call was over, while others could write it: the file is the better word */
+	if (said.data && !f->own_memory && f->where_is_file && f->where.len && !is_nameless(ev))
+		return same_name(said, f->where);
+	return recorder_kind_same_words(ev, f);
 }
 
 /* The folder that the @which-th path starts from, if it is relative. */

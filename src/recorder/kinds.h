@@ -75,6 +75,9 @@ enum recorder_same {
 	RECORDER_OTHER_NUMBERS, /* all but a number: what the function was called with */
 };
 
+/* recorder_kind_same_words - whether both read the same text */
+bool recorder_kind_same_words(const struct event *ev, const struct kernel_fact *f);
+
 /* recorder_kind_compare - a call and a fact of one kind: whether they are one act */
 enum recorder_same recorder_kind_compare(const struct event *ev, const struct kernel_fact *f);
 

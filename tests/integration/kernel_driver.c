@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The kernel sensor by itself: kernel_driver [-r RING_BYTES] [-l] [-q] COMMAND... runs the command
- * and prints its facts as JSON lines on fd 3 (or stderr), then one line of sums.
+ * The kernel sensor by itself: kernel_driver [-o FD] [-r RING_BYTES] [-l] [-q] COMMAND... runs the
+ * command and prints its facts as JSON lines on fd 3 or FD (or stderr), then one line of sums.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -50,6 +50,8 @@ static void put_call(const struct kernel_fact *f)
 				f->args[i].data, f->args[i].len);
 	if (f->where.data)
 		put_text(f->where_is_file ? "file" : "base", f->where.data, f->where.len);
+	if (f->where2.data)
+		put_text("base2", f->where2.data, f->where2.len);
 	fprintf(out,
 		", \"dev\": %llu, \"ino\": %llu, \"origin\": %d, \"origin_ino\": %llu, \"own\": %s",
 		(unsigned long long)f->file.dev, (unsigned long long)f->file.ino, f->origin,
@@ -126,22 +128,24 @@ int main(int argc, char **argv)
 {
 	struct kernel_sensor_options opts = {0};
 	struct kernel_sensor *s = NULL;
-	int gate[2], status = 0, fd, opt, slow = 0;
+	int gate[2], status = 0, fd, opt, slow = 0, told_fd = 3;
 	struct tt_err err;
 	uint64_t began;
 	double open_ms;
 	pid_t pid;
 
-	while ((opt = getopt(argc, argv, "+r:lqs")) != -1) {
+	while ((opt = getopt(argc, argv, "+o:r:lqs")) != -1) {
 		if (opt == 'r')
 			opts.ring_bytes = (uint32_t)atoi(optarg);
+		if (opt == 'o')
+			told_fd = atoi(optarg);
 		opts.latency |= opt == 'l';
 		quiet |= opt == 'q';
 		slow |= opt == 's';
 	}
 	if (optind == argc)
 		return 2;
-	out = fcntl(3, F_GETFD) >= 0 ? fdopen(3, "w") : stderr;
+	out = fcntl(told_fd, F_GETFD) >= 0 ? fdopen(told_fd, "w") : stderr;
 	began = tt_clock_ns(CLOCK_MONOTONIC);
 	if (kernel_sensor_open(&s, &opts, &err) < 0) {
 		fprintf(out, "{\"kind\": \"failed\"");

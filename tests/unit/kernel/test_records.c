@@ -29,7 +29,7 @@ static struct call_bytes make_call(long nr, long result, const char *text)
 
 	b.call.nr = (uint16_t)nr;
 	b.call.result = result;
-	b.call.flags = SENSOR_CALL_HAS0;
+	b.call.flags = SENSOR_CALL_HAS(0);
 	b.call.text_len[0] = (uint16_t)strlen(text);
 	memcpy(b.data, text, strlen(text));
 	return b;
@@ -37,8 +37,8 @@ static struct call_bytes make_call(long nr, long result, const char *text)
 
 static size_t call_size(const struct call_bytes *b)
 {
-	return sizeof(b->call) + b->call.text_len[0] + b->call.text_len[1] + b->call.addr_len +
-	       b->call.where_len;
+	return sizeof(b->call) + b->call.text_len[0] + b->call.text_len[1] + b->call.text_len[2] +
+	       b->call.addr_len + b->call.where_len[0] + b->call.where_len[1];
 }
 
 static void test_open(void)
@@ -50,7 +50,7 @@ static void test_open(void)
 	b.call.args[2] = O_RDWR | O_CREAT;
 	b.call.args[3] = 0644;
 	b.call.flags |= SENSOR_CALL_FILE | SENSOR_CALL_OWN_MEMORY;
-	b.call.where_len = 6;
+	b.call.where_len[0] = 6;
 	memcpy(b.data + 1, "/tmp/f", 6);
 	b.call.file = (struct sensor_file){.ino = 77, .dev = 254u << 20 | 3};
 	b.call.origin = SENSOR_ORIGIN_FILE;
@@ -130,7 +130,7 @@ static void test_two_texts(void)
 	struct call_bytes b = make_call(SYS_renameat2, 0, "ab");
 	struct kernel_fact f;
 
-	b.call.flags |= SENSOR_CALL_HAS1 | SENSOR_CALL_CUT1;
+	b.call.flags |= SENSOR_CALL_HAS(1) | SENSOR_CALL_CUT(1);
 	b.call.text_len[1] = 3;
 	memcpy(b.data + 2, "cde", 3);
 	CHECK_INT(kernel_record_fact(&b, call_size(&b), &f), 1);
@@ -141,6 +141,64 @@ static void test_two_texts(void)
 	b.call.text_len[0] = b.call.text_len[1] = 0;
 	CHECK_INT(kernel_record_fact(&b, call_size(&b), &f), 1);
 	CHECK(f.args[1].absent && f.args[3].absent);
+}
+
+static void test_two_folders(void)
+{
+	struct call_bytes b = make_call(SYS_renameat2, 0, "a");
+	struct kernel_fact f;
+
+	b.call.args[0] = 7;
+	b.call.args[2] = (uint64_t)AT_FDCWD;
+	b.call.flags |= SENSOR_CALL_HAS(1);
+	b.call.text_len[1] = 1;
+	b.call.where_len[0] = 4;
+	b.call.where_len[1] = 3;
+	memcpy(b.data, "ab/one/2x", 9);
+	CHECK_INT(kernel_record_fact(&b, call_size(&b), &f), 1);
+	CHECK(f.where.len == 4 && memcmp(f.where.data, "/one", 4) == 0);
+	CHECK(f.where2.len == 3 && memcmp(f.where2.data, "/2x", 3) == 0);
+	/* an fd leads there; the cwd is nobody's path */
+	CHECK_INT(f.args[0].num, 7);
+	CHECK(f.args[0].data == f.where.data && f.args[0].len == 4);
+	CHECK_INT(f.args[2].num, AT_FDCWD);
+	CHECK(!f.args[2].data);
+}
+
+static void test_three_texts(void)
+{
+	struct call_bytes b = make_call(SYS_mount, 0, "src");
+	struct kernel_fact f;
+
+	b.call.flags |= SENSOR_CALL_HAS(1) | SENSOR_CALL_HAS(2);
+	b.call.text_len[1] = 2;
+	b.call.text_len[2] = 5;
+	memcpy(b.data + 3, "/mtmpfs", 7);
+	CHECK_INT(kernel_record_fact(&b, call_size(&b), &f), 1);
+	CHECK(f.args[1].len == 2 && memcmp(f.args[1].data, "/m", 2) == 0);
+	CHECK(f.args[2].len == 5 && memcmp(f.args[2].data, "tmpfs", 5) == 0);
+	CHECK(f.args[4].absent);
+	CHECK_INT(kernel_record_fact(&b, call_size(&b) - 1, &f), -EBADMSG);
+}
+
+static void test_fd_and_numbers(void)
+{
+	struct call_bytes b = make_call(SYS_ftruncate, 0, "");
+	struct kernel_fact f;
+
+	b.call.flags = SENSOR_CALL_FILE;
+	b.call.args[0] = 3;
+	b.call.args[1] = 1ull << 33;
+	b.call.where_len[0] = 2;
+	memcpy(b.data, "/f", 2);
+	CHECK_INT(kernel_record_fact(&b, call_size(&b), &f), 1);
+	CHECK(f.args[0].num == 3 && f.args[0].len == 2 && f.args[0].data == f.where.data);
+	CHECK_INT(f.args[1].num, 1ll << 33);
+	b = make_call(SYS_utimensat, 0, "f");
+	b.call.addr_len = 32;
+	CHECK_INT(kernel_record_fact(&b, call_size(&b), &f), 1);
+	CHECK_INT(f.args[2].len, 32);
+	CHECK(!f.args[2].absent);
 }
 
 static void test_signals_to_oneself(void)
@@ -222,11 +280,16 @@ static void test_shapes(void)
 	kernel_record_shapes(s, 0);
 	CHECK(s[SYS_openat].told && s[SYS_openat].text[0] == 2 && s[SYS_openat].dir[0] == 1);
 	CHECK_INT(s[SYS_openat].special, SENSOR_OPENS);
-	CHECK_INT(s[SYS_openat].paths, 1);
+	CHECK_INT(s[SYS_openat].path[0], 1);
 	CHECK_INT(s[SYS_openat2].special, SENSOR_HOW);
 	CHECK_INT(s[SYS_memfd_create].special, SENSOR_OPENS_FD);
 	CHECK(s[SYS_renameat2].text[1] == 4 && s[SYS_renameat2].dir[1] == 3);
-	CHECK(s[SYS_symlinkat].text[0] == 1 && s[SYS_symlinkat].paths == 2);
+	CHECK(s[SYS_symlinkat].text[0] == 1 && s[SYS_symlinkat].path[0] == 2 &&
+	      s[SYS_symlinkat].dir[0] == 2);
+	CHECK(s[SYS_mount].text[2] == 3 && s[SYS_mount].path[0] == 2 && !s[SYS_mount].path[1]);
+	CHECK(s[SYS_fchmod].fd && !s[SYS_connect].fd && !s[SYS_open_by_handle_at].fd);
+	CHECK(s[SYS_mprotect].told == SENSOR_MAPS && s[SYS_mprotect].special);
+	CHECK(s[SYS_mremap].told == SENSOR_MAPS && !s[SYS_mremap].special);
 	CHECK_INT(s[SYS_connect].addr, 2);
 	CHECK_INT(s[SYS_accept].special, SENSOR_PEER);
 	CHECK_INT(s[SYS_sendto].special, SENSOR_DEST);
@@ -243,6 +306,9 @@ int main(void)
 	TAP_RUN(test_errors);
 	TAP_RUN(test_addresses);
 	TAP_RUN(test_two_texts);
+	TAP_RUN(test_two_folders);
+	TAP_RUN(test_three_texts);
+	TAP_RUN(test_fd_and_numbers);
 	TAP_RUN(test_signals_to_oneself);
 	TAP_RUN(test_exec_and_exit);
 	TAP_RUN(test_every_prefix);
