@@ -131,7 +131,7 @@ enum sensor_special {
 	SENSOR_OPENS,    /* the result is an fd of the path */
 	SENSOR_OPENS_FD, /* ... of no path */
 	SENSOR_HOW,      /* opens; its third argument is a struct open_how */
-	SENSOR_PEER, /* accept: the address is written by the call, its length is behind a pointer */
+	SENSOR_PEER, /* accept: the call writes the address, and its length behind a pointer */
 	SENSOR_MSG,  /* sendmsg: the address lies in the struct msghdr; told only with one */
 	SENSOR_DEST,  /* sendto: told only with an address */
 	SENSOR_TIMES, /* the argument @addr points to two times */

@@ -14,7 +14,7 @@
 
 #include "bpf/path.h"
 
-/* Helpers that read memory are for programs under the GPL alone; this one may be had under either. */
+/* The kernel lends helpers that read memory to programs under the GPL alone. */
 char sensor_license[] SEC("license") = "GPL";
 
 SEC("tp_btf/sched_process_fork")
@@ -91,7 +91,7 @@ static __always_inline void put_file(struct sensor_file *f, const struct inode *
 	f->pad = 0;
 }
 
-/* A text of the program's memory, behind what lies in the room; its length, or -1: it cannot be read. */
+/* A text of the program's memory, behind what lies in the room; its length, or -1: unreadable. */
 static __always_inline int text_put(struct room *room, __u64 from, bool *cut)
 {
 	__u32 to = room->at & (DATA_ROOM - 1);
@@ -205,7 +205,7 @@ static __always_inline void count_last(struct task_struct *t)
 		count_call(nr, 0);
 }
 
-/* What a process used: of threads that are gone it lies in the signal struct, of a leader in its own. */
+/* What a process used: threads that are gone left theirs in the signal struct. */
 #define USED(field, own)                                     \
 	(BPF_CORE_READ(sig, field) + BPF_CORE_READ(t, own) + \
 	 (alone ? 0 : BPF_CORE_READ(leader, own)))

@@ -176,7 +176,7 @@ static void put_call(struct cli_line *l, const json_t *line)
 		     *answers = json_object_get(line, "answers");
 	struct store_text call = store_get_text(line, "syscall"),
 			  error = store_get_text(line, "error"),
-			  path = store_get_text(line, "path");
+			  path = store_get_text(line, "path"), host = store_get_text(line, "host");
 	int number;
 	const char *layout = store_call_find(call, &number)
 				     ? event_call_info((enum event_call)number)->layout
@@ -202,6 +202,11 @@ static void put_call(struct cli_line *l, const json_t *line)
 		if (letter == 'f' && i == 0 && path.data) {
 			cli_line_str(l, "<");
 			cli_line_text(l, path.data, path.len);
+			cli_line_str(l, ">");
+		}
+		if (letter == 'a' && host.data) {
+			cli_line_str(l, "<");
+			cli_line_text(l, host.data, host.len);
 			cli_line_str(l, ">");
 		}
 	}

@@ -51,7 +51,8 @@ static void try_part(struct cli_finding *f, const char *word)
 		if (!tab || !at || at > tab)
 			continue;
 		if ((size_t)(end - tab) == 3 && memcmp(tab, "\tok", 3) == 0) {
-			cli_probe_found(f, CLI_PROBE_OK, "%.*s", (int)(tab - line), line);
+			cli_probe_found(f, CLI_PROBE_OK, "the sensor's part '%.*s' attaches",
+					(int)(tab - line), line);
 			return; /* one way is enough */
 		}
 		cli_probe_found(f, CLI_PROBE_MISSING, "%.*s: %.*s", (int)(tab - line), line,

@@ -318,13 +318,18 @@ static void put_host(const struct cli_report *r, const struct store_host *h)
 		[STORE_HOST_ACCEPT] = "accepted",   [STORE_HOST_LOOKUP] = "looked up",
 		[STORE_HOST_SEND] = "sent to",
 	};
-	struct store_text error = store_text_of(h->error);
+	struct store_text error = store_text_of(h->error), host = store_text_of(h->host);
 	struct cli_line l;
 
 	cli_report_label(&l, r,
 			 h->failed == h->tries && h->kind == STORE_HOST_CONNECT ? "tried"
 										: words[h->kind]);
 	cli_line_word(&l, h->name.data, h->name.len);
+	if (host.data) {
+		cli_line_str(&l, " (");
+		cli_line_text(&l, host.data, host.len);
+		cli_line_str(&l, ")");
+	}
 	put_times(&l, h->tries);
 	put_told(&l, h->told);
 	for (size_t i = 0; i < json_array_size(h->answers); i++) {

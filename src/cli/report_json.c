@@ -94,6 +94,7 @@ static json_t *hosts_json(const struct store_view *v)
 		put(host, "failed", json_integer((json_int_t)h->failed));
 		put(host, "begun", json_integer((json_int_t)h->begun));
 		put(host, "error", json_incref(h->error));
+		put(host, "host", json_incref(h->host));
 		put(host, "answers", json_incref(h->answers));
 		(void)json_array_append_new(array, host);
 	}

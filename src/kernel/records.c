@@ -82,7 +82,7 @@ static struct sensor_shape shape_of(const struct number *n)
 	return s;
 }
 
-/* Calls that can put code where other code was: with PROT_EXEC as their third argument, or always. */
+/* Calls that can put code where other code was: with PROT_EXEC as third argument, or always. */
 static const struct {
 	uint16_t nr;
 	bool always;

@@ -10,10 +10,10 @@
  * that slack order, call, result and text decide.
  *
  * What is no evasion, though the two accounts differ: calls that need no system call or several;
- * functions that fail before they ask the kernel; images in
- * which other preloaded libraries may answer calls (fakeroot); text that another thread could change; an image
- * that forked a child past libc, which speaks in its parent's name; a run in which the kernel
- * sensor lost anything; a record that was left by a jump, or cut.
+ * functions that fail before they ask the kernel; images in which other preloaded libraries may
+ * answer calls (fakeroot); text that another thread could change; an image that forked a child past
+ * libc, which speaks in its parent's name; a run in which the kernel sensor lost anything; a record
+ * that was left by a jump, or cut.
  */
 #ifndef TT_RECORDER_HELD_H
 #define TT_RECORDER_HELD_H

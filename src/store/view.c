@@ -24,6 +24,7 @@ void store_view_free(struct store_view *v)
 	for (uint32_t i = 0; i < v->host_names.count; i++) {
 		json_decref(v->hosts[i].error);
 		json_decref(v->hosts[i].answers);
+		json_decref(v->hosts[i].host);
 	}
 	for (size_t i = 0; i < v->gap_count; i++) {
 		json_decref(v->gaps[i].sensor);

@@ -286,7 +286,20 @@ def ordinary_programs():
              [e for e in seen(rec) if "nscd" not in str(e["args"])])
 
 
+def beside_the_kernel_sensor():
+    """What sees more makes it unnecessary: then no filter is installed, and run.json says so."""
+    rec = tt.record("recorder", ["grep", "Seccomp:", "/proc/self/status"], options=[EVERYTHING], kernel=True)
+    if "kernel" not in rec.run["coverage"]["sensors"]:
+        tt.skip("beside the kernel sensor", rec.run["sources"].get("kernel", "none here"))
+        return
+    check("beside the kernel sensor it is not used", rec.run["sources"]["observer"].startswith("not used"),
+          rec.run["sources"])
+    plain = subprocess.run(["grep", "Seccomp:", "/proc/self/status"], capture_output=True, check=False)
+    same("... and there is no filter", rec.stdout, plain.stdout)
+
+
 each_act()
+beside_the_kernel_sensor()
 past_the_library()
 ordinary_programs()
 with_the_library()

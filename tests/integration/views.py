@@ -264,14 +264,20 @@ def capabilities():
     with open(os.path.join(folder, "trace.jsonl"), encoding="utf-8") as f:
         lines = f.read().splitlines()
     like = json.loads(next(line for line in lines if '"sensor": "kernel"' in line))
+    for i, line in enumerate(lines):
+        if '"192.0.2.7:443"' in line:
+            lines[i] = json.dumps(dict(json.loads(line), host="example.org", host_basis="declared"))
     denied = [dict(like, event_type="denied", syscall="setsockopt", args=[], result=None, action="capability",
                    capability="CAP_NET_ADMIN", count=n) for n in (1, 2)]
     with open(os.path.join(folder, "trace.jsonl"), "w", encoding="utf-8") as f:
         f.write("\n".join(lines[:-1] + [json.dumps(d) for d in denied] + lines[-1:]) + "\n")
     text = has("show: capabilities that were lacking", telltale("show", folder),
+               "tried      192.0.2.7:443 (example.org)  [kernel]  ENETUNREACH",
                "Lacked a capability 3 times\n  CAP_NET_ADMIN in setsockopt ×3  by cc\n")
     point("show: ... are no refused calls", "Refused" not in text, text)
     has("events: ... and are named", telltale("events", "--kind", "denied", folder), "capability CAP_NET_ADMIN in setsockopt() ×2\n")
+    has("events: the name that an address was looked up by", telltale("events", "--sensor", "kernel", folder),
+        "connect(fd:4, 192.0.2.7:443<example.org>) = -1 ENETUNREACH [kernel]\n")
     doc = json.loads(telltale("show", "--json", folder).stdout)
     point("show --json: ... and have their name", [(d["action"], d["capability"], d["count"]) for d in doc["denied"]]
           == [("capability", "CAP_NET_ADMIN", 3)], doc["denied"])
