@@ -813,6 +813,11 @@ static enum recorder_seen seen_of(const struct recorder_span *s, enum recorder_c
 	return *ret_cause == RECORDER_CAUSE_NONE ? RECORDER_SEEN_FULL : RECORDER_SEEN_KERNEL;
 }
 
+uint64_t recorder_held_since(const struct recorder_span *s)
+{
+	return s->held ? s->held->fact.ts_ns : 0;
+}
+
 void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
 {
 	struct recorder_causes *c = &t->facts->causes;

@@ -52,6 +52,9 @@ void recorder_held_blocked(struct recorder_track *t, const struct ring_lane_stat
 /* recorder_held_settle - a pass is over: what nothing will explain becomes lines */
 void recorder_held_settle(struct recorder_track *t);
 
+/* recorder_held_since - when the oldest fact that waits was told; 0: none does */
+uint64_t recorder_held_since(const struct recorder_span *s);
+
 /* recorder_held_end - the image is over, and all it told has been taken: nothing waits any more */
 void recorder_held_end(struct recorder_track *t, struct recorder_span *s);
 

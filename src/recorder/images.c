@@ -14,8 +14,9 @@
 #include "recorder/held.h"
 #include "recorder/track_internal.h"
 
-#define WAIT_NS  (150 * TT_NS_PER_MS) /* for the first word of an image that may have the library */
-#define SLACK_NS (50 * TT_NS_PER_US)  /* between the clock of the ring and that of the kernel */
+#define WAIT_NS   (150 * TT_NS_PER_MS) /* for the first word of an image that may have the library */
+#define LOADED_NS (2000 * TT_NS_PER_MS) /* ... of one that is seen to load it */
+#define SLACK_NS  (50 * TT_NS_PER_US)   /* between the clock of the ring and that of the kernel */
 
 void recorder_images_init(struct recorder_images *im)
 {
@@ -418,6 +419,19 @@ static bool was_killed(const struct recorder_span *s)
 	return s->process && s->process->status_known && WIFSIGNALED(s->process->status);
 }
 
+/*
+ * When it should have spoken. A child that has done nothing so far may just not have had its turn
+ * on a busy machine: its word comes before its first act.
+ */
+static uint64_t first_act(const struct recorder_span *s)
+{
+	uint64_t act = recorder_held_since(s);
+
+	if (s->how == EVENT_HOW_EXEC)
+		return s->born_ns;
+	return act ? act : UINT64_MAX - LOADED_NS;
+}
+
 /* Whether it is known that nobody speaks for @s, and why. */
 static bool is_settled(struct recorder_track *t, struct recorder_span *s, uint64_t now, bool all,
 		       enum recorder_mute *ret)
@@ -447,7 +461,7 @@ static bool is_settled(struct recorder_track *t, struct recorder_span *s, uint64
 	/* the parent tells of what it spawned when it comes back from that */
 	if (over && (s->how == EVENT_HOW_EXEC || !s->gone))
 		return true;
-	return now > s->born_ns + WAIT_NS;
+	return now > first_act(s) + (s->loads ? LOADED_NS : WAIT_NS);
 }
 
 void recorder_images_settle(struct recorder_track *t, bool all)
