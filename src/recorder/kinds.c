@@ -329,6 +329,10 @@ static bool same_text(const struct event *ev, const struct kernel_fact *f)
 					       : (struct event_text){NULL, 0};
 		if (k && k->data && !k->absent && said.data && !same_bytes(said, l->cut, k))
 			return false;
+		/* the kernel got none, where it might have been read */
+		if (k && k->absent && !k->cut && said.data && f->by == KERNEL_BY_BPF &&
+		    f->kind == KERNEL_FACT_CALL)
+			return false;
 	}
 	return true;
 }
