@@ -46,7 +46,7 @@ struct recorder_gone {
 static size_t text_bytes(const struct kernel_fact *f)
 {
 	const char *layout = event_call_info(f->call)->layout;
-	size_t n = f->path.len + f->argv.len + f->where.len;
+	size_t n = f->path.len + f->argv.len + f->where.len + f->where2.len;
 
 	if (f->kind != KERNEL_FACT_CALL && f->kind != KERNEL_FACT_URING)
 		return n;
@@ -66,7 +66,7 @@ static void *take_bytes(char **at, const void *data, size_t len)
 
 static void copy_texts(struct kernel_fact *f, char *at)
 {
-	struct event_text *texts[] = {&f->path, &f->argv, &f->where};
+	struct event_text *texts[] = {&f->path, &f->argv, &f->where, &f->where2};
 	const char *layout = event_call_info(f->call)->layout;
 	bool calls = f->kind == KERNEL_FACT_CALL || f->kind == KERNEL_FACT_URING;
 
@@ -627,10 +627,9 @@ static bool must_be_seen(const struct recorder_track *t, const struct recorder_s
 {
 	bool done = !ev->error && ev->result >= 0;
 
-	return s->observed && s->preload && !s->was_late && !s->is_interposed && ev->has_result &&
-	       !ev->in_flight && recorder_kind_must(ev->call) && t->facts->tells_all &&
-	       !t->facts->is_lossy && (!m->other || m->other_number || m->other->own_memory) &&
-	       (m->other_end || done);
+	return s->observed && s->preload && !s->was_late && !s->is_interposed && ev->has_result && !ev->in_flight &&
+	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
+	       (!m->other || m->other_number || m->other->own_memory) && (m->other_end || done);
 }
 
 /*
