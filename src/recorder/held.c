@@ -627,9 +627,10 @@ static bool must_be_seen(const struct recorder_track *t, const struct recorder_s
 {
 	bool done = !ev->error && ev->result >= 0;
 
-	return s->observed && s->preload && !s->was_late && !s->is_interposed && ev->has_result && !ev->in_flight &&
-	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
-	       (!m->other || m->other_number || m->other->own_memory) && (m->other_end || done);
+	return s->observed && s->preload && !s->was_late && !s->is_interposed && ev->has_result &&
+	       !ev->in_flight && recorder_kind_must(ev->call) && t->facts->tells_all &&
+	       !t->facts->is_lossy && (!m->other || m->other_number || m->other->own_memory) &&
+	       (m->other_end || done);
 }
 
 /*
