@@ -16,7 +16,7 @@
 #define SENSOR_ARGV_MAX  4096
 #define SENSOR_ADDR_MAX  128 /* sizeof(struct sockaddr_storage) */
 #define SENSOR_NUMBERS   512 /* system calls that are told and counted each by itself */
-#define SENSOR_DGRAM_MAX 512
+#define SENSOR_DGRAM_MAX 512 /* a power of two */
 
 enum sensor_kind {
 	SENSOR_FORK = 1,

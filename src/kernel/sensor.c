@@ -323,7 +323,7 @@ static int make(struct sensor_bpf **ret, const struct kernel_sensor_options *opt
 	return 0;
 }
 
-/* The tracepoint of refused capabilities, or else the function: then all is loaded a second time. */
+/* The tracepoint of refused capabilities, or else the function: then all is loaded again. */
 static void attach_capabilities(struct kernel_sensor *s, const struct kernel_sensor_options *opts)
 {
 	struct sensor_bpf *other;

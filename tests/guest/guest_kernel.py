@@ -54,12 +54,12 @@ def add_builds(image):
 def made_image():
     image = guest.Image()
     image.python()
-    image.tests(ORACLE, "kernel_crowd", "kernel_attack", "run_probe")
+    image.tests(ORACLE, "kernel_crowd", "kernel_attack", "run_probe", "kernel_uring", "kernel_dns", "kernel_dns_static")
     image.program(tt.program("kernel_driver"), DRIVER)
     add_builds(image)
     for name in ("cat", "rm", "true"):
         image.program(f"/bin/{name}")
-    for name in ("bpftool", "strace"):
+    for name in ("bpftool", "strace", "setpriv", "unshare", "ip", "mount", "ls", "id"):
         path = shutil.which(name, path="/usr/sbin:/usr/bin")
         if path:
             image.program(path)
@@ -141,6 +141,7 @@ def main():
         run(vm)
         vm.test(f"{ORACLE}.py")
         vm.test("kernel_attack.py")
+        vm.test("kernel_net.py")
         no_sensor(vm, "a user", guest.AS_USER, "needs root, or CAP_BPF and CAP_PERFMON")
         same("locked down for integrity", vm.shell("echo integrity >/sys/kernel/security/lockdown").status, 0)
         same("... the sensor works", facts(vm, "true")[0].status, 0)
