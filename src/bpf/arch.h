@@ -9,13 +9,17 @@
 
 #if defined(__TARGET_ARCH_x86)
 
+#define NR_READ       0
 #define NR_SIGRETURN  15
+#define NR_RECVFROM   45
+#define NR_RECVMSG    47
 #define NR_CLONE      56
 #define NR_FORK       57
 #define NR_VFORK      58
 #define NR_EXECVE     59
 #define NR_EXIT       60
 #define NR_EXIT_GROUP 231
+#define NR_RECVMMSG   299
 #define NR_EXECVEAT   322
 #define NR_CLONE3     435
 #define TS_COMPAT     2u
@@ -48,7 +52,11 @@ static inline bool arch_foreign(const struct task_struct *t, long nr)
 
 #elif defined(__TARGET_ARCH_arm64)
 
+#define NR_READ       63
 #define NR_SIGRETURN  139
+#define NR_RECVFROM   207
+#define NR_RECVMSG    212
+#define NR_RECVMMSG   243
 #define NR_CLONE      220
 #define NR_FORK       (-2)
 #define NR_VFORK      (-3)

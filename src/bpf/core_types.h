@@ -48,6 +48,7 @@ struct super_block {
 };
 
 struct inode {
+	unsigned short i_mode;
 	struct super_block *i_sb;
 	unsigned long i_ino;
 	unsigned int i_nlink;
@@ -83,6 +84,7 @@ struct path {
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
+	void *private_data;
 };
 
 /* Read whole: these two come first. */
@@ -173,6 +175,52 @@ struct linux_binprm {
 	const char *filename;
 };
 
+struct user_namespace;
+
+struct sock_common {
+	__be16 skc_dport;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_protocol;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct io_cqe {
+	__s32 res;
+	int fd;
+};
+
+struct io_kiocb {
+	__u8 opcode;
+	__u32 flags; /* the lower half, where it has two */
+	struct io_cqe cqe;
+	void *async_data;
+};
+
+struct sockaddr_storage {
+	unsigned short ss_family;
+};
+
+struct msghdr {
+	void *msg_name;
+	int msg_namelen;
+};
+
+struct io_async_msghdr {
+	struct msghdr msg;
+	struct sockaddr_storage addr;
+};
+
+struct io_sr_msg {
+	int len;
+	unsigned int msg_flags;
+};
+
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
 	unsigned long r10, r9, r8, ax, dx, si, di, orig_ax, ip;
@@ -189,13 +237,24 @@ struct pt_regs {
 #pragma clang attribute pop
 
 /* Not of the kernel's memory: as user space lays them out. */
+struct user_iovec {
+	void *base;
+	unsigned long len;
+};
+
 struct user_msghdr {
 	void *msg_name;
 	int msg_namelen;
+	struct user_iovec *msg_iov;
+	unsigned long msg_iovlen;
+	void *msg_control;
+	unsigned long msg_controllen;
+	unsigned int msg_flags;
 };
 
-struct open_how {
-	__u64 flags, mode, resolve;
+struct user_mmsghdr {
+	struct user_msghdr msg;
+	unsigned int len;
 };
 
 #endif

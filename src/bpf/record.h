@@ -81,6 +81,7 @@ enum sensor_origin { SENSOR_ORIGIN_UNKNOWN, SENSOR_ORIGIN_FILE, SENSOR_ORIGIN_AN
 
 #define SENSOR_CALL_OWN_MEMORY 1u /* nobody else could write the memory of the arguments */
 #define SENSOR_CALL_FILE       2u /* `where` is the file that was opened, not a folder */
+#define SENSOR_CALL_NO_RESULT  4u /* told before it was complete */
 #define SENSOR_CALL_HAS(i)     (1u << (8 + (i)))  /* text i could be read, be it empty */
 #define SENSOR_CALL_CUT(i)     (1u << (16 + (i))) /* ... and was longer */
 
@@ -106,6 +107,38 @@ struct sensor_call {
 };
 _Static_assert(sizeof(struct sensor_call) == 200 && sizeof(struct sensor_exec) == 200,
 	       "both are put together in the same place, with their texts behind them");
+
+/* The nr of SENSOR_URING, which is a struct sensor_call; its args are in the order of records.c */
+enum sensor_op {
+	SENSOR_OP_SENDMSG = 9,
+	SENSOR_OP_ACCEPT = 13,
+	SENSOR_OP_CONNECT = 16,
+	SENSOR_OP_OPENAT = 18,
+	SENSOR_OP_SEND = 26,
+	SENSOR_OP_OPENAT2 = 28,
+	SENSOR_OP_RENAMEAT = 35,
+	SENSOR_OP_UNLINKAT = 36,
+	SENSOR_OP_MKDIRAT = 37,
+	SENSOR_OP_SYMLINKAT = 38,
+	SENSOR_OP_LINKAT = 39,
+	SENSOR_OP_SOCKET = 45,
+	SENSOR_OP_SEND_ZC = 47,
+	SENSOR_OP_SENDMSG_ZC = 48,
+	SENSOR_OP_BIND = 56,
+	SENSOR_OP_LISTEN = 57,
+};
+
+struct sensor_capability {
+	struct sensor_head head;
+	__s32 capability, nr, error;
+	__u32 pad;
+};
+
+struct sensor_dns {
+	struct sensor_head head;
+	__u32 len, pad;
+	char data[SENSOR_DGRAM_MAX];
+};
 
 /* How a number is told: what its arguments point to. Indices count from 1; 0: none. */
 struct sensor_shape {

@@ -7,12 +7,18 @@
  *	sched_process_exit  how it ended and what it used
  *	sys_exit            a call returned: counted, and told if its number has a shape
  *	sys_enter           when it began, where latency was asked for
+ *	cap_capable         a capability was refused: capable.h
+ *	io_uring_submit_req an operation that is no system call: uring.h
+ *	io_uring_complete   ... and what came of it
  *
  * Whoever is not followed leaves after two loads. Nothing here changes what a program does.
  */
 #include "bpf/state.h"
 
+#include "bpf/capable.h"
+#include "bpf/dns.h"
 #include "bpf/path.h"
+#include "bpf/uring.h"
 
 /* The kernel lends helpers that read memory to programs under the GPL alone. */
 char sensor_license[] SEC("license") = "GPL";
@@ -303,18 +309,6 @@ __noinline int origin_put(struct task_state *s)
 	return 0;
 }
 
-/* The file behind an fd of the calling task, or NULL. */
-static __always_inline struct file *file_of(struct task_struct *t, long fd)
-{
-	struct fdtable table, *from = t->files->fdt;
-	struct file *f = NULL;
-
-	if (bpf_core_read(&table, sizeof(table), from) < 0 || fd < 0 || fd >= table.max_fds)
-		return NULL;
-	bpf_probe_read_kernel(&f, sizeof(f), table.fd + fd);
-	return f;
-}
-
 /* Argument @i, from 1. What lies behind the sixth is the record's own, and nobody asks for it. */
 static __always_inline __u64 arg_of(const struct sensor_call *r, __u32 i)
 {
@@ -557,6 +551,9 @@ static __always_inline void tell(struct task_struct *t, struct task_state *s, st
 		relative = texts_put(nr);
 	if ((shape->addr || special >= SENSOR_PEER) && !address_put(shape->addr, special))
 		return;
+	/* what has an address has no text before it */
+	if (r->addr_len && is_dns_port(room->data))
+		any_dns = 1;
 	put_head(&r->head, t, s, SENSOR_CALL);
 	origin_put(s);
 	if (special || relative || shape->fd)
@@ -598,10 +595,20 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	}
 	if (nr == -1)
 		nr = NR_SIGRETURN; /* which put the registers of another moment in place */
+	if (s->refused_count)
+		tell_refused(s, nr, result);
 	if (arch_foreign(t, nr)) {
 		if (with_counts)
 			count_foreign();
 		return 0;
+	}
+	if (any_dns && result > 0 && receives(nr)) {
+		struct room *room = room_of(ROOM_CALL);
+
+		if (room) {
+			arch_args(regs, room->call.args);
+			tell_dns(s, nr, result);
+		}
 	}
 	/* a child comes back from the call that made it, too */
 	if (with_counts && !(result == 0 && (nr == NR_CLONE || nr == NR_FORK || nr == NR_VFORK ||

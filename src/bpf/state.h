@@ -15,6 +15,7 @@
 #include "bpf/record.h"
 
 #define SF_GROUP_EXIT 4u /* SIGNAL_GROUP_EXIT */
+#define REFUSED_MAX   4  /* capabilities noted of one call */
 #define ORIGINS       4  /* mappings that a thread's calls were made from lately */
 
 /* A mapping with code. */
@@ -36,6 +37,9 @@ struct task_state {
 	__u32 next_origin;
 	__u32 maps; /* what code_maps said when @origins were found */
 	__s32 ppid, ns_pid;
+	__u64 refused_bits; /* capabilities that this call was refused */
+	__u32 refused[REFUSED_MAX];
+	__u32 refused_count, pad;
 	struct origin origins[ORIGINS];
 };
 
@@ -58,6 +62,8 @@ __u64 root_mount = 0, root_dentry = 0;
 __u32 code_maps[CODE_MAPS] = {0};
 /* Anything was lost: from then on each record looks how much. */
 __u32 any_lost = 0;
+/* Somebody has asked a name server: from then on it is looked at what is received. */
+__u32 any_dns = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
@@ -103,7 +109,7 @@ struct {
 
 /*
  * Where a record of changing length is put together: by CPU, for nothing of ours interrupts a
- * program in the middle. One for calls, one for execs.
+ * program in the middle. One for calls, one for execs, one for io_uring.
  */
 #define DATA_ROOM (4 * SENSOR_TEXT_MAX)
 #define PATH_ROOM 4096
@@ -119,7 +125,7 @@ struct room {
 	__u32 pad;
 };
 
-enum { ROOM_CALL, ROOM_EXEC, ROOMS };
+enum { ROOM_CALL, ROOM_EXEC, ROOM_URING, ROOMS };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -150,9 +156,8 @@ static __always_inline __u64 start_of(struct task_struct *t, struct task_state *
 	return s->start_ns;
 }
 
-static __always_inline void count_lost(struct task_struct *t, struct task_state *s, __u32 kind)
+static __always_inline void count_lost_at(struct process_key key, __u32 kind)
 {
-	struct process_key key = {.start_ns = start_of(t, s), .tgid = t->tgid};
 	__u64 *n = bpf_map_lookup_elem(&lost_by_cpu, &kind), one = 1;
 
 	if (n)
@@ -166,6 +171,13 @@ static __always_inline void count_lost(struct task_struct *t, struct task_state 
 			__sync_fetch_and_add(n, 1);
 	}
 	any_lost = 1;
+}
+
+static __always_inline void count_lost(struct task_struct *t, struct task_state *s, __u32 kind)
+{
+	struct process_key key = {.start_ns = start_of(t, s), .tgid = t->tgid};
+
+	count_lost_at(key, kind);
 }
 
 static __always_inline __u64 lost_of(struct task_struct *t, struct task_state *s)

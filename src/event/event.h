@@ -276,6 +276,9 @@ struct event {
 	 */
 	struct event_text root;
 	bool root_unknown; /* it has another, nobody knows where: absolute paths are unresolved */
+	struct event_text host;   /* the name that the address was looked up by */
+	bool host_observed;       /* ... as the kernel saw it; else as the process says */
+	bool uring;               /* handed over through an io_uring: no system call */
 	struct event_text joined; /* what event_put_path() says as `path`, where that is known */
 	struct event_text extra;  /* see event_call_has_extra(); also of exit and replaced */
 	/* the path of an fd of @extra, asked with @fd_path_of; NULL: none is known */
@@ -300,6 +303,7 @@ struct event {
 
 	/* EVENT_DENIED: a system call by its own name, its arguments as text */
 	struct event_text call_name, action, allow;
+	struct event_text capability; /* the one that was refused; else absent */
 	struct event_text words[EVENT_ARGS_MAX];
 	unsigned word_count;
 	uint64_t count;    /* calls that this line stands for */

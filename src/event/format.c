@@ -470,6 +470,10 @@ static void put_addresses(struct line *l, const struct event *ev)
 		(void)put_addr_json(l, arg, NULL);
 		PUT(l, "\"");
 	}
+	if (ev->host.data) {
+		put_text_key(l, "host", &ev->host);
+		put_str_key(l, "host_basis", ev->host_observed ? "observed" : "declared");
+	}
 	if (!event_call_looks_up(ev->call))
 		return;
 	PUT_KEY(l, "answers");
@@ -640,8 +644,8 @@ static void put_tail(struct line *l, const struct event *ev)
 			PUT(l, ", \"truncated\": true");
 		if (ev->in_flight)
 			PUT(l, ", \"in_flight\": true");
-		if (ev->raw)
-			put_str_key(l, "via", "syscall");
+		if (ev->raw || ev->uring)
+			put_str_key(l, "via", ev->uring ? "io_uring" : "syscall");
 		if (event_blinds(ev) && ev->source == EVENT_FROM_PRELOAD)
 			put_str_key(l, "coverage", "reduced: io_uring");
 		if (ev->source == EVENT_FROM_OBSERVER)
@@ -674,6 +678,7 @@ static void put_tail(struct line *l, const struct event *ev)
 		break;
 	case EVENT_DENIED:
 		event_put_id_key(l, "action", &ev->action);
+		event_put_id_key(l, "capability", &ev->capability);
 		event_put_id_key(l, "allow", &ev->allow);
 		event_put_u64_key(l, "count", ev->count);
 		if (ev->args_as_seen)

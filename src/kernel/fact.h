@@ -88,7 +88,7 @@ struct kernel_fact {
 	uint64_t ip;     /* of the instruction that made it */
 	bool own_memory; /* nobody else could write the memory that the arguments were read from */
 
-	/* CAPABILITY */
+	/* CAPABILITY; its call failed with @error */
 	int capability;
 
 	/* DNS: the datagram as received, hostile */

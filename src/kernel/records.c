@@ -14,6 +14,13 @@
 #define ERESTART_FIRST 512
 #define ERESTART_LAST  516
 
+/* O_LARGEFILE as the kernel has it: libc's is 0 where files are always large */
+#ifdef __aarch64__
+#define KERNEL_LARGEFILE 0400000
+#else
+#define KERNEL_LARGEFILE 0100000
+#endif
+
 struct number {
 	char spec[7]; /* as in event/numbers.def */
 	uint8_t call;
@@ -25,6 +32,26 @@ static const struct number numbers[SENSOR_NUMBERS] = {
 #include "event/numbers.def"
 #undef EVENT_NUMBER
 #undef EVENT_NUMBER_KERNEL
+};
+
+/* Operations of an io_uring: what the system call of that name would do. */
+static const struct number operations[] = {
+	[SENSOR_OP_SENDMSG] = {"faJ", EVENT_CALL_sendmsg},
+	[SENSOR_OP_SENDMSG_ZC] = {"faJ", EVENT_CALL_sendmsg},
+	[SENSOR_OP_SEND] = {"fuJa", EVENT_CALL_sendto},
+	[SENSOR_OP_SEND_ZC] = {"fuJa", EVENT_CALL_sendto},
+	[SENSOR_OP_ACCEPT] = {"faK", EVENT_CALL_accept4},
+	[SENSOR_OP_CONNECT] = {"fa", EVENT_CALL_connect},
+	[SENSOR_OP_BIND] = {"fa", EVENT_CALL_bind},
+	[SENSOR_OP_LISTEN] = {"fi", EVENT_CALL_listen},
+	[SENSOR_OP_SOCKET] = {"DTP", EVENT_CALL_socket},
+	[SENSOR_OP_OPENAT] = {"dpom", EVENT_CALL_openat},
+	[SENSOR_OP_OPENAT2] = {"dpom", EVENT_CALL_openat2},
+	[SENSOR_OP_RENAMEAT] = {"dpdqR", EVENT_CALL_renameat2},
+	[SENSOR_OP_UNLINKAT] = {"dpA", EVENT_CALL_unlinkat},
+	[SENSOR_OP_MKDIRAT] = {"dpm", EVENT_CALL_mkdirat},
+	[SENSOR_OP_SYMLINKAT] = {"sdp", EVENT_CALL_symlinkat},
+	[SENSOR_OP_LINKAT] = {"dpdqA", EVENT_CALL_linkat},
 };
 
 static bool opens(enum event_call call)
@@ -307,15 +334,27 @@ static void put_result(const struct sensor_call *r, struct kernel_fact *ret)
 		ret->error = EINTR;
 }
 
+/* What a number means; NULL: nothing that is told. */
+static const struct number *number_of(const struct sensor_call *r)
+{
+	bool is_call = r->head.kind == SENSOR_CALL;
+	const struct number *n;
+
+	if (r->nr >= (is_call ? SENSOR_NUMBERS : TT_ARRAY_SIZE(operations)))
+		return NULL;
+	n = is_call ? &numbers[r->nr] : &operations[r->nr];
+	return n->spec[0] ? n : NULL;
+}
+
 static int call_fact(const struct sensor_call *r, size_t len, struct kernel_fact *ret)
 {
 	const char *at = (const char *)(r + 1);
 	struct texts texts = {.next = 0};
 	struct event_text addr;
-	const struct number *n;
+	const struct number *n = len < sizeof(*r) ? NULL : number_of(r);
 	size_t need = sizeof(*r);
 
-	if (len < sizeof(*r) || r->nr >= SENSOR_NUMBERS || !numbers[r->nr].spec[0])
+	if (!n)
 		return -EBADMSG;
 	need += (size_t)r->addr_len + r->where_len[0] + r->where_len[1];
 	for (unsigned i = 0; i < SENSOR_TEXTS; i++) {
@@ -325,12 +364,13 @@ static int call_fact(const struct sensor_call *r, size_t len, struct kernel_fact
 	}
 	if (len < need)
 		return -EBADMSG;
-	n = &numbers[r->nr];
-	ret->kind = KERNEL_FACT_CALL;
 	ret->call = (enum event_call)n->call;
-	ret->nr = r->nr;
-	if (!is_of_note(r, ret->call))
-		return 0;
+	ret->kind = r->head.kind == SENSOR_URING ? KERNEL_FACT_URING : KERNEL_FACT_CALL;
+	if (ret->kind == KERNEL_FACT_CALL) {
+		ret->nr = r->nr;
+		if (!is_of_note(r, ret->call))
+			return 0;
+	}
 	addr = text_at(at, r->addr_len);
 	at += r->addr_len;
 	ret->where = text_at(at, r->where_len[0]);
@@ -343,7 +383,32 @@ static int call_fact(const struct sensor_call *r, size_t len, struct kernel_fact
 	ret->ip = r->ip;
 	ret->ns_tid = r->ns_tid;
 	put_args(r, n->spec, &texts, addr, ret);
-	put_result(r, ret);
+	/* which the kernel adds by itself */
+	if (ret->kind == KERNEL_FACT_URING && opens(ret->call) && ret->call != EVENT_CALL_accept4 &&
+	    ret->call != EVENT_CALL_socket)
+		ret->args[2].num &= ~(int64_t)KERNEL_LARGEFILE;
+	if (!(r->flags & SENSOR_CALL_NO_RESULT))
+		put_result(r, ret);
+	return 1;
+}
+
+static int capability_fact(const struct sensor_capability *r, size_t len, struct kernel_fact *ret)
+{
+	if (len < sizeof(*r))
+		return -EBADMSG;
+	ret->kind = KERNEL_FACT_CAPABILITY;
+	ret->capability = r->capability;
+	ret->nr = r->nr;
+	ret->error = r->error;
+	return 1;
+}
+
+static int dns_fact(const struct sensor_dns *r, size_t len, struct kernel_fact *ret)
+{
+	if (len < sizeof(*r) || r->len > sizeof(r->data))
+		return -EBADMSG;
+	ret->kind = KERNEL_FACT_DNS;
+	ret->datagram = text_at(r->data, r->len);
 	return 1;
 }
 
@@ -377,11 +442,12 @@ int kernel_record_fact(const void *record, size_t len, struct kernel_fact *ret)
 	case SENSOR_EXIT:
 		return exit_fact(record, len, ret);
 	case SENSOR_CALL:
+	case SENSOR_URING:
 		return call_fact(record, len, ret);
 	case SENSOR_CAPABILITY:
-	case SENSOR_URING:
+		return capability_fact(record, len, ret);
 	case SENSOR_DNS:
-		break;
+		return dns_fact(record, len, ret);
 	}
 	return -EBADMSG;
 }

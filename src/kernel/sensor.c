@@ -23,6 +23,7 @@
 #include "util/textfile.h"
 
 #include <sensor.skel.h>
+#include <sensor_fexit.skel.h>
 
 #define ACTS_BYTES  (4u << 20)
 #define FACTS_MAX   (1u << 16) /* of one pass; the rest comes in the next */
@@ -42,6 +43,24 @@ struct ring {
 	size_t size, mapped;
 	uint64_t taken; /* read in this pass, to be given back in the next */
 };
+
+/* Two builds of the same programs: what is read of one skeleton is where it is in the other. */
+_Static_assert(sizeof(struct sensor_bpf) == sizeof(struct sensor_fexit_bpf) &&
+		       offsetof(struct sensor_bpf, maps.acts) ==
+			       offsetof(struct sensor_fexit_bpf, maps.acts) &&
+		       offsetof(struct sensor_bpf, maps.lives) ==
+			       offsetof(struct sensor_fexit_bpf, maps.lives) &&
+		       offsetof(struct sensor_bpf, maps.tasks) ==
+			       offsetof(struct sensor_fexit_bpf, maps.tasks) &&
+		       offsetof(struct sensor_bpf, maps.counts) ==
+			       offsetof(struct sensor_fexit_bpf, maps.counts) &&
+		       offsetof(struct sensor_bpf, maps.lost_by_cpu) ==
+			       offsetof(struct sensor_fexit_bpf, maps.lost_by_cpu) &&
+		       offsetof(struct sensor_bpf, progs.on_return) ==
+			       offsetof(struct sensor_fexit_bpf, progs.on_return) &&
+		       offsetof(struct sensor_bpf, links.on_return_fd) ==
+			       offsetof(struct sensor_fexit_bpf, links.on_return_fd),
+	       "the second is used by the first one's struct");
 
 struct entry {
 	uint64_t ts;
@@ -283,18 +302,49 @@ static int learn_level(struct sensor_bpf *skel)
 	return (int)syscall(SYS_bpf, BPF_PROG_TEST_RUN, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
+/* The programs in the kernel, not attached. @by_function: of the second build */
+static int make(struct sensor_bpf **ret, const struct kernel_sensor_options *opts, bool by_function)
+{
+	struct sensor_bpf *skel = sensor_bpf__open();
+	int n;
+
+	if (!skel)
+		return -ENOMEM;
+	skel->rodata->with_counts = !opts->no_counts;
+	kernel_record_shapes(skel->rodata->shapes, opts->families);
+	skel->maps.acts.max_entries = opts->ring_bytes ? opts->ring_bytes : ACTS_BYTES;
+	n = by_function ? sensor_fexit_bpf__load((struct sensor_fexit_bpf *)skel)
+			: sensor_bpf__load(skel);
+	if (n < 0) {
+		sensor_bpf__destroy(skel);
+		return n;
+	}
+	*ret = skel;
+	return 0;
+}
+
+/* The tracepoint of refused capabilities, or else the function: then all is loaded a second time. */
+static void attach_capabilities(struct kernel_sensor *s, const struct kernel_sensor_options *opts)
+{
+	struct sensor_bpf *other;
+	int n = sensor_bpf__on_capability__attach(s->skel) < 0 ? -errno : 0;
+
+	if (n < 0 && make(&other, opts, true) == 0) {
+		n = sensor_fexit_bpf__on_capability__attach((struct sensor_fexit_bpf *)other);
+		n = n < 0 ? -errno : 0;
+		sensor_bpf__destroy(n < 0 ? other : s->skel);
+		s->skel = n < 0 ? s->skel : other;
+	}
+	part(s, "capabilities", n);
+}
+
 static int load(struct kernel_sensor *s, const struct kernel_sensor_options *opts,
 		struct tt_err *err)
 {
-	int n;
+	int n = make(&s->skel, opts, false);
 
-	s->skel = sensor_bpf__open();
-	if (!s->skel)
+	if (n == -ENOMEM)
 		return tt_fail(err, ENOMEM, "open the kernel sensor");
-	s->skel->rodata->with_counts = !opts->no_counts;
-	kernel_record_shapes(s->skel->rodata->shapes, opts->families);
-	s->skel->maps.acts.max_entries = opts->ring_bytes ? opts->ring_bytes : ACTS_BYTES;
-	n = sensor_bpf__load(s->skel);
 	if (n == -EPERM)
 		return tt_fail_text(err, EPERM,
 				    "the kernel sensor needs root, or CAP_BPF and CAP_PERFMON");
@@ -313,6 +363,18 @@ static int load(struct kernel_sensor *s, const struct kernel_sensor_options *opt
 	return 0;
 }
 
+/* By one of two names; what came of an operation is worth less than that it was asked for. */
+static int attach_uring(struct sensor_bpf *skel)
+{
+	if (sensor_bpf__on_complete__attach(skel) < 0)
+		return -errno;
+	if (sensor_bpf__on_submit__attach(skel) >= 0)
+		return 0;
+	skel->links.on_submit_fd =
+		skel_raw_tracepoint_open("io_uring_submit_sqe", skel->progs.on_submit.prog_fd);
+	return skel->links.on_submit_fd < 0 ? -errno : 0;
+}
+
 static int attach(struct kernel_sensor *s, struct tt_err *err)
 {
 	static int (*const must[])(struct sensor_bpf *) = {
@@ -328,6 +390,7 @@ static int attach(struct kernel_sensor *s, struct tt_err *err)
 	part(s, "processes and calls", 0);
 	if (s->latency)
 		s->latency = sensor_bpf__on_enter__attach(s->skel) >= 0;
+	part(s, "io_uring", attach_uring(s->skel));
 	return 0;
 }
 
@@ -350,6 +413,7 @@ int kernel_sensor_open(struct kernel_sensor **ret, const struct kernel_sensor_op
 	n = load(s, opts, err);
 	if (n < 0)
 		return n;
+	attach_capabilities(s, opts);
 	n = learn_level(s->skel);
 	if (n == 0)
 		n = ring_open(&s->rings[0], s->skel->maps.lives.map_fd, 1u << 20);

@@ -201,8 +201,7 @@ static void put_line(struct recorder_track *t, struct recorder_site *s,
 	recorder_track_put(t, &ev, NULL);
 }
 
-/* Whether the call that makes it @count is told of: one by one at first, then by powers of two. */
-static bool is_told(uint64_t count)
+bool recorder_denials_is_told(uint64_t count)
 {
 	return count <= RECORDER_SITE_LINES || (count & (count - 1)) == 0;
 }
@@ -233,7 +232,7 @@ void recorder_denials_add(struct recorder_denials *d, struct recorder_track *t,
 	if (!s->count++)
 		s->first_ns = x->ts_ns;
 	s->last_ns = x->ts_ns;
-	if (!s->pid || !is_told(s->count))
+	if (!s->pid || !recorder_denials_is_told(s->count))
 		return;
 	count = s->count - s->told;
 	recorder_words_make(&words, x);

@@ -90,6 +90,12 @@ void recorder_denials_add(struct recorder_denials *d, struct recorder_track *t,
 			  const struct kernel_denial *denial, const struct event_span *span,
 			  const struct event_span *parent);
 
+/*
+ * recorder_denials_is_told - whether the refusal of a site that makes it @count has a line: one by
+ * one at first, then by powers of two
+ */
+bool recorder_denials_is_told(uint64_t count);
+
 /* recorder_action_name - "deny" */
 const char *recorder_action_name(enum policy_action action);
 

@@ -526,6 +526,10 @@ char *recorder_document_make(const struct recorder_run_state *r)
 	(void)json_object_set_new(j, "quiet",
 				  recorder_denials_list(r->denials, 1u << POLICY_DENY_QUIET));
 	(void)json_object_set_new(j, "logged", recorder_denials_list(r->denials, 1u << POLICY_LOG));
+	if (r->track.facts)
+		(void)json_object_set_new(
+			j, "capabilities",
+			recorder_capabilities_list(&r->track.facts->capabilities));
 	(void)json_object_set_new(j, "connections", recorder_connections_list(r->connections));
 	(void)json_object_set_new(j, "limits", limits_json(r));
 	(void)json_object_set_new(j, "coverage", coverage_json(r));

@@ -177,6 +177,10 @@ static void begin_told(struct recorder_track *t, struct recorder_span *s, struct
 	recorder_track_inherit(s, parent);
 	if (was)
 		recorder_track_inherit_root(s, was);
+	if (was && ev->how == EVENT_HOW_EXEC)
+		recorder_hosts_exec(s, was);
+	else if (was)
+		recorder_hosts_fork(s, was, ev->ts_ns);
 	ev->root = (struct event_text){s->root, s->root ? strlen(s->root) : 0};
 	ev->root_unknown = s->root_unknown;
 	ev->exe = below_root(s, ev->exe, exe, sizeof(exe));
@@ -375,7 +379,9 @@ static void on_call(struct recorder_track *t, struct event *ev, uint32_t flags)
 		recorder_watch_told(t->watch, s, ev, ev->ts_ns - t->realtime_offset);
 	if (t->facts && s->observed)
 		recorder_held_match(t, s, ev, ev->ts_ns - t->realtime_offset, noise);
+	recorder_hosts_told(&t->tree.hosts, s, ev);
 	if (wanted) {
+		recorder_hosts_find(&t->tree.hosts, s, ev);
 		if (ev->confirmed)
 			s->lines_confirmed++;
 		else

@@ -129,6 +129,7 @@ void recorder_facts_free(struct recorder_facts *f)
 		return;
 	kernel_sensor_close(f->sensor);
 	recorder_causes_done(&f->causes);
+	recorder_capabilities_done(&f->capabilities);
 	for (struct recorder_held *h; (h = f->early);) {
 		f->early = h->next;
 		free(h);
@@ -244,6 +245,8 @@ static void note_lost(struct recorder_track *t, const struct kernel_fact *f)
 
 void recorder_facts_add(struct recorder_track *t, const struct kernel_fact *f)
 {
+	struct recorder_span *s;
+
 	t->facts->taken++;
 	if (f->lost)
 		note_lost(t, f);
@@ -263,11 +266,14 @@ void recorder_facts_add(struct recorder_track *t, const struct kernel_fact *f)
 		break;
 	case KERNEL_FACT_CALL:
 	case KERNEL_FACT_URING:
+	case KERNEL_FACT_CAPABILITY:
 		if (!comes_early(t, f))
 			add_call(t, f);
 		break;
-	case KERNEL_FACT_CAPABILITY:
 	case KERNEL_FACT_DNS:
+		s = recorder_images_of(t, f);
+		if (s)
+			recorder_hosts_answer(&t->tree.hosts, s, f, f->ts_ns + t->realtime_offset);
 		break;
 	}
 }

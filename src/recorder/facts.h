@@ -7,6 +7,7 @@
 #define TT_RECORDER_FACTS_H
 
 #include "kernel/sensor.h"
+#include "recorder/capabilities.h"
 #include "recorder/causes.h"
 #include "recorder/images.h"
 #include "recorder/track.h"
@@ -68,6 +69,7 @@ struct recorder_facts {
 	} libraries[RECORDER_LIBRARIES];
 	size_t library_count;
 	struct recorder_causes causes;
+	struct recorder_capabilities capabilities;
 	unsigned fill; /* of its rings, in per cent, at the last take */
 	struct recorder_facts_figures ended;
 	struct kernel_counts counts;

@@ -215,6 +215,10 @@ static void let_go(struct recorder_track *t, struct recorder_span *s, struct rec
 	char text[1024];
 	struct tt_out o;
 
+	if (f->kind == KERNEL_FACT_CAPABILITY) {
+		recorder_capabilities_add(t, s, f);
+		return;
+	}
 	/* as a process in a namespace of its own calls itself */
 	if (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_KILL &&
 	    f->args[0].num == s->own_pid)
@@ -298,6 +302,8 @@ static bool is_gone(struct recorder_span *s, const struct event *ev, uint64_t en
 /* The act that a call told of may have been made by this very fact after all. */
 static void dispel(struct recorder_span *s, const struct kernel_fact *f)
 {
+	if (f->kind == KERNEL_FACT_CAPABILITY)
+		return;
 	for (struct recorder_doubt **at = &s->doubts, *d; (d = *at);) {
 		if (d->finding != RECORDER_FINDING_UNSEEN || d->kind != recorder_kind_of(f->call) ||
 		    d->result != f->result || !is_about(d, f) || f->ts_ns + DOUBT_NS < d->entered ||

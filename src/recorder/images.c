@@ -111,6 +111,7 @@ void recorder_images_fork(struct recorder_track *t, const struct kernel_fact *f)
 	if (!s || !maker->span)
 		return;
 	recorder_track_inherit(s, maker->span);
+	recorder_hosts_fork(s, maker->span, f->ts_ns + t->realtime_offset);
 }
 
 /* One that the kernel did not tell of when it began: that word was lost. */
@@ -238,6 +239,7 @@ void recorder_images_exec(struct recorder_track *t, const struct kernel_fact *f)
 		return;
 	s->ppid = old->ppid;
 	recorder_track_inherit_root(s, old);
+	recorder_hosts_exec(s, old);
 	/* the file itself, whatever links led to it */
 	if (f->where_is_file && f->where.len)
 		recorder_text_set(&s->exe, f->where.data, f->where.len);

@@ -87,8 +87,10 @@ bool recorder_observed_put(struct recorder_track *t, struct recorder_span *s,
 		put_exec(&ev, f);
 	else
 		put_call(&ev, f);
+	ev.uring = f->kind == KERNEL_FACT_URING;
 	if (!recorder_track_wants(t, s, &ev))
 		return false;
+	recorder_hosts_find(&t->tree.hosts, s, &ev);
 	ev.seq = s->kernel_seq++;
 	ev.has_seq = true;
 	s->lines_kernel++;

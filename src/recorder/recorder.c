@@ -490,8 +490,10 @@ static int finish(struct recorder_run_state *r, struct recorder_outcome *ret, st
 	recorder_track_finish(&r->track);
 	if (r->watch)
 		recorder_watch_finish(r->watch, &r->track);
-	if (r->track.facts)
+	if (r->track.facts) {
+		recorder_capabilities_finish(&r->track);
 		recorder_facts_close(&r->track);
+	}
 	if (r->connections) {
 		struct recorder_connections_run run = recorder_run_connections(r);
 

@@ -128,6 +128,7 @@ void recorder_span_remove(struct recorder_tree *t, struct recorder_span *s)
 	free(s->exec_path);
 	free(s->open_fds);
 	recorder_fds_done(&s->fds);
+	recorder_hosts_forget(&t->hosts, s);
 	free(s);
 }
 

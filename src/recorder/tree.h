@@ -14,6 +14,7 @@
 #include "event/event.h"
 #include "recorder/causes.h"
 #include "recorder/fds.h"
+#include "recorder/hosts.h"
 
 struct recorder_process;
 struct recorder_held;
@@ -39,6 +40,7 @@ struct recorder_span {
 	char *root;        /* its "/", after chroot(2); NULL: as it began */
 	bool root_unknown; /* ... and nobody can say what it is now */
 	struct recorder_fds fds;
+	struct recorder_names *names; /* of addresses that its process knows; NULL: none */
 	char *open_fds; /* what its end leaves open, as in event.extra; NULL: not known */
 	size_t open_fds_len;
 	bool preload;      /* the library speaks for it */
@@ -128,6 +130,7 @@ struct recorder_tree {
 	struct recorder_process *processes[1024];
 	struct recorder_process live; /* list head of all processes */
 	struct recorder_fds_room fds_room;
+	struct recorder_hosts hosts;
 };
 
 /* recorder_tree_init - @t is all zero, as from calloc(3) */

@@ -4,7 +4,8 @@
     with guest.boot(files) as vm:
         done = vm.run("telltale", "run", "--", "true")
 
-The machine has no network, no disk, no /dev/kvm. Its root is an initramfs made here of the programs a test needs and
+The machine has no network, no disk, no /dev/kvm. With one CPU its clock counts instructions: however busy the host,
+nothing takes longer in it, and nobody waits for a sleep to be over. Its root is an initramfs made here of the programs a test needs and
 the libraries they load; guest_init is its first process and runs what is asked for over the second serial line. The
 first is the console: its last lines are shown when something goes wrong. Every wait has an end, and QEMU ends with
 the test, however that ends.
@@ -217,9 +218,10 @@ class Guest:
         line = ["console=ttyS0", "panic=-1", "rdinit=/init", "loglevel=4", "tsc=reliable", "no_timer_check", *arguments]
         self.qemu = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-M", "pc", "-accel", "tcg",
-             "-cpu", "qemu64,+rdrand", "-m", str(memory), "-smp", str(cpus), "-kernel", os.path.join(KERNELS, "vmlinux"), "-initrd", self.initrd,
+             "-cpu", "qemu64,+rdrand", "-m", str(memory), "-smp", cpus, "-kernel", os.path.join(KERNELS, "vmlinux"), "-initrd", self.initrd,
              "-append", " ".join(line), "-serial", f"file:{self.console_path}",
-             "-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line", "-nic", "none", *devices],
+             "-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line", "-nic", "none",
+             *(["-icount", "shift=1,sleep=off"] if cpus == "1" else []), *devices],
             pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         theirs.close()
         atexit.register(self.stop)
@@ -357,7 +359,7 @@ class Guest:
         self.line.close()
 
 
-def boot(image, memory=768, cpus=2, arguments=(), devices=()):
+def boot(image, memory=768, cpus="1", arguments=(), devices=()):
     """A guest that answers; @arguments: further words of its kernel's command line, @devices: of QEMU's."""
     image.program(os.path.join(tt.BUILD, "tests", "guest", "guest_init"), "/init")
     vm = Guest(image, memory, cpus, arguments, devices)
