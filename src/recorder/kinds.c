@@ -398,7 +398,8 @@ static bool same_numbers(const struct event *ev, const struct kernel_fact *f)
 	if (event_opens(ev->call) && event_opens(f->call) &&
 	    writes(ev->call, ev->args) != writes(f->call, f->args))
 		return false;
-	for (unsigned i = 0; strcmp(a, b) == 0 && a[i]; i++)
+	/* kill(2) of a group has a minus in front of it */
+	for (unsigned i = ev->call == EVENT_CALL_killpg; strcmp(a, b) == 0 && a[i]; i++)
 		if (!same_number(a[i], &ev->args[i], &f->args[i]))
 			return false;
 	return true;

@@ -163,6 +163,41 @@ def outside_of_it():
             ["answer", "by-command", "by-server", "order"])
 
 
+def loss():
+    """What has no room while the recorder is stopped is counted, to the last one."""
+    made, folder = 200000, tt.scratch(0o777)
+    program = os.path.join(folder, "static")
+    source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kernel_crowd.c")
+    if not shutil.which("cc") or subprocess.run(["cc", "-static", "-pthread", "-D_GNU_SOURCE", "-O2", "-w", "-o", program, source],
+                                                check=False, capture_output=True).returncode:
+        tt.skip("loss", "no static program can be built here")
+        return
+    p, out = tt.start([program, "opens", folder, str(made)], options=["--kernel"], kernel=True, stdout=subprocess.PIPE)
+    try:
+        pid = kernel_run.json.loads(p.stdout.readline())["pid"]
+        tt.check("loss: the program waits", tt.wait_for(lambda: tt.state_of(pid) == "T"))
+        p.send_signal(signal.SIGSTOP)
+        tt.wait_for(lambda: tt.state_of(p.pid) == "T")
+        os.kill(pid, signal.SIGCONT)
+        tt.check("loss: it works while nobody takes what is told", tt.wait_for(lambda: tt.state_of(pid) in (None, "Z"), 30))
+        p.send_signal(signal.SIGCONT)
+        tt.same("loss: the run ends", p.wait(60), 0)
+    finally:
+        if p.poll() is None:
+            p.kill()
+    told, lost, problems = 0, 0, []
+    for e in tt.each_event(tt.one(out + "/trace_*.jsonl"), problems):
+        told += e["event_type"] == "syscall" and e.get("path") == folder + "/none"
+        lost += e["count"] if e["event_type"] == "gap" and e["sensor"] == "kernel" else 0
+    c = kernel_run.json.loads(tt.read(tt.one(out + "/run_*.json")))["coverage"]
+    tt.none("loss: every line is valid", problems)
+    tt.check("loss: some was told, some was not", told > 1000 and lost > 1000, (told, lost))
+    tt.same("loss: recorded + lost = made", told + lost, made)
+    tt.same("loss: run.json says the same", c["lost"], lost)
+    tt.same("loss: and who lost it", sum(g["count"] for g in c["gaps"] if g["sensor"] == "kernel"), lost)
+    tt.same("loss: no evasion", [f for f in c.get("findings", []) if f["kind"] == "evasion"], [])
+
+
 def links_of(pid):
     """The numbers of the BPF links that a process holds."""
     found = set()
@@ -209,6 +244,7 @@ def main():
     numbers()
     others()
     outside_of_it()
+    loss()
     after_the_end()
     print(f"# {time.monotonic() - began:.0f} s")
     tt.done()
