@@ -48,6 +48,20 @@ static void know_libraries(struct recorder_facts *f)
 			know(f, st.st_dev, st.st_ino, files[i].origin);
 }
 
+enum recorder_origin recorder_facts_origin(const struct recorder_facts *facts,
+					   const struct kernel_fact *f)
+{
+	if (f->origin == KERNEL_ORIGIN_ANONYMOUS)
+		return RECORDER_ORIGIN_OTHER;
+	if (f->origin != KERNEL_ORIGIN_FILE || !f->origin_file.ino)
+		return RECORDER_ORIGIN_UNKNOWN;
+	for (size_t i = 0; i < facts->library_count; i++)
+		if (facts->libraries[i].file.ino == f->origin_file.ino &&
+		    facts->libraries[i].file.dev == f->origin_file.dev)
+			return (enum recorder_origin)facts->libraries[i].origin;
+	return RECORDER_ORIGIN_OTHER;
+}
+
 /* A file that is opened under the name of a part of libc. */
 static void learn_library(struct recorder_facts *facts, const struct kernel_fact *f,
 			  struct recorder_span *s)
