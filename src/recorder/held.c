@@ -42,6 +42,8 @@ struct recorder_gone {
 	uint64_t ts_ns;
 	int64_t result;
 	unsigned kind; /* 0: none */
+	int32_t tid;
+	uint64_t about; /* as in struct recorder_doubt */
 };
 
 static size_t text_bytes(const struct kernel_fact *f)
@@ -89,14 +91,21 @@ static uint64_t in_short(struct event_text text)
 	return text.data ? h | 1 : 0;
 }
 
-static bool is_about(const struct recorder_doubt *d, const struct kernel_fact *f)
+/* What a fact is about, where its text can be relied on. */
+static uint64_t fact_in_short(const struct kernel_fact *f)
 {
-	struct event_text text = recorder_kind_path(f);
+	return f->own_memory && !f->where_is_file ? in_short(recorder_kind_path(f)) : 0;
+}
 
-	if (d->tid && d->tid != f->tid)
-		return false;
-	return !d->about || !f->own_memory || f->where_is_file || !text.data ||
-	       d->about == in_short(text);
+static uint64_t call_in_short(const struct event *ev)
+{
+	return recorder_kind_renames(ev->call) ? 0 : in_short(recorder_kind_text(ev));
+}
+
+/* Threads, or texts in short; 0 goes with every other. */
+static bool goes_with(uint64_t a, uint64_t b)
+{
+	return !a || !b || a == b;
 }
 
 /*
@@ -115,6 +124,8 @@ static void remember(struct recorder_span *s, const struct kernel_fact *f)
 			.ts_ns = f->ts_ns,
 			.result = f->result,
 			.kind = recorder_kind_of(f->call),
+			.tid = f->tid,
+			.about = fact_in_short(f),
 		};
 }
 
@@ -125,7 +136,9 @@ static bool is_gone(struct recorder_span *s, const struct event *ev, uint64_t en
 		struct recorder_gone *g = &s->let_go[i];
 
 		if (g->kind != recorder_kind_of(ev->call) || g->result != ev->result ||
-		    g->ts_ns + DOUBT_NS < entered || g->ts_ns > left + DOUBT_NS)
+		    (s->own_pid == s->pid && g->tid != ev->tid) ||
+		    !goes_with(g->about, call_in_short(ev)) || g->ts_ns + DOUBT_NS < entered ||
+		    g->ts_ns > left + DOUBT_NS)
 			continue;
 		g->kind = 0; /* it explains one call */
 		return true;
@@ -140,7 +153,8 @@ static void dispel(struct recorder_span *s, const struct kernel_fact *f)
 		return;
 	for (struct recorder_doubt **at = &s->doubts, *d; (d = *at);) {
 		if (d->finding != RECORDER_FINDING_UNSEEN || d->kind != recorder_kind_of(f->call) ||
-		    d->result != f->result || !is_about(d, f) || f->ts_ns + DOUBT_NS < d->entered ||
+		    d->result != f->result || !goes_with((uint32_t)d->tid, (uint32_t)f->tid) ||
+		    !goes_with(d->about, fact_in_short(f)) || f->ts_ns + DOUBT_NS < d->entered ||
 		    f->ts_ns > d->left + DOUBT_NS) {
 			at = &d->next;
 			continue;
@@ -447,7 +461,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 		.finding = other ? RECORDER_FINDING_DIFFERS : RECORDER_FINDING_UNSEEN,
 		.result = ev->result,
 		.tid = s->own_pid == s->pid ? ev->tid : 0,
-		.about = recorder_kind_renames(ev->call) ? 0 : in_short(said),
+		.about = call_in_short(ev),
 	};
 	memcpy(d->text, text, o.len);
 	s->doubts = d;
@@ -461,10 +475,9 @@ static bool must_be_seen(const struct recorder_track *t, const struct recorder_s
 {
 	bool done = !ev->error && ev->result >= 0;
 
-	return s->observed && s->preload && !s->was_late && !s->is_interposed && ev->has_result &&
-	       !ev->in_flight && recorder_kind_must(ev->call) && t->facts->tells_all &&
-	       !t->facts->is_lossy && (!m->other || m->other_number || m->other->own_memory) &&
-	       (m->other_end || done);
+	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
+	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
+	       (!m->other || m->other_number || m->other->own_memory) && (m->other_end || done);
 }
 
 /*

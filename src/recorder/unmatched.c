@@ -120,7 +120,8 @@ void recorder_unmatched_find(struct recorder_track *t, const struct recorder_spa
 			     enum recorder_finding_kind kind, const char *text)
 {
 	/* a call that another library answered in the kernel's place is no lie of its maker */
-	if (s->is_answered && (kind == RECORDER_FINDING_UNSEEN || kind == RECORDER_FINDING_DIFFERS))
+	if (s->is_interposed &&
+	    (kind == RECORDER_FINDING_UNSEEN || kind == RECORDER_FINDING_DIFFERS))
 		kind = RECORDER_FINDING_ANSWERED;
 	recorder_causes_find(&t->facts->causes, kind, &s->told, s->pid, s->comm, text);
 }
