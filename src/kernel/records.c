@@ -336,6 +336,28 @@ static void put_result(const struct sensor_call *r, struct kernel_fact *ret)
 		ret->error = EINTR;
 }
 
+static void put_where(const struct sensor_call *r, const struct number *n, const char *at,
+		      struct texts *t, struct kernel_fact *ret)
+{
+	struct sensor_shape shape = shape_of(n);
+	struct event_text first = text_at(at, r->where_len[0]),
+			  second = text_at(at + r->where_len[0], r->where_len[1]);
+	unsigned text = shape.path[0] ? shape.path[0] - 1u : 0;
+
+	ret->where_is_file = r->flags & SENSOR_CALL_FILE;
+	if (!ret->where_is_file) {
+		t->folders[0] = first;
+		t->folders[1] = second;
+	}
+	/* a path that is absolute starts from no folder */
+	if (shape.path[1] && r->text_len[text] && *t->at[text] == '/') {
+		ret->where = second;
+	} else {
+		ret->where = first;
+		ret->where2 = second;
+	}
+}
+
 /* What a number means; NULL: nothing that is told. */
 static const struct number *number_of(const struct sensor_call *r)
 {
