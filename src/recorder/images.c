@@ -14,7 +14,7 @@
 #include "recorder/held.h"
 #include "recorder/track_internal.h"
 
-#define WAIT_NS   (150 * TT_NS_PER_MS) /* for the first word of an image that may have the library */
+#define WAIT_NS   (150 * TT_NS_PER_MS)  /* for an image that may have the library to speak */
 #define LOADED_NS (2000 * TT_NS_PER_MS) /* one that loads it */
 #define SLACK_NS  (50 * TT_NS_PER_US)   /* between the clock of the ring and that of the kernel */
 
