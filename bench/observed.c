@@ -2,8 +2,7 @@
 /*
  * observed WHAT N - makes N calls and prints the nanoseconds of one on stderr. WHAT: "connect"
  * (UDP, on loopback), "exec" (of a file that is not there: the call alone), "spawn" (vfork, exec of
- * this very program, wait), "open" (and close, of a file that is there), "other" (a call that
- * nobody watches).
+ * this very program, wait), "open" (and close, of a file), "other" (a call that nobody watches).
  */
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -47,7 +47,8 @@ static __always_inline void tell_datagram(struct task_struct *t, struct task_sta
 	put_head(&r->head, t, s, SENSOR_DNS);
 	r->len = len;
 	r->pad = 0;
-	if (bpf_probe_read_user(r->data, len, data) < 0)
+	/* 1 to SENSOR_DGRAM_MAX, said in a way that older verifiers see */
+	if (bpf_probe_read_user(r->data, ((len - 1) & (SENSOR_DGRAM_MAX - 1)) + 1, data) < 0)
 		r->len = 0;
 	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
 }

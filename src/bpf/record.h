@@ -16,7 +16,7 @@
 #define SENSOR_ARGV_MAX  4096
 #define SENSOR_ADDR_MAX  128 /* sizeof(struct sockaddr_storage) */
 #define SENSOR_NUMBERS   512 /* system calls that are told and counted each by itself */
-#define SENSOR_DGRAM_MAX 512
+#define SENSOR_DGRAM_MAX 512 /* a power of two */
 
 enum sensor_kind {
 	SENSOR_FORK = 1,
@@ -34,12 +34,13 @@ struct sensor_head {
 	__u64 start_ns; /* of the process, CLOCK_BOOTTIME */
 	__u64 lost;     /* records of this process that had no room so far */
 	__s32 pid, tid, ppid;
-	__s32 ns_pid; /* as the process counts itself */
+	__s32 ns_pid, ns_tid; /* their own view; ns_tid 0: of the first thread */
 	__u32 image;
 	__u32 kind; /* enum sensor_kind */
+	__u32 pad;
 	char comm[16];
 };
-_Static_assert(sizeof(struct sensor_head) == 64, "one cache line");
+_Static_assert(sizeof(struct sensor_head) == 72, "no padding");
 
 struct sensor_file {
 	__u64 ino;
@@ -103,9 +104,9 @@ struct sensor_call {
 	__u16 text_len[SENSOR_TEXTS];
 	__u16 addr_len;
 	__u16 where_len[SENSOR_PATHS];
-	__s32 ns_tid; /* the thread's own number; 0: the process's first */
+	__u16 pad2[2];
 };
-_Static_assert(sizeof(struct sensor_call) == 200 && sizeof(struct sensor_exec) == 200,
+_Static_assert(sizeof(struct sensor_call) == 208 && sizeof(struct sensor_exec) == 208,
 	       "both are put together in the same place, with their texts behind them");
 
 /* The nr of SENSOR_URING, which is a struct sensor_call; its args are in the order of records.c */
@@ -164,10 +165,10 @@ enum sensor_special {
 	SENSOR_OPENS,    /* the result is an fd of the path */
 	SENSOR_OPENS_FD, /* ... of no path */
 	SENSOR_HOW,      /* opens; its third argument is a struct open_how */
-	SENSOR_PEER, /* accept: the call writes the address, and its length behind a pointer */
-	SENSOR_MSG,  /* sendmsg: the address lies in the struct msghdr; told only with one */
-	SENSOR_DEST,  /* sendto: told only with an address */
-	SENSOR_TIMES, /* the argument @addr points to two times */
+	SENSOR_PEER,     /* accept: the call writes the address, and its length behind a pointer */
+	SENSOR_MSG,      /* sendmsg: the address lies in the struct msghdr; told only with one */
+	SENSOR_DEST,     /* sendto: told only with an address */
+	SENSOR_TIMES,    /* the argument @addr points to two times */
 };
 
 /* What can be lost: a record for want of room, a child for want of memory to follow it. */

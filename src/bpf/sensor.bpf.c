@@ -42,6 +42,11 @@ int BPF_PROG(on_fork, struct task_struct *parent, struct task_struct *child)
 	to->maps = from->maps;
 	to->ppid = from->ppid;
 	to->ns_pid = from->ns_pid;
+	if (child->pid != child->tgid) {
+		struct pid *p = BPF_CORE_READ(child, thread_pid);
+
+		to->ns_tid = number_of(p, p ? BPF_CORE_READ(p, level) : 0);
+	}
 	if (BPF_CORE_READ(child, mm) == BPF_CORE_READ(parent, mm))
 		from->shared = to->shared = 1;
 	__builtin_memcpy(to->origins, from->origins, sizeof(to->origins));
@@ -97,7 +102,7 @@ static __always_inline void put_file(struct sensor_file *f, const struct inode *
 	f->pad = 0;
 }
 
-/* A text of the program's memory, behind what lies in the room; its length, or -1: unreadable. */
+/* A text of the program's memory, behind what lies in the room; -1: it cannot be read. */
 static __always_inline int text_put(struct room *room, __u64 from, bool *cut)
 {
 	__u32 to = room->at & (DATA_ROOM - 1);
@@ -145,6 +150,7 @@ int BPF_PROG(on_exec, struct task_struct *t, int old_pid, struct linux_binprm *b
 	s->armed = 1;
 	s->image++;
 	s->shared = 0;
+	s->ns_tid = 0;
 	for (int i = 0; i < ORIGINS; i++)
 		s->origins[i].to = 0;
 	room = room_of(ROOM_EXEC);
@@ -211,7 +217,7 @@ static __always_inline void count_last(struct task_struct *t)
 		count_call(nr, 0);
 }
 
-/* What a process used: threads that are gone left theirs in the signal struct. */
+/* What a process used: of threads that are gone in the signal struct, of a leader in its own. */
 #define USED(field, own)                                     \
 	(BPF_CORE_READ(sig, field) + BPF_CORE_READ(t, own) + \
 	 (alone ? 0 : BPF_CORE_READ(leader, own)))
@@ -545,7 +551,6 @@ static __always_inline void tell(struct task_struct *t, struct task_state *s, st
 	__builtin_memset(&r->file, 0, sizeof(r->file));
 	arch_args(regs, r->args);
 	r->ip = arch_ip(regs);
-	r->ns_tid = t->pid == t->tgid ? 0 : own_number(t);
 	room->at = 0;
 	if (shape->text[0])
 		relative = texts_put(nr);

@@ -36,10 +36,10 @@ struct task_state {
 	__u32 shared; /* its memory is, or was, that of another task, too */
 	__u32 next_origin;
 	__u32 maps; /* what code_maps said when @origins were found */
-	__s32 ppid, ns_pid;
+	__s32 ppid, ns_pid, ns_tid;
+	__u32 refused_count;
 	__u64 refused_bits; /* capabilities that this call was refused */
 	__u32 refused[REFUSED_MAX];
-	__u32 refused_count, pad;
 	struct origin origins[ORIGINS];
 };
 
@@ -200,14 +200,6 @@ static __always_inline __s32 number_of(struct pid *p, __u32 level)
 	return u.nr;
 }
 
-/* ... as its innermost namespace does */
-static __always_inline __s32 own_number(struct task_struct *t)
-{
-	struct pid *p = BPF_CORE_READ(t, thread_pid);
-
-	return number_of(p, p ? BPF_CORE_READ(p, level) : 0);
-}
-
 static __always_inline void put_head(struct sensor_head *h, struct task_struct *t,
 				     struct task_state *s, __u32 kind)
 {
@@ -223,6 +215,8 @@ static __always_inline void put_head(struct sensor_head *h, struct task_struct *
 	}
 	h->ppid = s->ppid;
 	h->ns_pid = s->ns_pid;
+	h->ns_tid = s->ns_tid;
+	h->pad = 0;
 	h->image = s->image;
 	h->kind = kind;
 	__builtin_memcpy(h->comm, t->comm, sizeof(h->comm));

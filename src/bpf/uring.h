@@ -215,13 +215,13 @@ static __always_inline void uring_base(struct room *room, struct task_struct *t,
 
 	if (dfd == URING_AT_FDCWD) {
 		room->call.where_len[0] = path_put(ROOM_URING, (__u64)BPF_CORE_READ(t, fs, pwd.mnt),
-						(__u64)BPF_CORE_READ(t, fs, pwd.dentry));
+						   (__u64)BPF_CORE_READ(t, fs, pwd.dentry));
 		return;
 	}
 	f = file_of(t, dfd);
 	if (f)
 		room->call.where_len[0] = path_put(ROOM_URING, (__u64)BPF_CORE_READ(f, f_path.mnt),
-						(__u64)BPF_CORE_READ(f, f_path.dentry));
+						   (__u64)BPF_CORE_READ(f, f_path.dentry));
 }
 
 /* An operation was taken over. Before Linux 6.3 the place has another name, io_uring_submit_sqe. */
@@ -249,7 +249,6 @@ int on_submit(struct bpf_raw_tracepoint_args *ctx)
 		return 0;
 	put_head(&r->head, t, s, SENSOR_URING);
 	r->nr = op;
-	r->ns_tid = t->pid == t->tgid ? 0 : own_number(t);
 	/* what is text lies in the kernel by now */
 	if (op != SENSOR_OP_CONNECT || !s->shared)
 		r->flags |= SENSOR_CALL_OWN_MEMORY;

@@ -223,11 +223,6 @@ static void put_call(struct cli_line *l, const json_t *line)
 		cli_line_str(l, " ");
 		cli_line_text(l, error.data, error.len);
 	}
-	if (host.data) {
-		cli_line_str(l, " (");
-		cli_line_text(l, host.data, host.len);
-		cli_line_str(l, ")");
-	}
 	for (size_t i = 0; i < json_array_size(answers); i++) {
 		struct store_text answer = store_text_of(json_array_get(answers, i));
 

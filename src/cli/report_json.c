@@ -96,7 +96,6 @@ static json_t *hosts_json(const struct store_view *v)
 		put(host, "error", json_incref(h->error));
 		put(host, "host", json_incref(h->host));
 		put(host, "answers", json_incref(h->answers));
-		put(host, "host", json_incref(h->host));
 		(void)json_array_append_new(array, host);
 	}
 	return array;

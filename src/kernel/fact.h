@@ -71,6 +71,7 @@ struct kernel_fact {
 	/* CALL, URING: a row of calls.def; its arguments as struct event has them */
 	enum event_call call;
 	int32_t nr; /* of the call made; CAPABILITY: in which it was asked for; -1: none */
+	/* a text that could not be read is absent and cut; where none was passed, absent */
 	struct event_arg args[EVENT_ARGS_MAX];
 	int64_t result; /* as the function would return it: -1 with @error */
 	int error;      /* errno, 0: none */
@@ -80,7 +81,7 @@ struct kernel_fact {
 	 * another call with a relative path the folder that it starts from, of one with an fd the
 	 * fd's file. Absolute. Of EXEC the program file's own path; @path is as it was called.
 	 */
-	struct event_text where, where2; /* where2: the same of a second path */
+	struct event_text where, where2; /* where2: of a second relative path */
 	bool where_is_file;
 	struct kernel_file file; /* of an fd that the call made */
 	enum kernel_origin origin;

@@ -229,20 +229,19 @@ uint64_t kernel_procconn_lost(const struct kernel_procconn *c)
 
 static int send_op(int fd, enum proc_cn_mcast_op op)
 {
-	struct {
-		struct nlmsghdr h;
-		struct cn_msg m;
-		uint32_t op;
-	} msg;
+	_Alignas(struct nlmsghdr) char
+		bytes[NLMSG_LENGTH(sizeof(struct cn_msg) + sizeof(uint32_t))] = "";
+	struct nlmsghdr *h = (struct nlmsghdr *)bytes;
+	struct cn_msg *m = NLMSG_DATA(h);
+	uint32_t what = op;
 
-	memset(&msg, 0, sizeof(msg));
-	msg.h.nlmsg_len = NLMSG_LENGTH(sizeof(msg.m) + sizeof(msg.op));
-	msg.h.nlmsg_type = NLMSG_DONE;
-	msg.m.id.idx = CN_IDX_PROC;
-	msg.m.id.val = CN_VAL_PROC;
-	msg.m.len = sizeof(msg.op);
-	msg.op = op;
-	return send(fd, &msg, msg.h.nlmsg_len, 0) < 0 ? -errno : 0;
+	h->nlmsg_len = sizeof(bytes);
+	h->nlmsg_type = NLMSG_DONE;
+	m->id.idx = CN_IDX_PROC;
+	m->id.val = CN_VAL_PROC;
+	m->len = sizeof(what);
+	memcpy(m->data, &what, sizeof(what));
+	return send(fd, bytes, sizeof(bytes), 0) < 0 ? -errno : 0;
 }
 
 /* The kernel acknowledges where it is going to tell; elsewhere it is silent. */

@@ -109,7 +109,7 @@ static struct sensor_shape shape_of(const struct number *n)
 	return s;
 }
 
-/* Calls that can put code where other code was: with PROT_EXEC as third argument, or always. */
+/* Calls that can put code where other code was: always, or if their third argument says so. */
 static const struct {
 	uint16_t nr;
 	bool always;
@@ -216,7 +216,8 @@ static bool is_of_note(const struct sensor_call *r, enum event_call call)
 		return true;
 	if (sig == 0)
 		return false;
-	return call == EVENT_CALL_pidfd_send_signal || (int)r->args[0] != r->head.pid;
+	return call == EVENT_CALL_pidfd_send_signal ||
+	       ((int)r->args[0] != r->head.pid && (int)r->args[0] != r->head.ns_pid);
 }
 
 static void put_mode(struct event_arg *arg, uint64_t flags, uint64_t mode)
@@ -227,10 +228,12 @@ static void put_mode(struct event_arg *arg, uint64_t flags, uint64_t mode)
 
 struct texts {
 	const char *at[SENSOR_TEXTS];
+	struct event_text folders[SENSOR_PATHS]; /* that the paths start from */
 	unsigned next, next_path;
 };
 
-static void put_text(struct event_arg *arg, const struct sensor_call *r, struct texts *t)
+static void put_text(struct event_arg *arg, const struct sensor_call *r, uint64_t pointer,
+		     struct texts *t)
 {
 	unsigned i = t->next++;
 
@@ -239,19 +242,18 @@ static void put_text(struct event_arg *arg, const struct sensor_call *r, struct 
 	arg->absent = !(r->flags & SENSOR_CALL_HAS(i));
 	arg->data = arg->absent ? NULL : t->at[i];
 	arg->len = r->text_len[i];
-	arg->cut = r->flags & SENSOR_CALL_CUT(i);
+	/* of a text that is absent: there was one, but it could not be read */
+	arg->cut = arg->absent ? pointer != 0 : (r->flags & SENSOR_CALL_CUT(i)) != 0;
 }
 
 /* An fd that a path starts from, and what it leads to where that was looked up. */
-static void put_folder(struct event_arg *arg, const struct kernel_fact *f, int fd, unsigned which)
+static void put_folder(struct event_arg *arg, const struct texts *t, int fd)
 {
-	const struct event_text *path = which ? &f->where2 : &f->where;
-
 	arg->num = fd;
-	if (fd < 0 || f->where_is_file || which >= SENSOR_PATHS || !path->data)
+	if (fd < 0 || t->next_path >= SENSOR_PATHS || !t->folders[t->next_path].data)
 		return;
-	arg->data = path->data;
-	arg->len = path->len;
+	arg->data = t->folders[t->next_path].data;
+	arg->len = t->folders[t->next_path].len;
 }
 
 static void put_args(const struct sensor_call *r, const char *spec, struct texts *t,
@@ -266,16 +268,16 @@ static void put_args(const struct sensor_call *r, const char *spec, struct texts
 		case '-':
 			continue;
 		case 'd':
-			put_folder(arg, ret, (int)value, t->next_path);
+			put_folder(arg, t, (int)value);
 			break;
 		case 'p':
 		case 'q':
 		case 'x':
 			t->next_path++;
-			put_text(arg, r, t);
+			put_text(arg, r, value, t);
 			break;
 		case 's':
-			put_text(arg, r, t);
+			put_text(arg, r, value, t);
 			break;
 		case 'f':
 			arg->num = (int)value;
@@ -334,6 +336,28 @@ static void put_result(const struct sensor_call *r, struct kernel_fact *ret)
 		ret->error = EINTR;
 }
 
+static void put_where(const struct sensor_call *r, const struct number *n, const char *at,
+		      struct texts *t, struct kernel_fact *ret)
+{
+	struct sensor_shape shape = shape_of(n);
+	struct event_text first = text_at(at, r->where_len[0]),
+			  second = text_at(at + r->where_len[0], r->where_len[1]);
+	unsigned text = shape.path[0] ? shape.path[0] - 1u : 0;
+
+	ret->where_is_file = r->flags & SENSOR_CALL_FILE;
+	if (!ret->where_is_file) {
+		t->folders[0] = first;
+		t->folders[1] = second;
+	}
+	/* a path that is absolute starts from no folder */
+	if (shape.path[1] && r->text_len[text] && *t->at[text] == '/') {
+		ret->where = second;
+	} else {
+		ret->where = first;
+		ret->where2 = second;
+	}
+}
+
 /* What a number means; NULL: nothing that is told. */
 static const struct number *number_of(const struct sensor_call *r)
 {
@@ -373,15 +397,12 @@ static int call_fact(const struct sensor_call *r, size_t len, struct kernel_fact
 	}
 	addr = text_at(at, r->addr_len);
 	at += r->addr_len;
-	ret->where = text_at(at, r->where_len[0]);
-	ret->where_is_file = r->flags & SENSOR_CALL_FILE;
-	ret->where2 = text_at(at + r->where_len[0], r->where_len[1]);
+	put_where(r, n, at, &texts, ret);
 	ret->own_memory = r->flags & SENSOR_CALL_OWN_MEMORY;
 	ret->file = file_of(&r->file);
 	ret->origin = (enum kernel_origin)r->origin;
 	ret->origin_file = file_of(&r->origin_file);
 	ret->ip = r->ip;
-	ret->ns_tid = r->ns_tid;
 	put_args(r, n->spec, &texts, addr, ret);
 	/* which the kernel adds by itself */
 	if (ret->kind == KERNEL_FACT_URING && opens(ret->call) && ret->call != EVENT_CALL_accept4 &&
@@ -425,6 +446,7 @@ int kernel_record_fact(const void *record, size_t len, struct kernel_fact *ret)
 	ret->tid = h->tid;
 	ret->ppid = h->ppid;
 	ret->ns_pid = h->ns_pid;
+	ret->ns_tid = h->ns_tid;
 	ret->start_ns = h->start_ns;
 	ret->image = h->image;
 	ret->lost = h->lost;

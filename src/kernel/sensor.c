@@ -105,7 +105,7 @@ static void ring_close(struct ring *r)
 		(void)munmap(r->written, r->mapped);
 }
 
-/* A record's head, once it is written: nothing interrupts whoever writes but the hypervisor. */
+/* A record's head, once it is written: that is not interrupted, but its CPU may be taken away. */
 static uint32_t await_head(const char *p)
 {
 	uint32_t head = __atomic_load_n((const uint32_t *)p, __ATOMIC_ACQUIRE);
@@ -323,7 +323,7 @@ static int make(struct sensor_bpf **ret, const struct kernel_sensor_options *opt
 	return 0;
 }
 
-/* The tracepoint of refused capabilities, or else the function: then all is loaded a second time. */
+/* The tracepoint of refused capabilities, or else the function: then all is loaded again. */
 static void attach_capabilities(struct kernel_sensor *s, const struct kernel_sensor_options *opts)
 {
 	struct sensor_bpf *other;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Capabilities that calls were refused: a line of the trace for each, the first ones of a site (one
- * image, one call, one capability) one by one and then one at each power of two, which says how many
- * it stands for. Internal to the recorder; not thread-safe.
+ * Capabilities that calls were refused: a line of the trace for each, the first ones of a site
+ * (one image, one call, one capability) one by one and then one at each power of two, which says
+ * how many it stands for. Internal to the recorder; not thread-safe.
  */
 #ifndef TT_RECORDER_CAPABILITIES_H
 #define TT_RECORDER_CAPABILITIES_H

@@ -82,7 +82,6 @@ void recorder_track_inherit(struct recorder_span *s, const struct recorder_span 
 	if (!from)
 		return;
 	memcpy(s->comm, from->comm, sizeof(s->comm));
-	s->is_answered |= from->is_answered;
 	if (from->exe)
 		recorder_text_set(&s->exe, from->exe, strlen(from->exe));
 	if (from->cwd)

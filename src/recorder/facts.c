@@ -48,21 +48,6 @@ static void know_libraries(struct recorder_facts *f)
 			know(f, st.st_dev, st.st_ino, files[i].origin);
 }
 
-/* Libraries that are preloaded to answer calls otherwise than the kernel would. */
-static bool answers(const char *base, size_t len)
-{
-	static const char *const names[] = {
-		"libfake",  "libeatmydata", "libnosync",     "libproxychains", "libtsocks",
-		"libtorso", "libcowdancer", "libpseudo",     "libsocket_wra",  "libnss_wrapper",
-		"libuid_w", "libpam_wrap",  "libumockdev-p", "libsandbox",
-	};
-
-	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++)
-		if (len > strlen(names[i]) && memcmp(base, names[i], strlen(names[i])) == 0)
-			return true;
-	return false;
-}
-
 enum recorder_origin recorder_facts_origin(const struct recorder_facts *facts,
 					   const struct kernel_fact *f)
 {
@@ -100,7 +85,6 @@ static void learn_library(struct recorder_facts *facts, const struct kernel_fact
 		return;
 	if (memcmp(base, "ld-", 3) == 0)
 		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LOADER);
-	s->is_answered |= answers(base, len);
 	if (len > 11 && memcmp(base, "libtelltale", 11) == 0) {
 		s->loads = true;
 		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_OURS);

@@ -12,6 +12,7 @@
 #include "recorder/facts.h"
 #include "recorder/kinds.h"
 #include "recorder/track_internal.h"
+#include "recorder/unmatched.h"
 
 #define HELD_BYTES_MAX (64u << 20)
 #define SETTLED_NS     (20 * TT_NS_PER_MS) /* a record that is to explain a fact comes by then */
@@ -41,12 +42,14 @@ struct recorder_gone {
 	uint64_t ts_ns;
 	int64_t result;
 	unsigned kind; /* 0: none */
+	int32_t tid;
+	uint64_t about; /* as in struct recorder_doubt */
 };
 
 static size_t text_bytes(const struct kernel_fact *f)
 {
 	const char *layout = event_call_info(f->call)->layout;
-	size_t n = f->path.len + f->argv.len + f->where.len;
+	size_t n = f->path.len + f->argv.len + f->where.len + f->where2.len;
 
 	if (f->kind != KERNEL_FACT_CALL && f->kind != KERNEL_FACT_URING)
 		return n;
@@ -66,7 +69,7 @@ static void *take_bytes(char **at, const void *data, size_t len)
 
 static void copy_texts(struct kernel_fact *f, char *at)
 {
-	struct event_text *texts[] = {&f->path, &f->argv, &f->where};
+	struct event_text *texts[] = {&f->path, &f->argv, &f->where, &f->where2};
 	const char *layout = event_call_info(f->call)->layout;
 	bool calls = f->kind == KERNEL_FACT_CALL || f->kind == KERNEL_FACT_URING;
 
@@ -76,173 +79,6 @@ static void copy_texts(struct kernel_fact *f, char *at)
 	for (unsigned i = 0; calls && layout[i]; i++)
 		if (f->args[i].data)
 			f->args[i].data = take_bytes(&at, f->args[i].data, f->args[i].len);
-}
-
-static void line_of(struct recorder_track *t, struct recorder_span *s, const struct kernel_fact *f)
-{
-	if (recorder_observed_put(t, s, f))
-		t->facts->causes.kernel++;
-}
-
-/* Whether a fact that other acts brought along is worth a line: it changes or reaches something. */
-static bool is_weighty(const struct kernel_fact *f, enum recorder_unmatched why)
-{
-	struct event ev = {.type = EVENT_SYSCALL, .call = f->call};
-
-	/* a try of a call that the library told of, or an interruption */
-	if (why == RECORDER_UNMATCHED_INSIDE && f->error)
-		return false;
-	switch (recorder_kind_of(f->call)) {
-	case RECORDER_KIND_EXEC: /* one of several tries */
-		return !f->error;
-	case RECORDER_KIND_OPEN:
-		memcpy(ev.args, f->args, sizeof(ev.args));
-		return event_writes(&ev);
-	case RECORDER_KIND_SOCKET:
-	case RECORDER_KIND_MEMFD:
-		return false;
-	default:
-		return true;
-	}
-}
-
-/* A fact that reads, and that programs make without meaning to. */
-static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatched why,
-			  const struct kernel_fact *f)
-{
-	enum recorder_origin from = recorder_facts_origin(t->facts, f);
-
-	/* a call that was only told of must not cover what nothing of its kind reads */
-	if (why == RECORDER_UNMATCHED_INSIDE &&
-	    (f->error || from == RECORDER_ORIGIN_LOADER || from == RECORDER_ORIGIN_OURS))
-		return true;
-	if (why == RECORDER_UNMATCHED_STARTUP && from == RECORDER_ORIGIN_LOADER)
-		return true;
-	return (from == RECORDER_ORIGIN_LIBC || from == RECORDER_ORIGIN_LOADER) &&
-	       (recorder_kind_of(f->call) == RECORDER_KIND_SOCKET ||
-		recorder_kind_is_libcs(recorder_kind_path(f)));
-}
-
-static bool from_libc(const struct recorder_track *t, const struct kernel_fact *f)
-{
-	return recorder_facts_origin(t->facts, f) == RECORDER_ORIGIN_LIBC;
-}
-
-static enum recorder_unmatched reason_of(struct recorder_track *t, const struct recorder_span *s,
-					 const struct recorder_held *h)
-{
-	const struct kernel_fact *f = &h->fact;
-	enum recorder_origin from = recorder_facts_origin(t->facts, f);
-
-	if (f->kind == KERNEL_FACT_URING)
-		return RECORDER_UNMATCHED_URING;
-	if (s->mute != RECORDER_MUTE_NOT)
-		return RECORDER_UNMATCHED_MUTE;
-	/* what libc does between fork and exec is part of the call that its parent told of */
-	if ((h->inside || s->how == EVENT_HOW_SPAWN) && from != RECORDER_ORIGIN_OTHER)
-		return RECORDER_UNMATCHED_INSIDE;
-	if (f->ts_ns < s->spoke_ns)
-		return RECORDER_UNMATCHED_STARTUP;
-	if (s->slot >= 0 && t->ring && ring_slot_lost(t->ring, (uint32_t)s->slot))
-		return RECORDER_UNMATCHED_SENSOR_LOSS;
-	if (from == RECORDER_ORIGIN_OTHER)
-		return RECORDER_UNMATCHED_DIRECT;
-	return from == RECORDER_ORIGIN_UNKNOWN ? RECORDER_UNMATCHED_UNKNOWN
-					       : RECORDER_UNMATCHED_LIBC;
-}
-
-static void put_address(struct tt_out *o, const char *layout, const struct event_arg *args)
-{
-	const char *a = strchr(layout, 'a');
-	const struct event_arg *arg = a ? &args[a - layout] : NULL;
-
-	if (!arg || arg->absent || !arg->data)
-		return;
-	tt_out_char(o, ' ');
-	event_put_addr(o, arg->data, arg->len < EVENT_ADDR_MAX ? arg->len : EVENT_ADDR_MAX);
-}
-
-static void describe(const struct kernel_fact *f, struct tt_out *o)
-{
-	const char *layout = event_call_info(f->call)->layout;
-	struct event_text text = f->where_is_file ? f->where : (struct event_text){NULL, 0};
-
-	tt_out_str(o, event_call_info(f->call)->name);
-	for (unsigned i = 0; !text.len && layout[i]; i++)
-		if (strchr("pqxs", layout[i]) && f->args[i].data)
-			text = (struct event_text){f->args[i].data, f->args[i].len};
-	if (text.len) {
-		tt_out_char(o, ' ');
-		event_redact_text(o, text.data, text.len < 256 ? text.len : 256);
-	}
-	put_address(o, layout, f->args);
-	if (f->has_result) {
-		tt_out_str(o, " = ");
-		tt_out_i64(o, f->result);
-	}
-	tt_out_char(o, '\0');
-}
-
-static void find_of(struct recorder_track *t, const struct recorder_span *s,
-		    enum recorder_finding_kind kind, const char *text)
-{
-	/* a call that another library answered in the kernel's place is no lie of its maker */
-	if (s->is_answered && (kind == RECORDER_FINDING_UNSEEN || kind == RECORDER_FINDING_DIFFERS))
-		kind = RECORDER_FINDING_ANSWERED;
-	recorder_causes_find(&t->facts->causes, kind, &s->told, s->pid, s->comm, text);
-}
-
-static bool is_finding(const struct recorder_span *s, enum recorder_unmatched why,
-		       const struct kernel_fact *f, enum recorder_finding_kind *ret)
-{
-	if (why == RECORDER_UNMATCHED_DIRECT)
-		*ret = RECORDER_FINDING_DIRECT;
-	else if (why == RECORDER_UNMATCHED_URING)
-		*ret = RECORDER_FINDING_URING;
-	else if (s->is_scribbled && is_weighty(f, why))
-		*ret = RECORDER_FINDING_SCRIBBLED;
-	else
-		return false;
-	return true;
-}
-
-/* Nothing that the library told explains it. */
-static void let_go(struct recorder_track *t, struct recorder_span *s, struct recorder_held *h)
-{
-	enum recorder_unmatched why = reason_of(t, s, h);
-	const struct kernel_fact *f = &h->fact;
-	enum recorder_finding_kind kind;
-	char text[1024];
-	struct tt_out o;
-
-	if (f->kind == KERNEL_FACT_CAPABILITY) {
-		recorder_capabilities_add(t, s, f);
-		return;
-	}
-	/* as a process in a namespace of its own calls itself */
-	if (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_KILL &&
-	    f->args[0].num == s->own_pid)
-		return;
-	/* processes have lines of their own; threads have none */
-	if (f->kind == KERNEL_FACT_FORK ||
-	    (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_FORK))
-		return;
-	if (recorder_observed_is_quiet(f))
-		return;
-	t->facts->causes.unmatched[why]++;
-	s->unmatched[why]++;
-	if (why == RECORDER_UNMATCHED_INSIDE && s->how == EVENT_HOW_SPAWN &&
-	    (f->kind == KERNEL_FACT_EXEC || (from_libc(t, f) && !is_weighty(f, why))))
-		return; /* the program that was started has a line of its own */
-	if (!is_weighty(f, why) && is_by_the_way(t, why, f))
-		return;
-	if (is_finding(s, why, f, &kind)) {
-		s->is_found_out |= kind == RECORDER_FINDING_SCRIBBLED;
-		tt_out_init(&o, text, sizeof(text));
-		describe(f, &o);
-		find_of(t, s, kind, tt_out_is_full(&o) ? NULL : text);
-	}
-	line_of(t, s, f);
 }
 
 /* A path or name in short, to tell it from others. */
@@ -255,14 +91,21 @@ static uint64_t in_short(struct event_text text)
 	return text.data ? h | 1 : 0;
 }
 
-static bool is_about(const struct recorder_doubt *d, const struct kernel_fact *f)
+/* What a fact is about, where its text can be relied on. */
+static uint64_t fact_in_short(const struct kernel_fact *f)
 {
-	struct event_text text = recorder_kind_path(f);
+	return f->own_memory && !f->where_is_file ? in_short(recorder_kind_path(f)) : 0;
+}
 
-	if (d->tid && d->tid != f->tid)
-		return false;
-	return !d->about || !f->own_memory || f->where_is_file || !text.data ||
-	       d->about == in_short(text);
+static uint64_t call_in_short(const struct event *ev)
+{
+	return recorder_kind_renames(ev->call) ? 0 : in_short(recorder_kind_text(ev));
+}
+
+/* Threads, or texts in short; 0 goes with every other. */
+static bool goes_with(uint64_t a, uint64_t b)
+{
+	return !a || !b || a == b;
 }
 
 /*
@@ -281,6 +124,8 @@ static void remember(struct recorder_span *s, const struct kernel_fact *f)
 			.ts_ns = f->ts_ns,
 			.result = f->result,
 			.kind = recorder_kind_of(f->call),
+			.tid = f->tid,
+			.about = fact_in_short(f),
 		};
 }
 
@@ -291,7 +136,9 @@ static bool is_gone(struct recorder_span *s, const struct event *ev, uint64_t en
 		struct recorder_gone *g = &s->let_go[i];
 
 		if (g->kind != recorder_kind_of(ev->call) || g->result != ev->result ||
-		    g->ts_ns + DOUBT_NS < entered || g->ts_ns > left + DOUBT_NS)
+		    (s->own_pid == s->pid && g->tid != ev->tid) ||
+		    !goes_with(g->about, call_in_short(ev)) || g->ts_ns + DOUBT_NS < entered ||
+		    g->ts_ns > left + DOUBT_NS)
 			continue;
 		g->kind = 0; /* it explains one call */
 		return true;
@@ -306,7 +153,8 @@ static void dispel(struct recorder_span *s, const struct kernel_fact *f)
 		return;
 	for (struct recorder_doubt **at = &s->doubts, *d; (d = *at);) {
 		if (d->finding != RECORDER_FINDING_UNSEEN || d->kind != recorder_kind_of(f->call) ||
-		    d->result != f->result || !is_about(d, f) || f->ts_ns + DOUBT_NS < d->entered ||
+		    d->result != f->result || !goes_with((uint32_t)d->tid, (uint32_t)f->tid) ||
+		    !goes_with(d->about, fact_in_short(f)) || f->ts_ns + DOUBT_NS < d->entered ||
 		    f->ts_ns > d->left + DOUBT_NS) {
 			at = &d->next;
 			continue;
@@ -341,7 +189,7 @@ static void let_go_first(struct recorder_track *t, struct recorder_span *s)
 
 	dispel(s, &h->fact);
 	remember(s, &h->fact);
-	let_go(t, s, h);
+	recorder_unmatched_add(t, s, h);
 	forget(t->facts, h);
 }
 
@@ -582,7 +430,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 		tt_out_char(&o, ' ');
 		event_redact_text(&o, said.data, said.len < 128 ? said.len : 128);
 	}
-	put_address(&o, event_call_info(ev->call)->layout, ev->args);
+	recorder_unmatched_put_address(&o, event_call_info(ev->call)->layout, ev->args);
 	tt_out_str(&o, " = ");
 	tt_out_i64(&o, ev->result);
 	if (ev->has_seq) {
@@ -594,7 +442,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 		struct tt_out o2;
 
 		tt_out_init(&o2, seen, sizeof(seen));
-		describe(other, &o2);
+		recorder_unmatched_describe(other, &o2);
 		tt_out_str(&o, "; the kernel saw ");
 		if (!tt_out_is_full(&o2))
 			tt_out_str(&o, seen);
@@ -613,7 +461,7 @@ static void doubt(struct recorder_track *t, struct recorder_span *s, const struc
 		.finding = other ? RECORDER_FINDING_DIFFERS : RECORDER_FINDING_UNSEEN,
 		.result = ev->result,
 		.tid = s->own_pid == s->pid ? ev->tid : 0,
-		.about = recorder_kind_renames(ev->call) ? 0 : in_short(said),
+		.about = call_in_short(ev),
 	};
 	memcpy(d->text, text, o.len);
 	s->doubts = d;
@@ -627,10 +475,9 @@ static bool must_be_seen(const struct recorder_track *t, const struct recorder_s
 {
 	bool done = !ev->error && ev->result >= 0;
 
-	return s->observed && s->preload && !s->was_late && !s->is_interposed && ev->has_result &&
-	       !ev->in_flight && recorder_kind_must(ev->call) && t->facts->tells_all &&
-	       !t->facts->is_lossy && (!m->other || m->other_number || m->other->own_memory) &&
-	       (m->other_end || done);
+	return s->observed && s->preload && !s->was_late && ev->has_result && !ev->in_flight &&
+	       recorder_kind_must(ev->call) && t->facts->tells_all && !t->facts->is_lossy &&
+	       (!m->other || m->other_number || m->other->own_memory) && (m->other_end || done);
 }
 
 /*
@@ -732,7 +579,7 @@ static void settle_doubts(struct recorder_track *t, struct recorder_span *s, uin
 		}
 		*at = d->next;
 		if (!innocent)
-			find_of(t, s, d->finding, d->text);
+			recorder_unmatched_find(t, s, d->finding, d->text);
 		s->doubt_count--;
 		free(d);
 	}
@@ -763,7 +610,7 @@ static void settle(struct recorder_track *t, struct recorder_span *s, uint64_t u
 		}
 		dispel(s, &h->fact);
 		remember(s, &h->fact);
-		let_go(t, s, h);
+		recorder_unmatched_add(t, s, h);
 		forget(t->facts, h);
 	}
 	if (kept) {
@@ -829,7 +676,7 @@ void recorder_held_end(struct recorder_track *t, struct recorder_span *s)
 	free(s->let_go);
 	s->let_go = NULL;
 	if (s->is_scribbled && s->lines_kernel && !s->is_found_out)
-		find_of(t, s, RECORDER_FINDING_SCRIBBLED, NULL);
+		recorder_unmatched_find(t, s, RECORDER_FINDING_SCRIBBLED, NULL);
 	s->seen = (uint8_t)seen_of(s, &cause);
 	s->cause = (uint8_t)cause;
 	c->seen[s->seen]++;

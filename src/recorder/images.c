@@ -14,8 +14,8 @@
 #include "recorder/held.h"
 #include "recorder/track_internal.h"
 
-#define WAIT_NS   (150 * TT_NS_PER_MS)  /* for an image that may have the library to speak */
-#define LOADED_NS (2000 * TT_NS_PER_MS) /* one that loads it */
+#define WAIT_NS   (150 * TT_NS_PER_MS)  /* for the first word of one that may have the library */
+#define LOADED_NS (2000 * TT_NS_PER_MS) /* ... of one that is seen to load it */
 #define SLACK_NS  (50 * TT_NS_PER_US)   /* between the clock of the ring and that of the kernel */
 
 void recorder_images_init(struct recorder_images *im)
@@ -72,6 +72,23 @@ static void process_began(struct recorder_images *im)
 		im->peak = im->living;
 }
 
+/*
+ * The command itself, as the first child of the sandbox's init: it may have been over before
+ * anybody could ask for its number.
+ */
+static struct recorder_process *find_launched(struct recorder_track *t, const struct kernel_fact *f)
+{
+	struct recorder_process *p = t->tree.live.next_live;
+
+	for (; t->init && f->ppid == t->init && p != &t->tree.live; p = p->next_live) {
+		if (p->pid || !p->span || p->span->how != EVENT_HOW_LAUNCH)
+			continue;
+		p->pid = p->span->pid = f->pid;
+		return p;
+	}
+	return NULL;
+}
+
 void recorder_images_fork(struct recorder_track *t, const struct kernel_fact *f)
 {
 	struct recorder_process *maker = recorder_process_find_real(&t->tree, f->ppid),
@@ -79,6 +96,8 @@ void recorder_images_fork(struct recorder_track *t, const struct kernel_fact *f)
 	struct event_span parent = {0};
 	struct recorder_span *s;
 
+	if (!p)
+		p = find_launched(t, f);
 	if (p && (!p->start_ns || p->start_ns == f->start_ns) &&
 	    (!p->dead || (p->span && p->span->how == EVENT_HOW_LAUNCH))) {
 		/* the command itself, which we forked, or one that a record told of before */

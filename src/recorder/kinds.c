@@ -332,6 +332,10 @@ bool recorder_kind_same_words(const struct event *ev, const struct kernel_fact *
 					       : (struct event_text){NULL, 0};
 		if (k && k->data && !k->absent && said.data && !same_bytes(said, l->cut, k))
 			return false;
+		/* the kernel got none, where it might have been read */
+		if (k && k->absent && !k->cut && said.data && f->by == KERNEL_BY_BPF &&
+		    f->kind == KERNEL_FACT_CALL)
+			return false;
 	}
 	return true;
 }

@@ -6,34 +6,35 @@
 #include "recorder/facts.h"
 #include "recorder/track_internal.h"
 
-/* Where the first relative path starts from, in the place where the event model looks for it. */
+/* Where relative paths start from, in the places where the event model looks for it. */
 static void put_base(struct event *ev, const struct kernel_fact *f)
 {
 	const char *layout = event_call_info(ev->call)->layout;
+	unsigned relative = 0;
 	int dir = -1;
 
-	for (int i = 0; layout[i]; i++) {
-		struct event_arg *arg = &ev->args[i];
-		const char *text = arg->data;
+	for (int i = 0; layout[i] && relative < 2; i++) {
+		const struct event_text *base = relative ? &f->where2 : &f->where;
+		const struct event_arg *arg = &ev->args[i];
 
 		if (layout[i] == 'd')
 			dir = i;
-		if ((layout[i] != 'p' && layout[i] != 'q') || !text)
+		if ((layout[i] != 'p' && layout[i] != 'q') || !arg->data)
 			continue;
-		if (arg->len && text[0] == '/') {
-			dir = -1;
-			continue;
+		if (!arg->len || *(const char *)arg->data != '/') {
+			relative++;
+			if (dir < 0 || ev->args[dir].num == AT_FDCWD) {
+				if (base->data)
+					ev->cwd = *base;
+			} else {
+				ev->args[dir].data = base->data;
+				ev->args[dir].len = base->len;
+			}
 		}
-		if (dir >= 0 && ev->args[dir].num != AT_FDCWD) {
-			ev->args[dir].data = f->where.data;
-			ev->args[dir].len = f->where.len;
-		} else {
-			ev->cwd = f->where;
-		}
-		return;
+		dir = -1;
 	}
 	/* no path, but an fd: what it leads to */
-	if (layout[0] == 'f') {
+	if (!relative && layout[0] == 'f') {
 		ev->args[0].data = f->where.data;
 		ev->args[0].len = f->where.len;
 	}
@@ -48,7 +49,7 @@ static void put_call(struct event *ev, const struct kernel_fact *f)
 	ev->error = f->error;
 	if (f->where.len && f->where_is_file)
 		ev->joined = f->where;
-	else if (f->where.len)
+	else if (f->where.len || f->where2.len)
 		put_base(ev, f);
 }
 

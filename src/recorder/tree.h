@@ -62,7 +62,6 @@ struct recorder_span {
 	bool pending;     /* nobody knows yet whether the library speaks for it: it has no line */
 	bool claimed;     /* ... but somebody named it by the id that the library gave it */
 	bool loads;       /* it opened the library */
-	bool is_answered; /* it opened one that answers calls in the kernel's place: fakeroot(1) */
 	bool has_loader;  /* a dynamic linker opened something for it */
 	bool is_unlooked; /* nobody could look at its program */
 	bool observed;    /* the kernel told of its beginning */

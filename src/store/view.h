@@ -117,8 +117,8 @@ struct store_host {
 	uint64_t tries, failed;
 	uint64_t begun;  /* CONNECT: EINPROGRESS, so that nobody saw how it ended */
 	json_t *error;   /* of the last failure, NULL: none */
-	json_t *host;    /* the name that the address was looked up by; NULL: not known */
 	json_t *answers; /* LOOKUP: of the last one that worked; NULL: none */
+	json_t *host;    /* the name that the address was looked up by; NULL: not known */
 };
 
 /* Failed calls of one kind: same call, same object, same error. */

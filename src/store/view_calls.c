@@ -216,10 +216,6 @@ static void add_host(struct store_view *v, const struct call *c, enum store_host
 		h->host = json_incref(json_object_get(c->line, "host"));
 	}
 	h->tries++;
-	if (json_is_string(json_object_get(c->line, "host"))) {
-		json_decref(h->host);
-		h->host = json_incref(json_object_get(c->line, "host"));
-	}
 	h->begun += store_text_is(c->error, "EINPROGRESS");
 	if (c->failed) {
 		h->failed++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Ask the name server at 127.0.0.1 port 53: kernel_dns HOW NAME [ADDRESS ...]. HOW: the call that the
- * answer is received with. Then connect to each ADDRESS, port 9: by UDP, nothing is sent.
+ * Ask the name server at 127.0.0.1 port 53: kernel_dns HOW NAME [ADDRESS ...]. HOW: the call that
+ * the answer is received with. Then connect to each ADDRESS, port 9: by UDP, nothing is sent.
  * "fork" as an address: the rest is done by a child.
  */
 #include <arpa/inet.h>

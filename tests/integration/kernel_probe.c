@@ -5,7 +5,7 @@
  *	kernel_probe paths DIR     links, relative paths, folders, mounts, paths as long as can be
  *	kernel_probe flip DIR N    opens while a thread changes the text, N of each: how many
  *	kernel_probe opens N       N opens of /etc/hostname
- *	kernel_probe acts DIR      other acts, from DIR: two folders, three texts, fds, what has no name
+ *	kernel_probe acts DIR      acts from DIR: two folders, three texts, fds, what has no name
  *	kernel_probe code DIR      the same call from one address, that of a file and then of none
  *	kernel_probe threads N     so many threads write 100 times each, and are there when it ends
  */

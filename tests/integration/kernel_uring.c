@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Acts through an io_uring, one after the other: kernel_uring MODE FOLDER [ACT ...]. MODE: "plain", or
- * "sqpoll", where a thread of the kernel's takes them. Says "ACT RESULT" of each on standard output.
+ * Acts through an io_uring, one after the other: kernel_uring MODE FOLDER. MODE: "plain", or
+ * "sqpoll", where a thread of the kernel's takes them. Says "ACT RESULT" of each on standard
+ * output.
  */
 #include <arpa/inet.h>
 #include <errno.h>

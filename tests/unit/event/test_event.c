@@ -28,7 +28,7 @@ static void table(void)
 	}
 	CHECK_STR(event_call_info(EVENT_CALL_execve)->name, "execve");
 	CHECK_STR(event_call_info(EVENT_CALL_getaddrinfo)->name, "getaddrinfo");
-	CHECK_INT(EVENT_CALL_COUNT, 183);
+	CHECK_INT(EVENT_CALL_COUNT, 208);
 }
 
 static const char *path_of(const struct event *ev, int which)

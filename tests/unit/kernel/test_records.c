@@ -141,6 +141,10 @@ static void test_two_texts(void)
 	b.call.text_len[0] = b.call.text_len[1] = 0;
 	CHECK_INT(kernel_record_fact(&b, call_size(&b), &f), 1);
 	CHECK(f.args[1].absent && f.args[3].absent);
+	CHECK(!f.args[1].cut && !f.args[3].cut);
+	b.call.args[3] = 8;
+	CHECK_INT(kernel_record_fact(&b, call_size(&b), &f), 1);
+	CHECK(!f.args[1].cut && f.args[3].absent && f.args[3].cut);
 }
 
 static void test_two_folders(void)
@@ -163,6 +167,14 @@ static void test_two_folders(void)
 	CHECK(f.args[0].data == f.where.data && f.args[0].len == 4);
 	CHECK_INT(f.args[2].num, AT_FDCWD);
 	CHECK(!f.args[2].data);
+	/* where the first is absolute, it is that of the second */
+	b.call.text_len[0] = 2;
+	b.call.where_len[0] = 0;
+	b.call.args[2] = 8;
+	memcpy(b.data, "/ab/2x", 6);
+	CHECK_INT(kernel_record_fact(&b, call_size(&b), &f), 1);
+	CHECK(f.where.len == 3 && memcmp(f.where.data, "/2x", 3) == 0 && !f.where2.data);
+	CHECK(!f.args[0].data && f.args[2].data == f.where.data && f.args[2].len == 3);
 }
 
 static void test_three_texts(void)

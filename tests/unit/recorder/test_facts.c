@@ -351,7 +351,7 @@ static void one_that_speaks_late_keeps_its_line(void)
 
 static void what_a_call_brings_along_is_inside(void)
 {
-	struct event_arg args[2] = {{.data = "host", .len = 4}, {.absent = true}};
+	struct event_arg args[3] = {{.data = "host", .len = 4}, {.absent = true}, {.absent = true}};
 	uint64_t began;
 	struct ring_record *r;
 	struct kernel_fact f;
