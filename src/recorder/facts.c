@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "recorder/held.h"
 #include "recorder/kinds.h"
+#include "recorder/look.h"
 #include "recorder/track_internal.h"
 
 static void know(struct recorder_facts *f, uint64_t dev, uint64_t ino, enum recorder_origin origin)
@@ -62,6 +63,20 @@ enum recorder_origin recorder_facts_origin(const struct recorder_facts *facts,
 	return RECORDER_ORIGIN_OTHER;
 }
 
+/*
+ * Whether a file that is named like a part of libc is one: not if somebody other than root may have
+ * made it, or if it was made after the run began. Where nobody can look, the name has to do.
+ */
+static bool is_installed(const struct recorder_facts *facts, struct event_text path,
+			 const struct kernel_file *file)
+{
+	struct recorder_sight at;
+
+	if (recorder_look(path, &at) < 0 || at.dev != file->dev || at.ino != file->ino)
+		return true;
+	return at.uid == 0 && at.changed_ns < facts->began_ns;
+}
+
 /* A file that is opened under the name of a part of libc. */
 static void learn_library(struct recorder_facts *facts, const struct kernel_fact *f,
 			  struct recorder_span *s)
@@ -83,14 +98,15 @@ static void learn_library(struct recorder_facts *facts, const struct kernel_fact
 	len = (size_t)(path.data + path.len - base);
 	if (len < 4 || (memcmp(base, "lib", 3) != 0 && memcmp(base, "ld-", 3) != 0))
 		return;
-	if (memcmp(base, "ld-", 3) == 0)
-		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LOADER);
 	if (len > 11 && memcmp(base, "libtelltale", 11) == 0) {
 		s->loads = true;
 		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_OURS);
 	}
+	if (memcmp(base, "ld-", 3) == 0 && is_installed(facts, path, &f->file))
+		know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LOADER);
 	for (size_t i = 0; i < TT_ARRAY_SIZE(names); i++)
-		if (len > strlen(names[i]) && memcmp(base, names[i], strlen(names[i])) == 0)
+		if (len > strlen(names[i]) && memcmp(base, names[i], strlen(names[i])) == 0 &&
+		    is_installed(facts, path, &f->file))
 			know(facts, f->file.dev, f->file.ino, RECORDER_ORIGIN_LIBC);
 }
 
@@ -100,6 +116,7 @@ struct recorder_facts *recorder_facts_new(void)
 
 	if (!f)
 		return NULL;
+	f->began_ns = tt_clock_ns(CLOCK_REALTIME);
 	recorder_images_init(&f->images);
 	f->early_end = &f->early;
 	f->holders.prev_holder = f->holders.next_holder = &f->holders;

@@ -50,10 +50,11 @@ struct recorder_facts {
 	struct recorder_process *last; /* whom the last fact told of; within one take */
 	uint64_t strays;               /* processes whose beginning was not told */
 	uint64_t taken, lost, lost_spans;
-	bool tells_all;   /* of every call that has a row: what it does not tell was not made */
-	bool over;        /* the run is: nothing waits any longer */
-	bool is_lossy;    /* something was lost: what is missing proves nothing */
-	uint64_t pass_ns; /* when the pass began, CLOCK_MONOTONIC */
+	bool tells_all;    /* of every call that has a row: what it does not tell was not made */
+	bool over;         /* the run is: nothing waits any longer */
+	bool is_lossy;     /* something was lost: what is missing proves nothing */
+	uint64_t began_ns; /* when the run began, CLOCK_REALTIME */
+	uint64_t pass_ns;  /* when the pass began, CLOCK_MONOTONIC */
 	struct recorder_span holders; /* list head of those with facts that wait */
 	size_t held_bytes;
 	char where[EVENT_PATH_MAX]; /* of the event in work: its file, as the kernel has it */

@@ -4,13 +4,13 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/time.h"
 #include "event/redact.h"
 #include "event/text.h"
 #include "recorder/facts.h"
 #include "recorder/kinds.h"
+#include "recorder/look.h"
 #include "recorder/track_internal.h"
 #include "recorder/unmatched.h"
 
@@ -319,19 +319,22 @@ static bool is_open_end(const struct recorder_track *t, const struct event *ev,
 static bool is_link(const struct recorder_track *t, const struct recorder_span *s,
 		    const struct event *ev, const struct kernel_fact *f)
 {
-	char path[EVENT_PATH_MAX];
-	struct stat st;
+	struct recorder_sight at;
 
 	if (f->own_memory || !f->where_is_file || !f->file.ino)
 		return false;
 	/* nobody can look it up: what both read must do */
 	if (t->own_pid_namespace || s->root || s->root_unknown || !ev->joined.len)
 		return recorder_kind_same_words(ev, f);
-	if (ev->joined.len >= sizeof(path))
+	switch (recorder_look(ev->joined, &at)) {
+	case 0:
+		return at.ino == f->file.ino && at.dev == f->file.dev;
+	case -EAGAIN:
+	case -ENOSYS:
+		return recorder_kind_same_words(ev, f);
+	default:
 		return false;
-	memcpy(path, ev->joined.data, ev->joined.len);
-	path[ev->joined.len] = '\0';
-	return stat(path, &st) == 0 && st.st_ino == f->file.ino && st.st_dev == f->file.dev;
+	}
 }
 
 /* What a call of the library may bring along besides its own act. */
