@@ -5,10 +5,10 @@
         done = vm.run("telltale", "run", "--", "true")
 
 The machine has no network, no disk, no /dev/kvm. With one CPU its clock counts instructions: however busy the host,
-nothing takes longer in it, and nobody waits for a sleep to be over. Its root is an initramfs made here of the programs a test needs and
-the libraries they load; guest_init is its first process and runs what is asked for over the second serial line. The
-first is the console: its last lines are shown when something goes wrong. Every wait has an end, and QEMU ends with
-the test, however that ends.
+nothing takes longer in it, and nobody waits for a sleep to be over. Its root is an initramfs made here of the programs
+a test needs and the libraries they load; guest_init is its first process and runs what is asked for over the second
+serial line. The first is the console: its last lines are shown when something goes wrong. Every wait has an end, and
+QEMU ends with the test, however that ends.
 """
 import atexit
 import glob
