@@ -21,8 +21,6 @@ static __always_inline void note_refused(const struct cred *cred, int capability
 	struct task_struct *t = bpf_get_current_task_btf();
 	struct task_state *s;
 
-	if (!t->bpf_storage)
-		return;
 	s = state_of(t);
 	if (!s || !s->armed || cred != BPF_CORE_READ(t, cred))
 		return;

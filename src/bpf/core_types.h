@@ -23,6 +23,40 @@ typedef _Bool bool;
 #define false 0
 #define NULL ((void *)0)
 
+/*
+ * Fixed: as every kernel lays them out that we know, and each is read whole. A type that is looked
+ * up costs each start of the sensor a search through all the kernel's types, or many: the kernel
+ * remembers what it found in 31 places by a hash of the name, and two that share a place push each
+ * other out.
+ */
+struct qstr {
+	__u32 hash, len;
+	const unsigned char *name;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+	__u64 regs[31];
+	__u64 sp, pc, pstate;
+	__u64 orig_x0;
+	int syscallno;
+};
+#endif
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -36,12 +70,6 @@ typedef struct {
 typedef struct {
 	unsigned int val;
 } kgid_t;
-
-/* Read whole: as every kernel since 3.7 lays it out. */
-struct qstr {
-	__u32 hash, len;
-	const unsigned char *name;
-};
 
 struct super_block {
 	__u32 s_dev;
@@ -76,21 +104,10 @@ struct mount {
 	void *mnt_ns;
 };
 
-struct path {
-	struct vfsmount *mnt;
-	struct dentry *dentry;
-};
-
 struct file {
 	struct path f_path;
 	struct inode *f_inode;
 	void *private_data;
-};
-
-/* Read whole: these two come first. */
-struct fdtable {
-	unsigned int max_fds;
-	struct file **fd;
 };
 
 struct files_struct {
@@ -220,19 +237,6 @@ struct io_sr_msg {
 	int len;
 	unsigned int msg_flags;
 };
-
-#if defined(__TARGET_ARCH_x86)
-struct pt_regs {
-	unsigned long r10, r9, r8, ax, dx, si, di, orig_ax, ip;
-};
-#elif defined(__TARGET_ARCH_arm64)
-struct pt_regs {
-	__u64 regs[31];
-	__u64 sp, pc, pstate;
-	__u64 orig_x0;
-	int syscallno;
-};
-#endif
 
 #pragma clang attribute pop
 

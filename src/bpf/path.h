@@ -105,10 +105,11 @@ __noinline int path_put(__u32 which, __u64 mount, __u64 dentry)
 /* The file behind an fd of the calling task, or NULL. */
 static __always_inline struct file *file_of(struct task_struct *t, long fd)
 {
-	struct fdtable table, *from = t->files->fdt;
+	struct fdtable table, *from = NULL;
 	struct file *f = NULL;
 
-	if (bpf_core_read(&table, sizeof(table), from) < 0 || fd < 0 || fd >= table.max_fds)
+	bpf_probe_read_kernel(&from, sizeof(from), (void *)BPF_CORE_READ(t, files) + fdt_at);
+	if (bpf_probe_read_kernel(&table, sizeof(table), from) < 0 || fd < 0 || fd >= table.max_fds)
 		return NULL;
 	bpf_probe_read_kernel(&f, sizeof(f), table.fd + fd);
 	return f;

@@ -143,6 +143,7 @@ int BPF_PROG(on_exec, struct task_struct *t, int old_pid, struct linux_binprm *b
 	struct sensor_exec *r;
 	struct room *room;
 	struct file *file;
+	struct path pwd;
 	long n;
 
 	if (!s)
@@ -173,8 +174,8 @@ int BPF_PROG(on_exec, struct task_struct *t, int old_pid, struct linux_binprm *b
 	r->path_len = n > 0 ? (n - 1) & (SENSOR_TEXT_MAX - 1) : 0;
 	room->at = r->path_len;
 	put_argv(room, t);
-	r->cwd_len = path_put(ROOM_EXEC, (__u64)BPF_CORE_READ(t, fs, pwd.mnt),
-			      (__u64)BPF_CORE_READ(t, fs, pwd.dentry));
+	pwd = pwd_of(t);
+	r->cwd_len = path_put(ROOM_EXEC, (__u64)pwd.mnt, (__u64)pwd.dentry);
 	r->exe_len = path_put(ROOM_EXEC, (__u64)BPF_CORE_READ(file, f_path.mnt),
 			      (__u64)BPF_CORE_READ(file, f_path.dentry));
 	if (bpf_ringbuf_output(&lives, r, sizeof(*r) + (room->at & (DATA_ROOM - 1)),
@@ -453,8 +454,10 @@ __noinline int folder_put(__u32 which, __u32 dir)
 	if (!room)
 		return 0;
 	if (!dir || (int)arg_of(&room->call, dir) < 0) {
-		mount = (__u64)BPF_CORE_READ(t, fs, pwd.mnt);
-		dentry = (__u64)BPF_CORE_READ(t, fs, pwd.dentry);
+		struct path pwd = pwd_of(t);
+
+		mount = (__u64)pwd.mnt;
+		dentry = (__u64)pwd.dentry;
 	} else {
 		f = file_of(t, (int)arg_of(&room->call, dir));
 		if (!f)
@@ -640,7 +643,7 @@ SEC("tp_btf/sys_enter")
 int BPF_PROG(on_enter, struct pt_regs *regs, long nr)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	struct task_state *s = t->bpf_storage ? state_of(t) : NULL;
+	struct task_state *s = state_of(t);
 
 	if (s && s->armed)
 		s->enter_ns = bpf_ktime_get_ns();
@@ -656,6 +659,8 @@ int recorder(void *ctx)
 
 	if (p)
 		pid_level = BPF_CORE_READ(p, level);
+	pwd_at = bpf_core_field_offset(struct fs_struct, pwd);
+	fdt_at = bpf_core_field_offset(struct files_struct, fdt);
 	root_dentry = (__u64)BPF_CORE_READ(t, fs, root.dentry);
 	root_mount =
 		(__u64)BPF_CORE_READ(t, fs, root.mnt) - bpf_core_field_offset(struct mount, mnt);

@@ -57,6 +57,8 @@ const volatile struct sensor_shape shapes[SENSOR_NUMBERS];
 __u32 pid_level = 0;
 /* Its root folder, which paths are told from. */
 __u64 root_mount = 0, root_dentry = 0;
+/* Where two fields lie that recorder() alone looks up: core_types.h says why. */
+__u32 pwd_at = 0, fdt_at = 0;
 /* Goes up when code was mapped in a process; several may share a place, which harms nobody. */
 #define CODE_MAPS 1024
 __u32 code_maps[CODE_MAPS] = {0};
@@ -198,6 +200,15 @@ static __always_inline __s32 number_of(struct pid *p, __u32 level)
 						level * bpf_core_type_size(struct upid)) < 0)
 		return 0;
 	return u.nr;
+}
+
+/* The folder that a task's relative paths start from. */
+static __always_inline struct path pwd_of(struct task_struct *t)
+{
+	struct path p = {0};
+
+	bpf_probe_read_kernel(&p, sizeof(p), (void *)BPF_CORE_READ(t, fs) + pwd_at);
+	return p;
 }
 
 static __always_inline void put_head(struct sensor_head *h, struct task_struct *t,

@@ -69,53 +69,58 @@ union uring_command {
 };
 
 /* Behind the text that is there already. @name: a struct filename, which begins with its text */
-static __always_inline void uring_text(struct room *room, const char **name, __u32 which)
+__noinline int uring_text(__u64 name, __u32 which)
 {
-	__u32 to = room->at & (DATA_ROOM - 1);
+	struct room *room = room_of(ROOM_URING);
 	const char *text;
+	__u32 to;
 	long n;
 
-	if (bpf_probe_read_kernel(&text, sizeof(text), name) < 0)
-		return;
+	if (!room || bpf_probe_read_kernel(&text, sizeof(text), (void *)name) < 0)
+		return 0;
+	to = room->at & (DATA_ROOM - 1);
 	n = bpf_probe_read_kernel_str(room->data + to, SENSOR_TEXT_MAX, text);
 	if (n <= 0)
-		return;
+		return 0;
 	n = (n - 1) & (SENSOR_TEXT_MAX - 1);
 	room->call.flags |= which ? SENSOR_CALL_HAS(1) : SENSOR_CALL_HAS(0);
-	room->call.text_len[which] = n;
+	room->call.text_len[which & 1] = n;
 	room->at = to + n;
+	return 0;
 }
 
 /* An address that the kernel has copied, or the caller's own. */
-static __always_inline void uring_addr(struct room *room, const void *copied, const void *user,
-				       __u32 len)
+__noinline int uring_addr(__u64 copied, __u64 user, __u32 len)
 {
-	__u32 to = room->at & (DATA_ROOM - 1);
+	struct room *room = room_of(ROOM_URING);
+	__u32 to;
 	long n;
 
-	if (!len || (!copied && !user))
-		return;
+	if (!room || !len || (!copied && !user))
+		return 0;
 	if (len > SENSOR_ADDR_MAX)
 		len = SENSOR_ADDR_MAX;
-	n = copied ? bpf_probe_read_kernel(room->data + to, len, copied)
-		   : bpf_probe_read_user(room->data + to, len, user);
+	to = room->at & (DATA_ROOM - 1);
+	n = copied ? bpf_probe_read_kernel(room->data + to, len, (void *)copied)
+		   : bpf_probe_read_user(room->data + to, len, (void *)user);
 	if (n < 0)
-		return;
+		return 0;
 	room->call.addr_len = len;
 	room->at = to + len;
+	return 0;
 }
 
-static __always_inline void uring_send(struct room *room, struct io_async_msghdr *copied,
-				       const void *user, bool whole_msg)
+static __always_inline void uring_send(struct io_async_msghdr *copied, const void *user,
+				       bool whole_msg)
 {
 	struct user_msghdr msg;
 
 	if (copied) {
 		if (BPF_CORE_READ(copied, msg.msg_name))
-			uring_addr(room, (void *)copied + bpf_core_field_offset(copied->addr), NULL,
+			uring_addr((__u64)copied + bpf_core_field_offset(copied->addr), 0,
 				   BPF_CORE_READ(copied, msg.msg_namelen));
 	} else if (whole_msg && bpf_probe_read_user(&msg, sizeof(msg), user) == 0) {
-		uring_addr(room, NULL, msg.msg_name, msg.msg_namelen);
+		uring_addr(0, (__u64)msg.msg_name, msg.msg_namelen);
 	}
 }
 
@@ -132,15 +137,18 @@ static __always_inline const void *bound_addr(struct io_async_msghdr *copied)
 }
 
 /* Its arguments and texts; 0: it is none to be told of. */
-static __always_inline int uring_fill(struct room *room, struct io_kiocb *req, __u32 op)
+__noinline int uring_fill(__u64 request, __u32 op)
 {
+	struct io_kiocb *req = (struct io_kiocb *)request;
 	struct io_async_msghdr *copied = BPF_CORE_READ(req, async_data);
-	struct sensor_call *r = &room->call;
+	struct room *room = room_of(ROOM_URING);
 	union uring_command cmd;
+	struct sensor_call *r;
 	int fd = BPF_CORE_READ(req, cqe.fd);
 
-	if (bpf_probe_read_kernel(&cmd, sizeof(cmd), req) < 0)
+	if (!room || bpf_probe_read_kernel(&cmd, sizeof(cmd), req) < 0)
 		return 0;
+	r = &room->call;
 	if (BPF_CORE_READ(req, flags) & URING_FIXED)
 		fd = -1;
 	r->args[0] = (long)fd;
@@ -150,13 +158,13 @@ static __always_inline int uring_fill(struct room *room, struct io_kiocb *req, _
 		r->args[0] = (long)cmd.at.dfd;
 		r->args[2] = cmd.at.how_flags;
 		r->args[3] = cmd.at.how_mode;
-		uring_text(room, cmd.at.name, 0);
+		uring_text((__u64)cmd.at.name, 0);
 		return 1;
 	case SENSOR_OP_UNLINKAT:
 	case SENSOR_OP_MKDIRAT:
 		r->args[0] = (long)cmd.at.dfd;
 		r->args[2] = op == SENSOR_OP_MKDIRAT ? (__u16)cmd.at.flags : cmd.at.flags;
-		uring_text(room, cmd.at.name, 0);
+		uring_text((__u64)cmd.at.name, 0);
 		return 1;
 	case SENSOR_OP_RENAMEAT:
 	case SENSOR_OP_LINKAT:
@@ -166,15 +174,15 @@ static __always_inline int uring_fill(struct room *room, struct io_kiocb *req, _
 		r->args[4] = cmd.two.flags;
 		if (op == SENSOR_OP_SYMLINKAT)
 			r->args[1] = r->args[2];
-		uring_text(room, cmd.two.from, 0);
-		uring_text(room, cmd.two.to, 1);
+		uring_text((__u64)cmd.two.from, 0);
+		uring_text((__u64)cmd.two.to, 1);
 		return 1;
 	case SENSOR_OP_CONNECT:
 		/* kernels differ in where they keep their copy */
-		uring_addr(room, NULL, cmd.connect.addr, cmd.connect.len);
+		uring_addr(0, (__u64)cmd.connect.addr, cmd.connect.len);
 		return 1;
 	case SENSOR_OP_BIND:
-		uring_addr(room, bound_addr(copied), NULL, cmd.plain.numbers[0]);
+		uring_addr((__u64)bound_addr(copied), 0, cmd.plain.numbers[0]);
 		return 1;
 	case SENSOR_OP_SENDMSG:
 	case SENSOR_OP_SENDMSG_ZC:
@@ -182,7 +190,7 @@ static __always_inline int uring_fill(struct room *room, struct io_kiocb *req, _
 	case SENSOR_OP_SEND_ZC:
 		r->args[1] = BPF_CORE_READ((struct io_sr_msg *)req, len);
 		r->args[2] = BPF_CORE_READ((struct io_sr_msg *)req, msg_flags);
-		uring_send(room, copied, cmd.send.msg,
+		uring_send(copied, cmd.send.msg,
 			   op == SENSOR_OP_SENDMSG || op == SENSOR_OP_SENDMSG_ZC);
 		/* without an address it is bytes to a peer that connect told of */
 		return r->addr_len != 0;
@@ -214,8 +222,9 @@ static __always_inline void uring_base(struct room *room, struct task_struct *t,
 	struct file *f;
 
 	if (dfd == URING_AT_FDCWD) {
-		room->call.where_len[0] = path_put(ROOM_URING, (__u64)BPF_CORE_READ(t, fs, pwd.mnt),
-						   (__u64)BPF_CORE_READ(t, fs, pwd.dentry));
+		struct path pwd = pwd_of(t);
+
+		room->call.where_len[0] = path_put(ROOM_URING, (__u64)pwd.mnt, (__u64)pwd.dentry);
 		return;
 	}
 	f = file_of(t, dfd);
@@ -245,7 +254,7 @@ int on_submit(struct bpf_raw_tracepoint_args *ctx)
 	op = BPF_CORE_READ(req, opcode);
 	__builtin_memset(r, 0, sizeof(*r));
 	room->at = 0;
-	if (!uring_fill(room, req, op))
+	if (!uring_fill(request, op))
 		return 0;
 	put_head(&r->head, t, s, SENSOR_URING);
 	r->nr = op;
