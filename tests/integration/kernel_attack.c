@@ -290,6 +290,39 @@ static int change(void)
 	return 0;
 }
 
+/* Another peer than the one that was spoken to. */
+static int readdress(void)
+{
+	struct ring_writer w;
+
+	(void)plain();
+	w = find_ring();
+	for (int i = 0; i < ROUNDS; i++) {
+		struct sockaddr_in to = {.sin_family = AF_INET,
+					 .sin_port = htons((uint16_t)(2000 + i))};
+		int s = socket(AF_INET, SOCK_DGRAM, 0);
+		struct ring_record *r;
+		struct ring_arg *a;
+		char name[32];
+		long done;
+
+		to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+		done = connect(s, (struct sockaddr *)&to, sizeof(to));
+		r = last_call(&w, EVENT_CALL_connect);
+		(void)snprintf(name, sizeof(name), "192.0.2.1:%d", 2000 + i);
+		if (r) {
+			a = (struct ring_arg *)(r + 1);
+			a = (struct ring_arg *)((char *)(a + 1) + a->room * 8);
+			to.sin_addr.s_addr = htonl(0xc0000201);
+			memcpy(a + 1, &to, sizeof(to));
+		}
+		said(r ? "readdress" : "missed", name, done);
+		(void)close(s);
+		(void)usleep(3000);
+	}
+	return 0;
+}
+
 /* The result of an act is another than the kernel's: a failure in place of what was done. */
 static int deny(void)
 {
@@ -431,10 +464,10 @@ static const struct {
 	const char *name;
 	int (*act)(void);
 } acts[] = {
-	{"open", plain},      {"direct", direct}, {"unset", unset},
-	{"uring", uring},     {"claim", claim},   {"claim-connect", claim_connect},
-	{"change", change},   {"deny", deny},     {"hide", hide},
-	{"garbage", garbage}, {"race", race},
+	{"open", plain},          {"direct", direct},   {"unset", unset},
+	{"uring", uring},         {"claim", claim},     {"claim-connect", claim_connect},
+	{"change", change},       {"deny", deny},       {"hide", hide},
+	{"readdress", readdress}, {"garbage", garbage}, {"race", race},
 };
 
 /* attack ACT FOLDER. 77: cannot be tried here */

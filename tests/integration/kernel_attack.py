@@ -180,7 +180,8 @@ def main():
     direct()
     unset()
     uring()
-    for act, kinds in (("claim", {"claim"}), ("claim-connect", {"claim"}), ("change", {"change"}), ("deny", {"deny"})):
+    for act, kinds in (("claim", {"claim"}), ("claim-connect", {"claim"}), ("change", {"change"}), ("deny", {"deny"}),
+                       ("readdress", {"readdress"})):
         forged(act, kinds)
     hidden()
     garbage()
