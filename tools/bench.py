@@ -17,6 +17,7 @@ import tempfile
 import bench_calls
 import bench_costs
 import bench_count
+import bench_kernel
 import bench_observe
 import bench_work
 from bench_lib import ROUNDS, SOURCE, Bench
@@ -33,12 +34,22 @@ TABLES = {
     "instructions": bench_costs.instructions,
     "count": bench_count.count,
     "observe": bench_observe.observe,
+    "kernel_pair": bench_kernel.pair,
+    "kernel_tax": bench_kernel.tax,
+    "kernel_spawn": bench_kernel.spawn,
+    "kernel_attach": bench_kernel.attach,
+    "noise": bench_kernel.noise,
+}
+# what --only also takes
+GROUPS = {
+    "kernel": ["kernel_pair", "kernel_tax", "kernel_spawn", "kernel_attach", "work", "recorder", "observe", "noise"],
 }
 
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("--only", action="append", choices=TABLES, metavar="NAME", help=", ".join(TABLES))
+    parser.add_argument("--only", action="append", choices=[*GROUPS, *TABLES], metavar="NAME",
+                        help=", ".join([*GROUPS, *TABLES]))
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("build")
     args = parser.parse_args()
@@ -48,12 +59,12 @@ def main():
             subprocess.run(["pkg-config", "--exists", "lttng-ust"], check=False).returncode == 0:
         subprocess.run(["meson", "setup", "--reconfigure", build], cwd=SOURCE, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["ninja", "-C", build, "bench-programs", "telltale", "libtelltale.so", "libtelltale-audit.so",
-                    "tests/integration/count_probe"], check=True,
+                    "tests/integration/count_probe", "tests/integration/kernel_driver"], check=True,
                    stdout=subprocess.DEVNULL)
     parts = []
     with tempfile.TemporaryDirectory(dir=build) as folder:
         bench = Bench(build, folder, args.rounds)
-        for name in args.only or TABLES:
+        for name in [n for only in args.only for n in GROUPS.get(only, [only])] if args.only else TABLES:
             print("bench: " + name, file=sys.stderr, flush=True)
             parts.append(TABLES[name](bench))
     text = "\n".join([

@@ -60,6 +60,7 @@ class Bench:
         self.programs = os.path.join(build, "bench")
         self.folder = folder
         self.skipped = []
+        self.kernel_sensor = None
         self.env = {name: value for name, value in os.environ.items()
                     if not name.startswith(("SUBSTRATE_", "TELLTALE_", "LD_"))}
         self.direct = dict(self.env)
@@ -89,17 +90,31 @@ class Bench:
         if why not in self.skipped:
             self.skipped.append(why)
 
+    def has_kernel(self):
+        """Can the kernel sensor be had here?"""
+        if self.kernel_sensor is None:
+            self.kernel_sensor = subprocess.run(self.under_run(["--kernel", "--no-preload"], ["true"]), env=self.env,
+                                                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                                stderr=subprocess.DEVNULL, timeout=60, check=False).returncode == 0
+        if not self.kernel_sensor:
+            self.left_out("the kernel sensor is not to be had here")
+        return self.kernel_sensor
+
     def have(self, *names):
         missing = [n for n in names if not shutil.which(n)]
         for name in missing:
             self.left_out("%s is not installed" % name)
         return not missing
 
+    def under_run(self, flags, command):
+        return [self.telltale, "run", "-q", *flags, "--"] + command
+
     def under_ring(self, command):
-        return [self.telltale, "run", "-q", "--"] + command
+        """The library alone."""
+        return self.under_run(["--no-kernel"], command)
 
     def under_audit(self, command):
-        return [self.telltale, "run", "-q", "--sensor=audit", "--"] + command
+        return self.under_run(["--no-kernel", "--sensor=audit"], command)
 
     def under_strace(self, calls, command):
         return ["strace", "-f", "--seccomp-bpf", "-e", "trace=" + calls, "-o",

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other recorders that need something running beside them: LTTng's session daemon, bpftrace. Both end with the bench."""
+"""Other recorders that need something running beside them: LTTng's session daemon, bpftrace, perf. All end with the bench."""
 
 import contextlib
 import os
@@ -82,31 +82,48 @@ def lttng(bench):
                 shutil.rmtree(RUN_FOLDER, ignore_errors=True)
 
 
-PROGRAM = """
+# path and result of each openat of one program
+OPENS = """
 tracepoint:syscalls:sys_enter_openat /comm == "open_close"/ { printf("%s %d\\n", str(args->filename), args->flags); }
 tracepoint:syscalls:sys_exit_openat /comm == "open_close"/ { printf("%d\\n", args->ret); }
+"""
+# each process: where it came from, what it became, its end
+PROCESSES = """
+tracepoint:sched:sched_process_fork { printf("%d %d\\n", args->parent_pid, args->child_pid); }
+tracepoint:syscalls:sys_enter_execve { printf("%s\\n", str(args->filename)); }
+tracepoint:sched:sched_process_exec { printf("%d %s\\n", pid, str(args->filename)); }
+tracepoint:sched:sched_process_exit { printf("%d %s\\n", pid, comm); }
 """
 
 
 @contextlib.contextmanager
-def bpftrace(bench):
-    """Two tracepoints attached to every openat of open_close, while the block lasts."""
-    if not shutil.which("bpftrace"):
-        raise Refused("bpftrace is not installed")
+def tracefs():
+    """Tracepoints by name are looked up there. Mounted for the while only where it was not."""
     if os.geteuid() != 0:
-        raise Refused("bpftrace needs root")
+        raise Refused("bpftrace and perf trace need root")
     mounted = False
     if not os.path.exists(os.path.join(TRACEFS, "events")):
         if subprocess.run(["mount", "-t", "tracefs", "tracefs", TRACEFS], stderr=subprocess.DEVNULL,
                           check=False).returncode != 0:
-            raise Refused("tracefs cannot be mounted for bpftrace")
+            raise Refused("tracefs cannot be mounted for bpftrace and perf")
         mounted = True
-    said = os.path.join(bench.folder, "bpftrace.said")
     try:
-        with open(said, "wb") as log:
-            # BEGIN runs once everything is attached
-            tracer = subprocess.Popen(["bpftrace", "-e", PROGRAM + 'BEGIN { printf("attached\\n"); }'],
-                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
+        yield
+    finally:
+        if mounted:
+            subprocess.run(["umount", TRACEFS], check=False)
+
+
+@contextlib.contextmanager
+def bpftrace(bench, program=OPENS):
+    """@program attached, and what it prints written to a file, while the block lasts."""
+    if not shutil.which("bpftrace"):
+        raise Refused("bpftrace is not installed")
+    said, printed = (os.path.join(bench.state, "bpftrace." + name) for name in ("said", "printed"))
+    with tracefs(), open(said, "wb") as log:
+        # BEGIN runs once everything is attached
+        tracer = subprocess.Popen(["bpftrace", "-e", program + 'BEGIN { printf("attached\\n"); }'],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log)
         sink = None
         try:
             os.set_blocking(tracer.stdout.fileno(), False)
@@ -119,14 +136,41 @@ def bpftrace(bench):
 
             wait_until("bpftrace", tracer, ready)
             os.set_blocking(tracer.stdout.fileno(), True)
-            with open(os.devnull, "wb") as null:
-                sink = subprocess.Popen(["cat"], stdin=tracer.stdout, stdout=null)
+            with open(printed, "wb") as file:
+                sink = subprocess.Popen(["cat"], stdin=tracer.stdout, stdout=file)
             yield
         finally:
             stop(tracer, signal.SIGINT)
             tracer.stdout.close()
             if sink:
                 sink.wait(20)
+
+
+@contextlib.contextmanager
+def perf_trace(bench, calls):
+    """Yields the words before a command that has @calls written to a file."""
+    if not shutil.which("perf"):
+        raise Refused("perf is not installed")
+    told = os.path.join(bench.state, "perf")
+    with tracefs():
+        yield ["perf", "trace", "-o", told, "-e", calls, "--"]
+    if not os.path.exists(told) or os.path.getsize(told) < 100000:
+        raise Refused("perf trace told next to nothing here")
+
+
+@contextlib.contextmanager
+def held(command, env):
+    """@command while the block lasts: it says a line once it is there, and ends with its stdin."""
+    process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                               stderr=subprocess.DEVNULL)
+    try:
+        if not process.stdout.readline():
+            raise RuntimeError("%s did not start" % command)
+        yield
+        process.stdin.close()
+        if process.wait(20) != 0:
+            raise RuntimeError("%s: exit %d" % (command, process.returncode))
     finally:
-        if mounted:
-            subprocess.run(["umount", TRACEFS], check=False)
+        if process.poll() is None:
+            stop(process)
+        process.stdout.close()
