@@ -8,7 +8,7 @@ import subprocess
 import time
 
 import bench_tools
-from bench_lib import measure, run, table
+from bench_lib import RING, measure, run, table
 
 PAIRS = 200000
 
@@ -20,8 +20,8 @@ def pair(b):
 
     variants = {
         "bare": lambda: run(command(), b.env),
-        "preload, ring (`telltale run`)": lambda: run(b.under_ring(command()), b.env),
-        "audit, ring (`telltale run --sensor=audit`)": lambda: run(b.under_audit(command()), b.env),
+        RING: lambda: run(b.under_ring(command()), b.env),
+        "audit, ring (`telltale run --no-kernel --sensor=audit`)": lambda: run(b.under_audit(command()), b.env),
         "preload, direct to a file": lambda: run(command(), b.with_library()),
     }
     if b.have("strace"):
@@ -30,7 +30,7 @@ def pair(b):
 
     # what stands beside the command runs for its own measurements alone
     others = {"an LTTng-UST tracepoint in `open` (preloaded, recording)": (bench_tools.lttng, True),
-              "`bpftrace`, openat entry and exit to a pipe": (bench_tools.bpftrace, False)}
+              "`bpftrace`, openat entry and exit to a file": (bench_tools.bpftrace, False)}
     for name, (context, is_library) in others.items():
         def beside(context=context, is_library=is_library):
             with context(b) as env:
@@ -58,8 +58,8 @@ def spawn(b):
         "an empty library": lambda: run(command(b.program("libempty.so")), b.env),
         "preload, direct to a file": lambda: run(command(b.library), b.direct),
         "preload, direct, parent recorded too": lambda: run(command("-"), b.with_library()),
-        "preload, ring (`telltale run`), parent recorded too": lambda: run(b.under_ring(command("-")), b.env),
-        "audit, ring (`telltale run --sensor=audit`), parent recorded too":
+        "preload, ring (`telltale run --no-kernel`), parent recorded too": lambda: run(b.under_ring(command("-")), b.env),
+        "audit, ring (`telltale run --no-kernel --sensor=audit`), parent recorded too":
             lambda: run(b.under_audit(command("-")), b.env),
     }
     snoopy = glob.glob("/lib/*/libsnoopy.so")
@@ -77,7 +77,9 @@ def spawn(b):
 def sandbox(b):
     """A launcher from its start to its end."""
     true = shutil.which("true")
-    strict = [b.telltale, "run", "-q", "--profile=STRICT", "--", true]
+
+    def strict(*flags):
+        return b.under_run(["--profile=STRICT", *flags], [true])
 
     def many(command, n=40):
         """Milliseconds per run."""
@@ -94,9 +96,12 @@ def sandbox(b):
     if b.have("unshare"):
         bare = ["unshare", "-Urmpiun", "--fork", true]
         variants["`unshare -Urmpiun --fork` (no mounts, no filter, no record)"] = lambda: many(bare)
-    variants["`telltale run --profile=STRICT`"] = lambda: many(strict)
-    variants["`telltale run --profile=STRICT --no-preload`"] = lambda: many(strict[:3] + ["--no-preload"] + strict[3:])
-    variants["`telltale run` (OFF)"] = lambda: many(b.under_ring([true]))
+    variants["`telltale run --profile=STRICT --no-kernel`"] = lambda: many(strict("--no-kernel"))
+    variants["`telltale run --profile=STRICT --no-kernel --no-preload`"] = \
+        lambda: many(strict("--no-kernel", "--no-preload"))
+    if b.has_kernel():
+        variants["`telltale run --profile=STRICT`, the kernel sensor, too"] = lambda: many(strict("--kernel"), 10)
+    variants["`telltale run --no-kernel` (OFF)"] = lambda: many(b.under_ring([true]))
     return table("A whole sandboxed run of `true`", "ms", measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds),
                  "From starting the launcher to its end, record included.")
 
@@ -104,12 +109,12 @@ def sandbox(b):
 def denied(b):
     """One refused call, from its entry to its error."""
     program = os.path.join(b.programs, "denied")
-    strict = [b.telltale, "run", "-q", "--profile=STRICT"]
+    strict = [b.telltale, "run", "-q", "--no-kernel", "--profile=STRICT"]
     variants = {
         "no filter: `socket` and `close`": lambda: run([program, "200000"], b.env),
         "refused by the kernel alone (`SECCOMP_RET_ERRNO`)": lambda: run([program, "200000", "errno"], b.env),
-        "refused under `--profile=STRICT --no-preload`": lambda: run(strict + ["--no-preload", "--", program, "50000"], b.env),
-        "refused under `--profile=STRICT`, the library records it, too": lambda: run(strict + ["--", program, "50000"], b.env),
+        "refused under `--no-kernel --profile=STRICT --no-preload`": lambda: run(strict + ["--no-preload", "--", program, "50000"], b.env),
+        "refused under `--no-kernel --profile=STRICT`, the library records it, too": lambda: run(strict + ["--", program, "50000"], b.env),
     }
     return table("A refused call", "ns", measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds),
                  "`socket(AF_INET, SOCK_STREAM, 0)`; under a profile the supervisor answers it, and it is told of by name, "

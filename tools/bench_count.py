@@ -13,12 +13,14 @@ def count(b):
     """A program that does little else than calls, and one that starts programs."""
     leaf = [os.path.join(os.path.dirname(b.telltale), "tests", "integration", "count_probe"), "leaf", str(CALLS)]
     shell = ["sh", "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do ls / >/dev/null; done"]
-    plain = [b.telltale, "run", "-q", "--no-preload", "--"]
+    plain = b.under_run(["--no-kernel", "--no-preload"], [])
     ways = {
         "bare": [],
-        "`telltale run --no-preload`": plain,
+        "`telltale run --no-kernel --no-preload`, nothing counted": plain,
         "... `--count=ptrace`": plain[:-1] + ["--count=ptrace", "--"],
     }
+    if b.has_kernel():
+        ways["`telltale run --no-preload`, by the kernel sensor"] = b.under_run(["--kernel", "--no-preload"], [])
     if b.have("strace"):
         ways["`strace -f -c`"] = ["strace", "-f", "-c", "-o", "/dev/null"]
 

@@ -9,14 +9,12 @@ import subprocess
 import time
 
 import bench_tools
-from bench_lib import measure, rows, run, table
+from bench_lib import BOTH, KERNEL, RING, measure, rows, run, table
 
 PAIRS = 100000
 FEW_PAIRS = 4000  # where a pair takes many microseconds
 CALLS = 1000000
 STARTS = 20
-KERNEL = "kernel sensor alone (`telltale run --no-preload`)"
-BOTH = "both sensors (`telltale run`)"
 
 
 def without(b, title):
@@ -106,7 +104,7 @@ def tax(b):
             while_held(b.under_run(["--kernel", "--no-preload"], idle)),
         "inside, " + KERNEL: lambda: run(b.under_run(["--kernel", "--no-preload"], command), b.env),
         "inside, " + BOTH: lambda: run(b.under_run(["--kernel"], command), b.env),
-        "inside, library alone (`telltale run --no-kernel`)": lambda: run(b.under_ring(command), b.env),
+        "inside, " + RING: lambda: run(b.under_ring(command), b.env),
     })
     beside(b, variants, "outside, while `bpftrace` prints the openat of another program", bpftrace)
     if b.have("strace"):
@@ -133,7 +131,7 @@ def spawn(b):
     variants = {
         "bare": lambda: run(command(), b.env),
         KERNEL: lambda: run(b.under_run(["--kernel", "--no-preload"], command()), b.env),
-        "library alone (`telltale run --no-kernel`)": lambda: run(b.under_ring(command()), b.env),
+        RING: lambda: run(b.under_ring(command()), b.env),
         BOTH: lambda: run(b.under_run(["--kernel"], command()), b.env),
     }
     beside(b, variants, "`bpftrace`, fork, execve, exec and exit to a file", bpftrace)

@@ -11,6 +11,9 @@ import subprocess
 import tempfile
 
 ROUNDS = 9
+RING = "preload, ring (`telltale run --no-kernel`)"
+KERNEL = "kernel sensor alone (`telltale run --no-preload`)"
+BOTH = "both sensors (`telltale run`)"
 SOURCE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 

@@ -5,9 +5,10 @@ import os
 import statistics
 import tempfile
 
-from bench_lib import measure, rows, run, table
+from bench_lib import BOTH, KERNEL, RING, measure, rows, run, table
 
 FILES = 100
+DIRECT = "preload, direct to a file"
 
 
 def project(folder):
@@ -36,33 +37,38 @@ def compare(b, title, command):
     """@command: a function that returns a fresh one."""
     counts = {}
 
-    def in_ring():
-        ms = run(b.under_ring([b.program("timed")] + command()), b.env)
-        coverage = b.document()["coverage"]
-        counts.setdefault("ring", []).append((coverage["events"], coverage["lost"]))
-        return ms
+    def recorded(kind, flags):
+        def once():
+            ms = run(b.under_run(flags, [b.program("timed")] + command()), b.env)
+            coverage = b.document()["coverage"]
+            counts.setdefault(kind, []).append((coverage["events"], coverage["lost"]))
+            return ms
+        return once
 
     def direct():
         ms = run([b.program("timed")] + command(), b.with_library())
         with open(b.direct["SUBSTRATE_TRACE_LOG"], "rb") as f:
             text = f.read()
-        counts.setdefault("direct", []).append((text.count(b"\n"), text.count(b'"event_type": "gap"')))
+        counts.setdefault(DIRECT, []).append((text.count(b"\n"), text.count(b'"event_type": "gap"')))
         return ms
 
     variants = {
         "bare": lambda: run([b.program("timed")] + command(), b.env),
-        "preload, ring (`telltale run`)": in_ring,
-        "preload, direct to a file": direct,
+        RING: recorded(RING, ["--no-kernel"]),
     }
+    if b.has_kernel():
+        variants[KERNEL] = recorded(KERNEL, ["--kernel", "--no-preload"])
+        variants[BOTH] = recorded(BOTH, ["--kernel"])
+    variants[DIRECT] = direct
     if b.have("strace"):
         calls = "openat,open,unlink,unlinkat,rename,mkdir,chdir,execve,connect"
         variants["`strace -f --seccomp-bpf`"] = \
             lambda: run(b.under_strace(calls, [b.program("timed")] + command()), b.env)
     results = measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds // 2 + 1)
     lines = []
-    for (name, (value, _, ratio)), kind in zip(results.items(), (None, "ring", "direct", None)):
-        made = [n for n, _ in counts.get(kind, [])]
-        lost = [n for _, n in counts.get(kind, [])]
+    for name, (value, _, ratio) in results.items():
+        made = [n for n, _ in counts.get(name, [])]
+        lost = [n for _, n in counts.get(name, [])]
         lines.append((title if not lines else "", name, "%.4g" % value, "1" if not lines else "%.3f" % ratio,
                       int(statistics.median(made)) if made else "",
                       "" if not lost else max(lost) if None not in lost else "unknown"))
@@ -100,12 +106,12 @@ def build(b):
             command = ["make", "-s", "-j2", "-C", "project", "OUT=" + tempfile.mkdtemp(dir=folder)]
             return run([*launcher, b.program("timed")] + command, b.env, cwd=folder)
         return once
-    profile = [b.telltale, "run", "-q", "--profile=RESOURCE-AWARE"]
+    profile = [b.telltale, "run", "-q", "--no-kernel", "--profile=RESOURCE-AWARE"]
     variants = {
         "bare": under(),
-        "`telltale run --profile=RESOURCE-AWARE --no-preload`": under(*profile, "--no-preload", "--"),
-        "`telltale run --profile=RESOURCE-AWARE`": under(*profile, "--"),
-        "`telltale run --profile=AGENT`": under(*profile[:3], "--profile=AGENT", "--"),
+        "`telltale run --no-kernel --profile=RESOURCE-AWARE --no-preload`": under(*profile, "--no-preload", "--"),
+        "`telltale run --no-kernel --profile=RESOURCE-AWARE`": under(*profile, "--"),
+        "`telltale run --no-kernel --profile=AGENT`": under(*profile[:4], "--profile=AGENT", "--"),
     }
     if b.have("bwrap"):
         variants["`bwrap --unshare-all --ro-bind / /`"] = under(
