@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 
 import bench_calls
 import bench_costs
@@ -65,8 +66,9 @@ def main():
     with tempfile.TemporaryDirectory(dir=build) as folder:
         bench = Bench(build, folder, args.rounds)
         for name in [n for only in args.only for n in GROUPS.get(only, [only])] if args.only else TABLES:
-            print("bench: " + name, file=sys.stderr, flush=True)
+            started = time.monotonic()
             parts.append(TABLES[name](bench))
+            print("bench: %s, %.0f s" % (name, time.monotonic() - started), file=sys.stderr, flush=True)
     text = "\n".join([
         "# Results",
         "",

@@ -28,19 +28,15 @@ def pair(b):
         variants["`strace -f --seccomp-bpf -e trace=openat`"] = \
             lambda: run(b.under_strace("openat", command(4000)), b.env)
 
-    # what stands beside the command runs for its own measurements alone
-    others = {"an LTTng-UST tracepoint in `open` (preloaded, recording)": (bench_tools.lttng, True),
-              "`bpftrace`, openat entry and exit to a file": (bench_tools.bpftrace, False)}
-    for name, (context, is_library) in others.items():
-        def beside(context=context, is_library=is_library):
-            with context(b) as env:
-                return run(command(PAIRS if is_library else 20000), env if is_library else b.env)
-        try:
-            beside()
-        except bench_tools.Refused as why:
-            b.left_out(str(why))
-        else:
-            variants[name] = beside
+    def lttng():
+        with bench_tools.lttng(b) as env:
+            return run(command(), env)
+    try:
+        lttng()
+    except bench_tools.Refused as why:
+        b.left_out(str(why))
+    else:
+        variants["an LTTng-UST tracepoint in `open` (preloaded, recording)"] = lttng
     return table("A pair of open and close", "ns", measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds),
                  "`bench/open_close`: one thread, one file, as fast as it goes: more events per second than any real "
                  "program makes. In the ring what comes faster than the recorder writes is counted as lost.")
