@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Nothing at all, at the end of every system call: what the kernel takes to call a program there. */
+/* Nothing, at the end of every system call: what the kernel takes to call a program there. */
 #include <linux/bpf.h>
 
 #include <bpf/bpf_helpers.h>

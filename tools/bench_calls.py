@@ -109,8 +109,10 @@ def denied(b):
     variants = {
         "no filter: `socket` and `close`": lambda: run([program, "200000"], b.env),
         "refused by the kernel alone (`SECCOMP_RET_ERRNO`)": lambda: run([program, "200000", "errno"], b.env),
-        "refused under `--no-kernel --profile=STRICT --no-preload`": lambda: run(strict + ["--no-preload", "--", program, "50000"], b.env),
-        "refused under `--no-kernel --profile=STRICT`, the library records it, too": lambda: run(strict + ["--", program, "50000"], b.env),
+        "refused under `--no-kernel --profile=STRICT --no-preload`":
+            lambda: run(strict + ["--no-preload", "--", program, "50000"], b.env),
+        "refused under `--no-kernel --profile=STRICT`, the library records it, too":
+            lambda: run(strict + ["--", program, "50000"], b.env),
     }
     return table("A refused call", "ns", measure({name: b.fresh(f) for name, f in variants.items()}, b.rounds),
                  "`socket(AF_INET, SOCK_STREAM, 0)`; under a profile the supervisor answers it, and it is told of by name, "

@@ -11,7 +11,7 @@ import subprocess
 from bench_lib import BOTH, KERNEL, RING, SOURCE, rows, run
 
 CPU_ROUNDS = 3
-CPU_PAIRS = 500000
+CPU_PAIRS = 300000
 
 
 def memory(b):
@@ -45,7 +45,7 @@ def recorder(b):
     """CPU of the recorder per million events."""
     lines = []
     loads = [("as fast as they come", [b.program("open_close"), b.file, str(CPU_PAIRS)]),
-             ("many processes", [b.program("spawn"), "2000", "-", shutil.which("true")])]
+             ("many processes", [b.program("spawn"), "1500", "-", shutil.which("true")])]
     ways = [(RING, ["--no-kernel"])]
     if b.has_kernel():
         ways += [(KERNEL, ["--kernel", "--no-preload"]), (BOTH, ["--kernel"])]
@@ -63,8 +63,8 @@ def recorder(b):
         lines.append((name, way, "%.2f" % statistics.median(per_million), int(statistics.median(events)),
                       int(statistics.median(lost))))
     return ("## CPU of the recorder\n\nUser and system time of `telltale` alone, less that of a run of `true`, "
-            "over the events it recorded: seconds per million are microseconds for each. With both sensors an act that both tell "
-            "of is one event. Median of %d runs. The trace is written, too.\n\n" % CPU_ROUNDS +
+            "over the events it recorded: seconds per million are microseconds for each. With both sensors an act that "
+            "both tell of is one event. Median of %d runs. The trace is written, too.\n\n" % CPU_ROUNDS +
             rows(["events", "variant", "seconds per million", "recorded", "lost"], lines))
 
 

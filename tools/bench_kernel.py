@@ -17,9 +17,9 @@ CALLS = 400000
 STARTS = 20
 
 
-def without(b, title):
+def without(title):
     """A table that there is none of."""
-    return "" if b.has_kernel() else "## %s\n\nNot measured: the kernel sensor is not to be had here.\n" % title
+    return "## %s\n\nNot measured: the kernel sensor is not to be had here.\n" % title
 
 
 def beside(b, variants, name, once):
@@ -36,8 +36,8 @@ def beside(b, variants, name, once):
 def pair(b):
     """A call that is told."""
     title = "The kernel sensor: a pair of open and close"
-    if without(b, title):
-        return without(b, title)
+    if not b.has_kernel():
+        return without(title)
     lost = {}
 
     def command(n=PAIRS):
@@ -78,8 +78,8 @@ def pair(b):
 def tax(b):
     """A call that nobody tells of, in the run and elsewhere on the machine."""
     title = "The kernel sensor: a call that is not told"
-    if without(b, title):
-        return without(b, title)
+    if not b.has_kernel():
+        return without(title)
     command = [b.program("observed"), "other", str(CALLS)]
     idle = ["sh", "-c", "echo ready; exec cat"]
 
@@ -118,8 +118,8 @@ def tax(b):
 def spawn(b):
     """A program started and waited for."""
     title = "The kernel sensor: starting `true` and waiting for it"
-    if without(b, title):
-        return without(b, title)
+    if not b.has_kernel():
+        return without(title)
 
     def command(n=400):
         return [b.program("spawn"), str(n), "-", shutil.which("true")]
@@ -152,8 +152,8 @@ def opened_ms(driver):
 def attach(b):
     """The sensor comes and goes."""
     title = "The kernel sensor: to attach and to detach"
-    if without(b, title):
-        return without(b, title)
+    if not b.has_kernel():
+        return without(title)
 
     def milliseconds(flags):
         def once():
@@ -163,16 +163,21 @@ def attach(b):
             return (time.monotonic() - start) * 1000
         return once
 
-    ways = {"`telltale run --no-preload --no-kernel -- true`": milliseconds(["--no-preload", "--no-kernel"]),
-            "`telltale run --no-preload -- true`": milliseconds(["--no-preload", "--kernel"])}
-    results = measure({name: b.fresh(f) for name, f in ways.items()}, STARTS)
     driver = os.path.join(os.path.dirname(b.telltale), "tests", "integration", "kernel_driver")
-    opened = sorted(opened_ms(driver) for _ in range(STARTS))
+    opened, both = [], milliseconds(["--no-preload", "--kernel"])
+
+    def and_alone():
+        opened.append(opened_ms(driver))
+        return both()
+
+    ways = {"`telltale run --no-preload --no-kernel -- true`": milliseconds(["--no-preload", "--no-kernel"]),
+            "`telltale run --no-preload -- true`": and_alone}
+    results = measure({name: b.fresh(f) for name, f in ways.items()}, STARTS)
     middle = statistics.median(opened)
     return (table(title, "ms", results, "From starting the launcher to its end; median of %d." % STARTS) +
             "\nTo load and attach, which the command waits for, took the sensor's own test program %.1f ms: median of %d, from "
             "%.1f to %.1f. The rest, %.1f ms, is to follow, to read what is left and to detach.\n" % (
-                middle, STARTS, opened[0], opened[-1], list(results.values())[1][1] - middle))
+                middle, STARTS, min(opened), max(opened), list(results.values())[1][1] - middle))
 
 
 def noise(b):
@@ -187,6 +192,6 @@ def noise(b):
         quarters = statistics.quantiles(values, n=4)
         lines.append((name, "%.4g" % min(values), "%.4g" % statistics.median(values), "%.4g" % max(values),
                       "%.1f %%" % ((quarters[2] - quarters[0]) / quarters[1] * 100)))
-    return ("## Noise of this machine\n\nThe bare programs %d times in a row. A difference smaller than the middle half of them "
-            "is wide says nothing.\n\n" % (b.rounds * 2) +
+    return ("## Noise of this machine\n\nThe bare programs %d times in a row. A difference smaller than the middle half of "
+            "them is wide says nothing.\n\n" % (b.rounds * 2) +
             rows(["bare", "least", "median", "most", "width of the middle half"], lines))

@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -164,7 +165,7 @@ def held(command, env):
     process = subprocess.Popen(command, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                stderr=subprocess.DEVNULL)
     try:
-        if not process.stdout.readline():
+        if not select.select([process.stdout], [], [], START_SECONDS)[0] or not process.stdout.readline():
             raise RuntimeError("%s did not start" % command)
         yield
         process.stdin.close()
