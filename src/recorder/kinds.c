@@ -259,6 +259,8 @@ bool recorder_kind_is_libcs(struct event_text path)
 		"/etc/services", "/etc/protocols", "/etc/networks"};
 	static const char gconv[] = "/gconv/";
 
+	if (path.len && memmem(path.data, path.len, "/..", 3))
+		return false; /* it leads elsewhere */
 	for (size_t i = 0; i < TT_ARRAY_SIZE(places); i++)
 		if (path.len >= strlen(places[i]) &&
 		    memcmp(path.data, places[i], strlen(places[i])) == 0)
@@ -280,6 +282,9 @@ static bool same_address(const struct event *ev, const struct kernel_fact *f)
 	y = &f->args[b - event_call_info(f->call)->layout];
 	if (!x->data || !y->data)
 		return true;
+	/* of a peer's there is as much as the caller had room for */
+	if (x->len != y->len && recorder_kind_of(ev->call) != RECORDER_KIND_ACCEPT)
+		return false;
 	n = x->len < y->len ? x->len : y->len;
 	return memcmp(x->data, y->data, n) == 0;
 }
@@ -306,7 +311,9 @@ static bool same_bytes(struct event_text a, bool a_cut, const struct event_arg *
 {
 	size_t n = a.len < b->len ? a.len : b->len;
 
-	if ((a.len > b->len && !b->cut) || (b->len > a.len && !a_cut))
+	/* the library does not cut what a path has room for: a shorter one is made up */
+	if ((a.len > b->len && !b->cut) ||
+	    (b->len > a.len && !(a_cut && a.len + 1 >= EVENT_PATH_MAX)))
 		return false;
 	return memcmp(a.data, b->data, n) == 0;
 }
@@ -338,6 +345,65 @@ bool recorder_kind_same_words(const struct event *ev, const struct kernel_fact *
 			return false;
 	}
 	return true;
+}
+
+static bool begins(struct event_text text, const char *with)
+{
+	return text.len >= strlen(with) && memcmp(text.data, with, strlen(with)) == 0;
+}
+
+/* What libc makes of a name that is no path. */
+static bool is_renamed(const struct event *ev, struct event_text path, const struct kernel_fact *f)
+{
+	static const char shm[] = "/dev/shm/", sem[] = "sem.";
+	struct event_text said = recorder_kind_text(ev);
+	const char *o = strchr(event_call_info(f->call)->layout, 'o');
+
+	if (ev->call == EVENT_CALL_tmpfile || ev->call == EVENT_CALL_tmpfile64)
+		return begins(path, "/tmp/tmpf") ||
+		       (o && (f->args[o - event_call_info(f->call)->layout].num & O_TMPFILE) ==
+				     O_TMPFILE);
+	if (!begins(path, shm))
+		return false;
+	path.data += strlen(shm);
+	path.len -= strlen(shm);
+	while (said.len && *said.data == '/') {
+		said.data++;
+		said.len--;
+	}
+	if (ev->call == EVENT_CALL_sem_unlink && path.len > said.len && begins(path, sem)) {
+		path.data += strlen(sem);
+		path.len -= strlen(sem);
+	}
+	return path.len == said.len && memcmp(path.data, said.data, said.len) == 0;
+}
+
+/*
+ * Whether the function may have asked for what the kernel was asked for: one that says no path or
+ * address covers none that the kernel saw.
+ */
+static bool says_as_much(const struct event *ev, const struct kernel_fact *f)
+{
+	const char *from = event_call_info(ev->call)->layout,
+		   *to = event_call_info(f->call)->layout;
+	const struct event_arg *l = text_arg(ev->call, ev->args, 0),
+			       *k = text_arg(f->call, f->args, 0);
+	const char *a = strchr(from, 'a'), *b = strchr(to, 'a');
+	struct event_text path = {NULL, 0};
+
+	if (k && k->data && !k->absent)
+		path = (struct event_text){k->data, k->len};
+	if (recorder_kind_renames(ev->call))
+		return !path.data || is_renamed(ev, path, f);
+	if (a && b && ev->args[a - from].absent && f->args[b - to].data &&
+	    recorder_kind_of(ev->call) != RECORDER_KIND_ACCEPT)
+		return false;
+	if (!k)
+		return !l || !l->data || to[0] != 'f';
+	/* by the name that /proc has for an fd */
+	if (!l)
+		return !path.len || begins(path, "/proc/self/fd/");
+	return !path.len || recorder_kind_text(ev).data;
 }
 
 static bool same_text(const struct event *ev, const struct kernel_fact *f)
@@ -443,6 +509,8 @@ enum recorder_same recorder_kind_compare(const struct event *ev, const struct ke
 		return same_program(ev, f) ? RECORDER_SAME : RECORDER_OTHER_TEXT;
 	if (f->kind == KERNEL_FACT_FORK)
 		return RECORDER_SAME;
+	if (!says_as_much(ev, f))
+		return RECORDER_OTHER_RESULT;
 	/* a call that did not come back, whose end the kernel knows */
 	if (ev->has_result && f->has_result) {
 		bool failed = ev->error || ev->result < 0, other;
