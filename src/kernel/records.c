@@ -433,6 +433,15 @@ static int dns_fact(const struct sensor_dns *r, size_t len, struct kernel_fact *
 	return 1;
 }
 
+static int foreign_fact(const struct sensor_foreign *r, size_t len, struct kernel_fact *ret)
+{
+	if (len < sizeof(*r))
+		return -EBADMSG;
+	ret->kind = KERNEL_FACT_FOREIGN;
+	ret->nr = r->nr;
+	return 1;
+}
+
 int kernel_record_fact(const void *record, size_t len, struct kernel_fact *ret)
 {
 	const struct sensor_head *h = record;
@@ -470,6 +479,8 @@ int kernel_record_fact(const void *record, size_t len, struct kernel_fact *ret)
 		return capability_fact(record, len, ret);
 	case SENSOR_DNS:
 		return dns_fact(record, len, ret);
+	case SENSOR_FOREIGN:
+		return foreign_fact(record, len, ret);
 	}
 	return -EBADMSG;
 }

@@ -17,6 +17,7 @@ static const char cause_names[][12] = {
 	[RECORDER_CAUSE_DIRECT] = "direct",
 	[RECORDER_CAUSE_URING] = "uring",
 	[RECORDER_CAUSE_KERNEL_LOSS] = "kernel_loss",
+	[RECORDER_CAUSE_FOREIGN] = "foreign_abi",
 };
 
 static const char seen_names[][14] = {
@@ -52,6 +53,9 @@ static const struct {
 	[RECORDER_FINDING_ANSWERED] = {"answered", "not what the kernel saw, in a program with a "
 						   "library that answers calls in its place"},
 	[RECORDER_FINDING_URING] = {"uring", "acts through an io_uring, which pass the library by"},
+	[RECORDER_FINDING_FOREIGN] = {"foreign_abi",
+				      "system calls of another ABI, such as int 0x80: "
+				      "they are counted, and no line tells of them"},
 };
 
 const char *recorder_cause_name(enum recorder_cause cause)

@@ -89,6 +89,7 @@ struct recorder_span {
 	int32_t loading_tid;
 	bool was_late;       /* it had a line of ours before the library spoke */
 	bool has_unsaid;     /* it forked a child that the library does not know of */
+	bool has_foreign;    /* calls of another ABI were made in it */
 	bool is_scribbled;   /* its part of the ring was written over */
 	bool is_interposed;  /* other libraries may answer its calls, in front of the kernel */
 	bool is_found_out;   /* ... and what the kernel saw meanwhile is a finding */

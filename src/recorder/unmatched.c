@@ -2,6 +2,7 @@
 /* Why the kernel alone tells of an act, and what becomes of it: a line, a count, a finding. */
 #include "recorder/unmatched.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "event/redact.h"
@@ -151,6 +152,12 @@ void recorder_unmatched_add(struct recorder_track *t, struct recorder_span *s,
 
 	if (f->kind == KERNEL_FACT_CAPABILITY) {
 		recorder_capabilities_add(t, s, f);
+		return;
+	}
+	if (f->kind == KERNEL_FACT_FOREIGN) {
+		s->has_foreign = true;
+		(void)snprintf(text, sizeof(text), "call %d of another ABI", f->nr);
+		recorder_unmatched_find(t, s, RECORDER_FINDING_FOREIGN, text);
 		return;
 	}
 	/* as a process in a namespace of its own calls itself */
