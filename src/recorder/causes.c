@@ -77,18 +77,44 @@ static struct recorder_finding *find(struct recorder_causes *c, enum recorder_fi
 	return NULL;
 }
 
+static bool is_evasion(enum recorder_finding_kind kind)
+{
+	return kind == RECORDER_FINDING_UNSEEN || kind == RECORDER_FINDING_DIFFERS ||
+	       kind == RECORDER_FINDING_SCRIBBLED;
+}
+
+static void forget_events(struct recorder_finding *f)
+{
+	for (unsigned i = 0; i < f->event_count; i++)
+		free(f->events[i]);
+}
+
+/* Who makes many findings of little weight must not crowd out one of weight; NULL: there is none. */
+static struct recorder_finding *make_room(struct recorder_causes *c)
+{
+	for (size_t i = c->finding_count; i-- > 0;)
+		if (!is_evasion(c->findings[i].kind)) {
+			forget_events(&c->findings[i]);
+			return &c->findings[i];
+		}
+	return NULL;
+}
+
 void recorder_causes_find(struct recorder_causes *c, enum recorder_finding_kind kind,
 			  const struct tt_uuid *span, int32_t pid, const char *comm,
 			  const char *text)
 {
 	struct recorder_finding *f = find(c, kind, span);
 
-	if (!f && c->finding_count == RECORDER_FINDINGS_MAX) {
-		c->findings_more++;
-		return;
-	}
 	if (!f) {
-		f = &c->findings[c->finding_count++];
+		if (c->finding_count < RECORDER_FINDINGS_MAX) {
+			f = &c->findings[c->finding_count++];
+		} else {
+			c->findings_more++;
+			f = is_evasion(kind) ? make_room(c) : NULL;
+		}
+		if (!f)
+			return;
 		*f = (struct recorder_finding){.kind = kind, .span = *span, .pid = pid};
 		memcpy(f->comm, comm, strnlen(comm, sizeof(f->comm) - 1));
 	}
@@ -103,8 +129,7 @@ void recorder_causes_find(struct recorder_causes *c, enum recorder_finding_kind 
 void recorder_causes_done(struct recorder_causes *c)
 {
 	for (size_t i = 0; i < c->finding_count; i++)
-		for (unsigned k = 0; k < c->findings[i].event_count; k++)
-			free(c->findings[i].events[k]);
+		forget_events(&c->findings[i]);
 	c->finding_count = 0;
 }
 

@@ -772,6 +772,28 @@ static void libc_reads_its_own_files(void)
 	CHECK(!recorder_kind_is_libcs((struct event_text){NULL, 0}));
 }
 
+/* An evasion has a place among the findings, whatever others there are. */
+static void little_findings_crowd_out_none_of_weight(void)
+{
+	struct recorder_causes c = {0};
+	unsigned evasions = 0;
+
+	for (unsigned i = 0; i < 2 * RECORDER_FINDINGS_MAX; i++) {
+		struct tt_uuid id = tt_uuid_make();
+
+		recorder_causes_find(&c, RECORDER_FINDING_DIRECT, &id, (int)i, "x", "a call");
+		if (i % 32 == 31)
+			recorder_causes_find(&c, RECORDER_FINDING_UNSEEN, &id, (int)i, "x",
+					     "a lie");
+	}
+	for (size_t i = 0; i < c.finding_count; i++)
+		evasions += c.findings[i].kind == RECORDER_FINDING_UNSEEN;
+	CHECK_INT(c.finding_count, RECORDER_FINDINGS_MAX);
+	CHECK_INT(evasions, 4);
+	CHECK_INT(c.findings_more, RECORDER_FINDINGS_MAX + 4);
+	recorder_causes_done(&c);
+}
+
 int main(void)
 {
 	struct tt_err err;
@@ -792,6 +814,7 @@ int main(void)
 	TAP_RUN(what_says_less_covers_nothing);
 	TAP_RUN(an_address_is_told_whole);
 	TAP_RUN(libc_reads_its_own_files);
+	TAP_RUN(little_findings_crowd_out_none_of_weight);
 	(void)unlink(recorder_output_trace_path(output));
 	recorder_output_free(output);
 	(void)rmdir(folder);
