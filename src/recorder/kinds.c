@@ -269,6 +269,19 @@ bool recorder_kind_is_libcs(struct event_text path)
 	       memmem(path.data, path.len, gconv, sizeof(gconv) - 1);
 }
 
+bool recorder_kind_is_linked(const struct kernel_fact *f)
+{
+	static const char own[] = "/etc/ld";
+	struct event_text path = recorder_kind_path(f);
+	const char *base = path.len ? memrchr(path.data, '/', path.len) : NULL;
+
+	if (recorder_kind_of(f->call) != RECORDER_KIND_OPEN || !base)
+		return false;
+	return memmem(base, (size_t)(path.data + path.len - base), ".so", 3) ||
+	       (path.len > strlen(own) && base == path.data + 4 &&
+		memcmp(path.data, own, strlen(own)) == 0);
+}
+
 static bool same_address(const struct event *ev, const struct kernel_fact *f)
 {
 	const char *a = strchr(event_call_info(ev->call)->layout, 'a'),

@@ -72,7 +72,8 @@ struct recorder_span {
 	char *argv;       /* of the exec, each string with its NUL */
 	size_t argv_len;
 	bool argv_cut;
-	uint64_t kernel_seq; /* of the lines of the kernel sensor */
+	uint64_t exe_dev, exe_ino; /* of its program file; 0: not known */
+	uint64_t kernel_seq;       /* of the lines of the kernel sensor */
 	/* held.h: what waits to be explained, and whose word waits to be proven */
 	struct recorder_held *held, *held_last;
 	uint64_t exec_entered; /* when its thread exec_tid told that it is about to exec */

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "event/redact.h"
 #include "event/text.h"
@@ -39,6 +40,20 @@ static bool is_weighty(const struct kernel_fact *f, enum recorder_unmatched why)
 	}
 }
 
+/* What the library reads before it tells that it is started; nobody can look where it is gone. */
+static bool is_program(const struct kernel_fact *f)
+{
+	struct event_text path = recorder_kind_path(f);
+	char name[EVENT_PATH_MAX];
+	struct stat st;
+
+	if (!path.len || path.len >= sizeof(name))
+		return false;
+	memcpy(name, path.data, path.len);
+	name[path.len] = '\0';
+	return stat(name, &st) < 0 || (S_ISREG(st.st_mode) && (st.st_mode & 0111));
+}
+
 /* A fact that reads, and that programs make without meaning to. */
 static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatched why,
 			  const struct kernel_fact *f)
@@ -47,9 +62,10 @@ static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatche
 
 	/* a call that was only told of must not cover what nothing of its kind reads */
 	if (why == RECORDER_UNMATCHED_INSIDE &&
-	    (f->error || from == RECORDER_ORIGIN_LOADER || from == RECORDER_ORIGIN_OURS))
+	    (f->error || (from == RECORDER_ORIGIN_OURS && is_program(f))))
 		return true;
-	if (why == RECORDER_UNMATCHED_STARTUP && from == RECORDER_ORIGIN_LOADER)
+	if ((why == RECORDER_UNMATCHED_INSIDE || why == RECORDER_UNMATCHED_STARTUP) &&
+	    from == RECORDER_ORIGIN_LOADER && (f->error || recorder_kind_is_linked(f)))
 		return true;
 	return (from == RECORDER_ORIGIN_LIBC || from == RECORDER_ORIGIN_LOADER) &&
 	       (recorder_kind_of(f->call) == RECORDER_KIND_SOCKET ||
@@ -74,6 +90,10 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 	/* what libc does between fork and exec is part of the call that its parent told of */
 	if ((h->inside || s->how == EVENT_HOW_SPAWN) && from != RECORDER_ORIGIN_OTHER)
 		return RECORDER_UNMATCHED_INSIDE;
+	/* a program's own code may run before any library's */
+	if (from == RECORDER_ORIGIN_OTHER && f->origin_file.ino &&
+	    f->origin_file.ino == s->exe_ino && f->origin_file.dev == s->exe_dev)
+		return RECORDER_UNMATCHED_DIRECT;
 	if (f->ts_ns < s->spoke_ns)
 		return RECORDER_UNMATCHED_STARTUP;
 	if (s->slot >= 0 && t->ring && ring_slot_lost(t->ring, (uint32_t)s->slot))

@@ -794,6 +794,32 @@ static void little_findings_crowd_out_none_of_weight(void)
 	recorder_causes_done(&c);
 }
 
+/* Who calls his file as a dynamic linker's is called reads what he reads for all to see. */
+static void before_the_first_word_libraries_are_loaded(void)
+{
+	static const char *const paths[] = {"/lib/libx.so.1", "/etc/ld.so.cache", "/etc/shadow",
+					    "/tmp/own"};
+
+	set_up(1);
+	span->spoke_ns = BEGAN + TT_NS_PER_SEC;
+	span->exe_dev = 1;
+	span->exe_ino = 2;
+	for (size_t i = 0; i < TT_ARRAY_SIZE(paths); i++) {
+		struct seen *k = new_fact(0, BEGAN + i * 1000);
+
+		k->f.call = EVENT_CALL_openat;
+		k->f.args[0].num = AT_FDCWD;
+		k->f.args[1] = text_arg(paths[i]);
+		k->f.origin_file =
+			i < 3 ? file_of(RECORDER_ORIGIN_LOADER) : (struct kernel_file){1, 2};
+	}
+	replay();
+	CHECK_INT(facts->causes.unmatched[RECORDER_UNMATCHED_STARTUP], 3);
+	CHECK_INT(facts->causes.unmatched[RECORDER_UNMATCHED_DIRECT], 1);
+	CHECK_INT(facts->causes.kernel, 2);
+	tear_down();
+}
+
 int main(void)
 {
 	struct tt_err err;
@@ -814,6 +840,7 @@ int main(void)
 	TAP_RUN(what_says_less_covers_nothing);
 	TAP_RUN(an_address_is_told_whole);
 	TAP_RUN(libc_reads_its_own_files);
+	TAP_RUN(before_the_first_word_libraries_are_loaded);
 	TAP_RUN(little_findings_crowd_out_none_of_weight);
 	(void)unlink(recorder_output_trace_path(output));
 	recorder_output_free(output);
