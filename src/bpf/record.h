@@ -26,6 +26,7 @@ enum sensor_kind {
 	SENSOR_CAPABILITY,
 	SENSOR_URING,
 	SENSOR_DNS,
+	SENSOR_FOREIGN,
 };
 
 /* Each record begins with this. Times: CLOCK_MONOTONIC; pids: as the recorder counts them. */
@@ -132,6 +133,13 @@ enum sensor_op {
 struct sensor_capability {
 	struct sensor_head head;
 	__s32 capability, nr, error;
+	__u32 pad;
+};
+
+/* The first call of another ABI that a thread makes in an image; the others are counted. */
+struct sensor_foreign {
+	struct sensor_head head;
+	__s32 nr; /* as that ABI counts */
 	__u32 pad;
 };
 

@@ -152,6 +152,7 @@ int BPF_PROG(on_exec, struct task_struct *t, int old_pid, struct linux_binprm *b
 	s->image++;
 	s->shared = 0;
 	s->ns_tid = 0;
+	s->foreign = 0;
 	for (int i = 0; i < ORIGINS; i++)
 		s->origins[i].to = 0;
 	room = room_of(ROOM_EXEC);
@@ -581,6 +582,28 @@ static __always_inline void note_maps(struct task_struct *t, struct pt_regs *reg
 		__sync_fetch_and_add(&code_maps[t->tgid & (CODE_MAPS - 1)], 1);
 }
 
+/*
+ * A call of another ABI: int 0x80, or a program of 32 bits. Its arguments are not ours to read; that
+ * there are such calls is told once.
+ */
+static __always_inline void tell_foreign(struct task_struct *t, struct task_state *s, long nr)
+{
+	struct sensor_foreign *r;
+
+	if (s->foreign)
+		return;
+	r = bpf_ringbuf_reserve(&acts, sizeof(*r), 0);
+	if (!r) {
+		count_lost(t, s, SENSOR_LOST_RECORDS);
+		return;
+	}
+	s->foreign = 1;
+	put_head(&r->head, t, s, SENSOR_FOREIGN);
+	r->nr = nr;
+	r->pad = 0;
+	bpf_ringbuf_submit(r, BPF_RB_NO_WAKEUP);
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_return, struct pt_regs *regs, long result)
 {
@@ -588,6 +611,7 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	struct task_state *s;
 	__u64 ns = 0;
 	__u32 told;
+	bool foreign;
 	long nr;
 
 	/* most tasks of the machine are none of ours, and have no storage of anybody's */
@@ -603,11 +627,13 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	}
 	if (nr == -1)
 		nr = NR_SIGRETURN; /* which put the registers of another moment in place */
+	foreign = arch_foreign(t, nr);
 	if (s->refused_count)
-		tell_refused(s, nr, result);
-	if (arch_foreign(t, nr)) {
+		tell_refused(s, foreign ? -1 : nr, result);
+	if (foreign) {
 		if (with_counts)
 			count_foreign();
+		tell_foreign(t, s, nr);
 		return 0;
 	}
 	if (any_dns && result > 0 && receives(nr)) {

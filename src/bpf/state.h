@@ -37,6 +37,8 @@ struct task_state {
 	__u32 next_origin;
 	__u32 maps; /* what code_maps said when @origins were found */
 	__s32 ppid, ns_pid, ns_tid;
+	__u32 foreign; /* that calls of another ABI are made was told */
+	__u32 pad;
 	__u32 refused_count;
 	__u64 refused_bits; /* capabilities that this call was refused */
 	__u32 refused[REFUSED_MAX];

@@ -36,6 +36,8 @@ static const struct {
 	{"uring", "io_uring", "operations went through an io_uring, past the library"},
 	{"kernel_loss", "the kernel sensor lost events",
 	 "the kernel sensor lost events, so that what the library alone told cannot be checked"},
+	{"foreign_abi", "calls of another ABI",
+	 "system calls of another ABI, such as int 0x80, are counted and not told"},
 };
 
 /* Acts that the kernel alone saw, by why. */
@@ -317,6 +319,9 @@ static const struct {
 	 "the program was told is not what was done."},
 	{"uring", "What goes through an io_uring passes the library by. The kernel sensor saw what "
 		  "was handed over."},
+	{"foreign_abi",
+	 "System calls of another ABI, as those of 32-bit programs, are counted. What "
+	 "they did is not in this record."},
 };
 
 static void put_finding(const struct cli_report *r, const json_t *finding)

@@ -234,24 +234,31 @@ static int find_arg(const struct event *ev, char letter)
 	return at ? (int)(at - calls[ev->call].layout) : -1;
 }
 
-bool event_writes(const struct event *ev)
+bool event_args_write(enum event_call call, const struct event_arg *args)
 {
-	int i = find_arg(ev, 'o');
+	const char *layout = event_call_info(call)->layout;
 
-	if (ev->call == EVENT_CALL_creat || ev->call == EVENT_CALL_creat64)
+	if (call == EVENT_CALL_creat || call == EVENT_CALL_creat64)
 		return true;
-	if (i >= 0)
-		return (ev->args[i].num & O_ACCMODE) != O_RDONLY ||
-		       (ev->args[i].num & (O_CREAT | O_TRUNC));
-	i = find_arg(ev, 'F');
-	if (i >= 0 && ev->args[i].data) {
-		const char *mode = ev->args[i].data;
-		const char *comma = memchr(mode, ',', ev->args[i].len); /* ",ccs=" and a name */
-		size_t len = comma ? (size_t)(comma - mode) : ev->args[i].len;
+	for (; *layout; layout++, args++) {
+		if (*layout == 'o')
+			return (args->num & O_ACCMODE) != O_RDONLY ||
+			       (args->num & (O_CREAT | O_TRUNC));
+		if (*layout == 'F' && args->data) {
+			const char *mode = args->data;
+			const char *comma = memchr(mode, ',', args->len); /* ",ccs=" and a name */
+			size_t len = comma ? (size_t)(comma - mode) : args->len;
 
-		return memchr(mode, 'w', len) || memchr(mode, 'a', len) || memchr(mode, '+', len);
+			return memchr(mode, 'w', len) || memchr(mode, 'a', len) ||
+			       memchr(mode, '+', len);
+		}
 	}
 	return false;
+}
+
+bool event_writes(const struct event *ev)
+{
+	return event_args_write(ev->call, ev->args);
 }
 
 bool event_opens_folder(const struct event *ev)

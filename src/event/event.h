@@ -383,5 +383,6 @@ bool event_blinds(const struct event *ev);
 
 /* event_writes - whether an open-like call asked for write access or could create or cut a file */
 bool event_writes(const struct event *ev);
+bool event_args_write(enum event_call call, const struct event_arg *args);
 
 #endif

@@ -21,6 +21,7 @@ enum kernel_fact_kind {
 	KERNEL_FACT_CAPABILITY, /* a capability was asked for and refused */
 	KERNEL_FACT_URING,      /* an operation was handed over through an io_uring */
 	KERNEL_FACT_DNS,        /* an answer from port 53 was received */
+	KERNEL_FACT_FOREIGN,    /* calls of another ABI are made, which are not told */
 };
 
 /* Who looked. */
@@ -70,7 +71,8 @@ struct kernel_fact {
 
 	/* CALL, URING: a row of calls.def; its arguments as struct event has them */
 	enum event_call call;
-	int32_t nr; /* of the call made; CAPABILITY: in which it was asked for; -1: none */
+	/* of the call made; CAPABILITY: in which it was asked for; -1: none; FOREIGN: of that ABI */
+	int32_t nr;
 	/* a text that could not be read is absent and cut; where none was passed, absent */
 	struct event_arg args[EVENT_ARGS_MAX];
 	int64_t result; /* as the function would return it: -1 with @error */

@@ -339,12 +339,16 @@ static void put_result(const struct sensor_call *r, struct kernel_fact *ret)
 static void put_where(const struct sensor_call *r, const struct number *n, const char *at,
 		      struct texts *t, struct kernel_fact *ret)
 {
-	struct sensor_shape shape = shape_of(n);
 	struct event_text first = text_at(at, r->where_len[0]),
 			  second = text_at(at + r->where_len[0], r->where_len[1]);
-	unsigned text = shape.path[0] ? shape.path[0] - 1u : 0;
+	struct sensor_shape shape;
+	unsigned text;
 
 	ret->where_is_file = r->flags & SENSOR_CALL_FILE;
+	if (!first.len && !second.len)
+		return; /* most: paths that are absolute, and right */
+	shape = shape_of(n);
+	text = shape.path[0] ? shape.path[0] - 1u : 0;
 	if (!ret->where_is_file) {
 		t->folders[0] = first;
 		t->folders[1] = second;
@@ -433,6 +437,15 @@ static int dns_fact(const struct sensor_dns *r, size_t len, struct kernel_fact *
 	return 1;
 }
 
+static int foreign_fact(const struct sensor_foreign *r, size_t len, struct kernel_fact *ret)
+{
+	if (len < sizeof(*r))
+		return -EBADMSG;
+	ret->kind = KERNEL_FACT_FOREIGN;
+	ret->nr = r->nr;
+	return 1;
+}
+
 int kernel_record_fact(const void *record, size_t len, struct kernel_fact *ret)
 {
 	const struct sensor_head *h = record;
@@ -470,6 +483,8 @@ int kernel_record_fact(const void *record, size_t len, struct kernel_fact *ret)
 		return capability_fact(record, len, ret);
 	case SENSOR_DNS:
 		return dns_fact(record, len, ret);
+	case SENSOR_FOREIGN:
+		return foreign_fact(record, len, ret);
 	}
 	return -EBADMSG;
 }

@@ -17,6 +17,7 @@ static const char cause_names[][12] = {
 	[RECORDER_CAUSE_DIRECT] = "direct",
 	[RECORDER_CAUSE_URING] = "uring",
 	[RECORDER_CAUSE_KERNEL_LOSS] = "kernel_loss",
+	[RECORDER_CAUSE_FOREIGN] = "foreign_abi",
 };
 
 static const char seen_names[][14] = {
@@ -52,6 +53,9 @@ static const struct {
 	[RECORDER_FINDING_ANSWERED] = {"answered", "not what the kernel saw, in a program with a "
 						   "library that answers calls in its place"},
 	[RECORDER_FINDING_URING] = {"uring", "acts through an io_uring, which pass the library by"},
+	[RECORDER_FINDING_FOREIGN] = {"foreign_abi",
+				      "system calls of another ABI, such as int 0x80: "
+				      "they are counted, and no line tells of them"},
 };
 
 const char *recorder_cause_name(enum recorder_cause cause)
@@ -73,18 +77,44 @@ static struct recorder_finding *find(struct recorder_causes *c, enum recorder_fi
 	return NULL;
 }
 
+static bool is_evasion(enum recorder_finding_kind kind)
+{
+	return kind == RECORDER_FINDING_UNSEEN || kind == RECORDER_FINDING_DIFFERS ||
+	       kind == RECORDER_FINDING_SCRIBBLED;
+}
+
+static void forget_events(struct recorder_finding *f)
+{
+	for (unsigned i = 0; i < f->event_count; i++)
+		free(f->events[i]);
+}
+
+/* Who makes many findings of little weight must not crowd out one of weight; NULL: there is none. */
+static struct recorder_finding *make_room(struct recorder_causes *c)
+{
+	for (size_t i = c->finding_count; i-- > 0;)
+		if (!is_evasion(c->findings[i].kind)) {
+			forget_events(&c->findings[i]);
+			return &c->findings[i];
+		}
+	return NULL;
+}
+
 void recorder_causes_find(struct recorder_causes *c, enum recorder_finding_kind kind,
 			  const struct tt_uuid *span, int32_t pid, const char *comm,
 			  const char *text)
 {
 	struct recorder_finding *f = find(c, kind, span);
 
-	if (!f && c->finding_count == RECORDER_FINDINGS_MAX) {
-		c->findings_more++;
-		return;
-	}
 	if (!f) {
-		f = &c->findings[c->finding_count++];
+		if (c->finding_count < RECORDER_FINDINGS_MAX) {
+			f = &c->findings[c->finding_count++];
+		} else {
+			c->findings_more++;
+			f = is_evasion(kind) ? make_room(c) : NULL;
+		}
+		if (!f)
+			return;
 		*f = (struct recorder_finding){.kind = kind, .span = *span, .pid = pid};
 		memcpy(f->comm, comm, strnlen(comm, sizeof(f->comm) - 1));
 	}
@@ -99,8 +129,7 @@ void recorder_causes_find(struct recorder_causes *c, enum recorder_finding_kind 
 void recorder_causes_done(struct recorder_causes *c)
 {
 	for (size_t i = 0; i < c->finding_count; i++)
-		for (unsigned k = 0; k < c->findings[i].event_count; k++)
-			free(c->findings[i].events[k]);
+		forget_events(&c->findings[i]);
 	c->finding_count = 0;
 }
 

@@ -39,6 +39,7 @@ enum recorder_cause {
 	RECORDER_CAUSE_DIRECT,
 	RECORDER_CAUSE_URING,
 	RECORDER_CAUSE_KERNEL_LOSS,
+	RECORDER_CAUSE_FOREIGN,
 	RECORDER_CAUSES
 };
 
@@ -64,6 +65,7 @@ enum recorder_finding_kind {
 	RECORDER_FINDING_DIRECT,    /* system calls past libc: no evasion by itself */
 	RECORDER_FINDING_ANSWERED, /* as the first two, with a library like fakeroot's in between */
 	RECORDER_FINDING_URING,    /* acts through an io_uring: the same */
+	RECORDER_FINDING_FOREIGN,  /* calls of another ABI, of which there is only the number */
 };
 
 struct recorder_finding {

@@ -268,6 +268,7 @@ void recorder_facts_add(struct recorder_track *t, const struct kernel_fact *f)
 	case KERNEL_FACT_CALL:
 	case KERNEL_FACT_URING:
 	case KERNEL_FACT_CAPABILITY:
+	case KERNEL_FACT_FOREIGN:
 		if (!comes_early(t, f))
 			add_call(t, f);
 		break;

@@ -149,7 +149,7 @@ static bool is_gone(struct recorder_span *s, const struct event *ev, uint64_t en
 /* The act that a call told of may have been made by this very fact after all. */
 static void dispel(struct recorder_span *s, const struct kernel_fact *f)
 {
-	if (f->kind == KERNEL_FACT_CAPABILITY)
+	if (f->kind == KERNEL_FACT_CAPABILITY || f->kind == KERNEL_FACT_FOREIGN)
 		return;
 	for (struct recorder_doubt **at = &s->doubts, *d; (d = *at);) {
 		if (d->finding != RECORDER_FINDING_UNSEEN || d->kind != recorder_kind_of(f->call) ||
@@ -651,6 +651,10 @@ static enum recorder_seen seen_of(const struct recorder_span *s, enum recorder_c
 	if (!s->observed) {
 		*ret_cause = RECORDER_CAUSE_KERNEL_LOSS;
 		return s->preload ? RECORDER_SEEN_DECLARED : RECORDER_SEEN_NONE;
+	}
+	if (s->has_foreign) {
+		*ret_cause = RECORDER_CAUSE_FOREIGN;
+		return RECORDER_SEEN_NONE; /* there are acts that nobody saw */
 	}
 	if (s->mute != RECORDER_MUTE_NOT) {
 		*ret_cause = (enum recorder_cause)s->mute;

@@ -266,6 +266,8 @@ void recorder_images_exec(struct recorder_track *t, const struct kernel_fact *f)
 		recorder_text_set(&s->exe, f->path.data, f->path.len);
 	if (f->cwd.data)
 		recorder_text_set(&s->cwd, f->cwd.data, f->cwd.len);
+	s->exe_dev = f->exe.dev;
+	s->exe_ino = f->exe.ino;
 	keep_argv(s, f);
 	s->mute = look(t, s, f);
 }

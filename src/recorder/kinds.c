@@ -215,6 +215,11 @@ bool recorder_kind_is_one(enum event_call call)
 	}
 }
 
+static bool is_text(char letter)
+{
+	return letter == 'p' || letter == 'q' || letter == 'x' || letter == 's';
+}
+
 /* The @which-th path or name; NULL: there is none. */
 static const struct event_arg *text_arg(enum event_call call, const struct event_arg *args,
 					unsigned which)
@@ -222,7 +227,7 @@ static const struct event_arg *text_arg(enum event_call call, const struct event
 	const char *layout = event_call_info(call)->layout;
 
 	for (unsigned i = 0; layout[i]; i++)
-		if (strchr("pqxs", layout[i]) && !which--)
+		if (is_text(layout[i]) && !which--)
 			return &args[i];
 	return NULL;
 }
@@ -259,12 +264,27 @@ bool recorder_kind_is_libcs(struct event_text path)
 		"/etc/services", "/etc/protocols", "/etc/networks"};
 	static const char gconv[] = "/gconv/";
 
+	if (path.len && memmem(path.data, path.len, "/..", 3))
+		return false; /* it leads elsewhere */
 	for (size_t i = 0; i < TT_ARRAY_SIZE(places); i++)
 		if (path.len >= strlen(places[i]) &&
 		    memcmp(path.data, places[i], strlen(places[i])) == 0)
 			return true;
 	return path.len > 5 && memcmp(path.data, "/usr/", 5) == 0 &&
 	       memmem(path.data, path.len, gconv, sizeof(gconv) - 1);
+}
+
+bool recorder_kind_is_linked(const struct kernel_fact *f)
+{
+	static const char own[] = "/etc/ld";
+	struct event_text path = recorder_kind_path(f);
+	const char *base = path.len ? memrchr(path.data, '/', path.len) : NULL;
+
+	if (recorder_kind_of(f->call) != RECORDER_KIND_OPEN || !base)
+		return false;
+	return memmem(base, (size_t)(path.data + path.len - base), ".so", 3) ||
+	       (path.len > strlen(own) && base == path.data + 4 &&
+		memcmp(path.data, own, strlen(own)) == 0);
 }
 
 static bool same_address(const struct event *ev, const struct kernel_fact *f)
@@ -280,6 +300,9 @@ static bool same_address(const struct event *ev, const struct kernel_fact *f)
 	y = &f->args[b - event_call_info(f->call)->layout];
 	if (!x->data || !y->data)
 		return true;
+	/* of a peer's there is as much as the caller had room for */
+	if (x->len != y->len && recorder_kind_of(ev->call) != RECORDER_KIND_ACCEPT)
+		return false;
 	n = x->len < y->len ? x->len : y->len;
 	return memcmp(x->data, y->data, n) == 0;
 }
@@ -306,7 +329,9 @@ static bool same_bytes(struct event_text a, bool a_cut, const struct event_arg *
 {
 	size_t n = a.len < b->len ? a.len : b->len;
 
-	if ((a.len > b->len && !b->cut) || (b->len > a.len && !a_cut))
+	/* the library does not cut what a path has room for: a shorter one is made up */
+	if ((a.len > b->len && !b->cut) ||
+	    (b->len > a.len && !(a_cut && a.len + 1 >= EVENT_PATH_MAX)))
 		return false;
 	return memcmp(a.data, b->data, n) == 0;
 }
@@ -338,6 +363,65 @@ bool recorder_kind_same_words(const struct event *ev, const struct kernel_fact *
 			return false;
 	}
 	return true;
+}
+
+static bool begins(struct event_text text, const char *with)
+{
+	return text.len >= strlen(with) && memcmp(text.data, with, strlen(with)) == 0;
+}
+
+/* What libc makes of a name that is no path. */
+static bool is_renamed(const struct event *ev, struct event_text path, const struct kernel_fact *f)
+{
+	static const char shm[] = "/dev/shm/", sem[] = "sem.";
+	struct event_text said = recorder_kind_text(ev);
+	const char *o = strchr(event_call_info(f->call)->layout, 'o');
+
+	if (ev->call == EVENT_CALL_tmpfile || ev->call == EVENT_CALL_tmpfile64)
+		return begins(path, "/tmp/tmpf") ||
+		       (o && (f->args[o - event_call_info(f->call)->layout].num & O_TMPFILE) ==
+				     O_TMPFILE);
+	if (!begins(path, shm))
+		return false;
+	path.data += strlen(shm);
+	path.len -= strlen(shm);
+	while (said.len && *said.data == '/') {
+		said.data++;
+		said.len--;
+	}
+	if (ev->call == EVENT_CALL_sem_unlink && path.len > said.len && begins(path, sem)) {
+		path.data += strlen(sem);
+		path.len -= strlen(sem);
+	}
+	return path.len == said.len && memcmp(path.data, said.data, said.len) == 0;
+}
+
+/*
+ * Whether the function may have asked for what the kernel was asked for: one that says no path or
+ * address covers none that the kernel saw.
+ */
+static bool says_as_much(const struct event *ev, const struct kernel_fact *f)
+{
+	const char *from = event_call_info(ev->call)->layout,
+		   *to = event_call_info(f->call)->layout;
+	const struct event_arg *l = text_arg(ev->call, ev->args, 0),
+			       *k = text_arg(f->call, f->args, 0);
+	const char *a = strchr(from, 'a'), *b = strchr(to, 'a');
+	struct event_text path = {NULL, 0};
+
+	if (k && k->data && !k->absent)
+		path = (struct event_text){k->data, k->len};
+	if (recorder_kind_renames(ev->call))
+		return !path.data || is_renamed(ev, path, f);
+	if (a && b && ev->args[a - from].absent && f->args[b - to].data &&
+	    recorder_kind_of(ev->call) != RECORDER_KIND_ACCEPT)
+		return false;
+	if (!k)
+		return !l || !l->data || to[0] != 'f';
+	/* by the name that /proc has for an fd */
+	if (!l)
+		return !path.len || begins(path, "/proc/self/fd/");
+	return !path.len || recorder_kind_text(ev).data;
 }
 
 static bool same_text(const struct event *ev, const struct kernel_fact *f)
@@ -375,20 +459,17 @@ static bool same_folders(const struct event *ev, const struct kernel_fact *f)
 	return true;
 }
 
-static bool writes(enum event_call call, const struct event_arg *args)
-{
-	struct event ev = {.type = EVENT_SYSCALL, .call = call};
-
-	memcpy(ev.args, args, sizeof(ev.args));
-	return event_writes(&ev);
-}
-
 /* Of those that mean the same to the function and to the kernel; no more than 32 bits count. */
 static bool same_number(char letter, const struct event_arg *a, const struct event_arg *b)
 {
+	static const bool counts[128] = {
+		['i'] = true, ['g'] = true, ['n'] = true, ['S'] = true, ['X'] = true, ['D'] = true,
+		['T'] = true, ['P'] = true, ['W'] = true, ['N'] = true, ['U'] = true, ['K'] = true,
+	};
+
 	if (letter == 'm')
 		return a->absent || b->absent || ((a->num ^ b->num) & 07777) == 0;
-	return !strchr("ignSXDTPWNUK", letter) || (uint32_t)a->num == (uint32_t)b->num;
+	return !counts[(unsigned char)letter & 127] || (uint32_t)a->num == (uint32_t)b->num;
 }
 
 static bool same_numbers(const struct event *ev, const struct kernel_fact *f)
@@ -396,7 +477,7 @@ static bool same_numbers(const struct event *ev, const struct kernel_fact *f)
 	const char *a = event_call_info(ev->call)->layout, *b = event_call_info(f->call)->layout;
 
 	if (event_opens(ev->call) && event_opens(f->call) &&
-	    writes(ev->call, ev->args) != writes(f->call, f->args))
+	    event_args_write(ev->call, ev->args) != event_args_write(f->call, f->args))
 		return false;
 	/* kill(2) of a group has a minus in front of it */
 	for (unsigned i = ev->call == EVENT_CALL_killpg; strcmp(a, b) == 0 && a[i]; i++)
@@ -443,6 +524,8 @@ enum recorder_same recorder_kind_compare(const struct event *ev, const struct ke
 		return same_program(ev, f) ? RECORDER_SAME : RECORDER_OTHER_TEXT;
 	if (f->kind == KERNEL_FACT_FORK)
 		return RECORDER_SAME;
+	if (!says_as_much(ev, f))
+		return RECORDER_OTHER_RESULT;
 	/* a call that did not come back, whose end the kernel knows */
 	if (ev->has_result && f->has_result) {
 		bool failed = ev->error || ev->result < 0, other;

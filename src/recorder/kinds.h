@@ -61,6 +61,12 @@ struct event_text recorder_kind_text(const struct event *ev);
 /* recorder_kind_path - of a fact: the file's own, or the text; data NULL: none */
 struct event_text recorder_kind_path(const struct kernel_fact *f);
 
+/*
+ * recorder_kind_is_linked - an open of a library or of a dynamic linker's own file: whose code it is
+ * that opens it is known by a name, which anybody may give to a file
+ */
+bool recorder_kind_is_linked(const struct kernel_fact *f);
+
 /* recorder_kind_is_libcs - a file that libc reads for its own sake: locales, time zones, ... */
 bool recorder_kind_is_libcs(struct event_text path);
 

@@ -13,7 +13,7 @@
 
 struct recorder_sight {
 	uint64_t dev, ino;
-	uint32_t uid;
+	uint32_t uid, mode;
 	uint64_t changed_ns; /* ctime, CLOCK_REALTIME */
 };
 

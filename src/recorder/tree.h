@@ -72,7 +72,8 @@ struct recorder_span {
 	char *argv;       /* of the exec, each string with its NUL */
 	size_t argv_len;
 	bool argv_cut;
-	uint64_t kernel_seq; /* of the lines of the kernel sensor */
+	uint64_t exe_dev, exe_ino; /* of its program file; 0: not known */
+	uint64_t kernel_seq;       /* of the lines of the kernel sensor */
 	/* held.h: what waits to be explained, and whose word waits to be proven */
 	struct recorder_held *held, *held_last;
 	uint64_t exec_entered; /* when its thread exec_tid told that it is about to exec */
@@ -89,6 +90,7 @@ struct recorder_span {
 	int32_t loading_tid;
 	bool was_late;       /* it had a line of ours before the library spoke */
 	bool has_unsaid;     /* it forked a child that the library does not know of */
+	bool has_foreign;    /* calls of another ABI were made in it */
 	bool is_scribbled;   /* its part of the ring was written over */
 	bool is_interposed;  /* other libraries may answer its calls, in front of the kernel */
 	bool is_found_out;   /* ... and what the kernel saw meanwhile is a finding */

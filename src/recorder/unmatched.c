@@ -2,12 +2,15 @@
 /* Why the kernel alone tells of an act, and what becomes of it: a line, a count, a finding. */
 #include "recorder/unmatched.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "event/redact.h"
 #include "event/text.h"
 #include "recorder/facts.h"
 #include "recorder/kinds.h"
+#include "recorder/look.h"
 #include "recorder/track_internal.h"
 
 static void line_of(struct recorder_track *t, struct recorder_span *s, const struct kernel_fact *f)
@@ -19,8 +22,6 @@ static void line_of(struct recorder_track *t, struct recorder_span *s, const str
 /* Whether a fact that other acts brought along is worth a line: it changes or reaches something. */
 static bool is_weighty(const struct kernel_fact *f, enum recorder_unmatched why)
 {
-	struct event ev = {.type = EVENT_SYSCALL, .call = f->call};
-
 	/* a try of a call that the library told of, or an interruption */
 	if (why == RECORDER_UNMATCHED_INSIDE && f->error)
 		return false;
@@ -28,14 +29,24 @@ static bool is_weighty(const struct kernel_fact *f, enum recorder_unmatched why)
 	case RECORDER_KIND_EXEC: /* one of several tries */
 		return !f->error;
 	case RECORDER_KIND_OPEN:
-		memcpy(ev.args, f->args, sizeof(ev.args));
-		return event_writes(&ev);
+		return event_args_write(f->call, f->args);
 	case RECORDER_KIND_SOCKET:
 	case RECORDER_KIND_MEMFD:
 		return false;
 	default:
 		return true;
 	}
+}
+
+/* What the library reads before it tells that it is started; nobody can look where it is gone. */
+static bool is_program(const struct kernel_fact *f)
+{
+	struct event_text path = recorder_kind_path(f);
+	struct recorder_sight at;
+
+	if (!path.len || path.len >= EVENT_PATH_MAX)
+		return false;
+	return recorder_look(path, &at) < 0 || (S_ISREG(at.mode) && (at.mode & 0111));
 }
 
 /* A fact that reads, and that programs make without meaning to. */
@@ -46,9 +57,10 @@ static bool is_by_the_way(const struct recorder_track *t, enum recorder_unmatche
 
 	/* a call that was only told of must not cover what nothing of its kind reads */
 	if (why == RECORDER_UNMATCHED_INSIDE &&
-	    (f->error || from == RECORDER_ORIGIN_LOADER || from == RECORDER_ORIGIN_OURS))
+	    (f->error || (from == RECORDER_ORIGIN_OURS && is_program(f))))
 		return true;
-	if (why == RECORDER_UNMATCHED_STARTUP && from == RECORDER_ORIGIN_LOADER)
+	if ((why == RECORDER_UNMATCHED_INSIDE || why == RECORDER_UNMATCHED_STARTUP) &&
+	    from == RECORDER_ORIGIN_LOADER && (f->error || recorder_kind_is_linked(f)))
 		return true;
 	return (from == RECORDER_ORIGIN_LIBC || from == RECORDER_ORIGIN_LOADER) &&
 	       (recorder_kind_of(f->call) == RECORDER_KIND_SOCKET ||
@@ -73,6 +85,10 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 	/* what libc does between fork and exec is part of the call that its parent told of */
 	if ((h->inside || s->how == EVENT_HOW_SPAWN) && from != RECORDER_ORIGIN_OTHER)
 		return RECORDER_UNMATCHED_INSIDE;
+	/* a program's own code may run before any library's */
+	if (from == RECORDER_ORIGIN_OTHER && f->origin_file.ino &&
+	    f->origin_file.ino == s->exe_ino && f->origin_file.dev == s->exe_dev)
+		return RECORDER_UNMATCHED_DIRECT;
 	if (f->ts_ns < s->spoke_ns)
 		return RECORDER_UNMATCHED_STARTUP;
 	if (s->slot >= 0 && t->ring && ring_slot_lost(t->ring, (uint32_t)s->slot))
@@ -151,6 +167,12 @@ void recorder_unmatched_add(struct recorder_track *t, struct recorder_span *s,
 
 	if (f->kind == KERNEL_FACT_CAPABILITY) {
 		recorder_capabilities_add(t, s, f);
+		return;
+	}
+	if (f->kind == KERNEL_FACT_FOREIGN) {
+		s->has_foreign = true;
+		(void)snprintf(text, sizeof(text), "call %d of another ABI", f->nr);
+		recorder_unmatched_find(t, s, RECORDER_FINDING_FOREIGN, text);
 		return;
 	}
 	/* as a process in a namespace of its own calls itself */

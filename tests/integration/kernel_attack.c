@@ -237,6 +237,81 @@ static int claim_connect(void)
 	return 0;
 }
 
+/*
+ * Acts past libc, with records that could be of any act: of names that are no paths, of texts that
+ * are cut to nothing.
+ */
+static int cover(void)
+{
+	static const struct {
+		enum event_call call;
+		struct event_arg args[3];
+		unsigned argc;
+		bool removes;
+	} covers[] = {
+		{EVENT_CALL_shm_open, {{.data = "/x", .len = 2}, {.num = O_RDONLY}}, 3, false},
+		{EVENT_CALL_tmpfile, {{.num = 0}}, 0, false},
+		{EVENT_CALL_open,
+		 {{.data = "/", .len = 1, .cut = true}, {.num = O_RDONLY}},
+		 3,
+		 false},
+		{EVENT_CALL_open, {{.absent = true}, {.num = O_RDONLY}}, 3, false},
+		{EVENT_CALL_shm_unlink, {{.data = "/x", .len = 2}}, 1, true},
+		{EVENT_CALL_unlink, {{.data = "/", .len = 1, .cut = true}}, 1, true},
+	};
+	struct ring_writer w;
+
+	(void)plain();
+	w = find_ring();
+	for (size_t i = 0; i < sizeof(covers) / sizeof(covers[0]); i++) {
+		bool writes = covers[i].removes || covers[i].call == EVENT_CALL_tmpfile;
+		int flags = writes ? O_RDWR | O_CREAT : O_RDONLY;
+		uint64_t began;
+		char name[32];
+		struct ring_record *r;
+		const char *path;
+		long result;
+
+		(void)snprintf(name, sizeof(name), "covered-%zu", i);
+		path = below(name);
+		(void)close(open(path, O_WRONLY | O_CREAT, 0600));
+		(void)usleep(3000);
+		began = ring_ticks(w.header->clock);
+		result = covers[i].removes ? tt_sys1(SYS_unlink, path) : raw_open(path, flags);
+		r = ring_call_begin(&w, covers[i].call, covers[i].args, covers[i].argc, NULL,
+				    began);
+		if (!r)
+			errx(1, "no room");
+		ring_call_end(r, result, 0, ring_ticks(w.header->clock) - began);
+		said(covers[i].removes ? "unlink" : "cover", path, result);
+	}
+	return 0;
+}
+
+#ifdef __x86_64__
+/* By the numbers of 32-bit programs, with a text that lies where these can name it. */
+static int foreign(void)
+{
+	char *text = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_32BIT, -1, 0);
+	long r = 10; /* unlink */
+
+	(void)plain();
+	if (text == MAP_FAILED)
+		return 77;
+	(void)snprintf(text, 4096, "%s", below("foreign"));
+	(void)close(open(text, O_WRONLY | O_CREAT, 0600));
+	__asm__ volatile("int $0x80" : "+a"(r) : "b"(text) : "memory", "r8", "r9", "r10", "r11");
+	said("foreign", text, (int)r);
+	return (int)r == -ENOSYS ? 77 : 0;
+}
+#else
+static int foreign(void)
+{
+	return 77;
+}
+#endif
+
 /* The last call in the lane, as long as the recorder has not taken it. */
 static struct ring_record *last_call(const struct ring_writer *w, enum event_call call)
 {
@@ -468,6 +543,7 @@ static const struct {
 	{"uring", uring},         {"claim", claim},     {"claim-connect", claim_connect},
 	{"change", change},       {"deny", deny},       {"hide", hide},
 	{"readdress", readdress}, {"garbage", garbage}, {"race", race},
+	{"cover", cover},         {"foreign", foreign},
 };
 
 /* attack ACT FOLDER. 77: cannot be tried here */

@@ -103,6 +103,32 @@ def forged(act, kinds):
     tt.same(f"{name}: nobody else is suspected", len(end), 1)
 
 
+def cover():
+    """Records that could be of any act: none of them stands in for what the kernel saw."""
+    rec, _, acts = attack("cover")
+    if not rec:
+        return
+    lines = [e for e in rec.calls() if e["sensor"] == "kernel"]
+    for i, a in enumerate(a for a in acts if a["act"] in ("cover", "unlink") and "covered-" in a["path"]):
+        kind = "unlink" if a["act"] == "unlink" else "open"
+        tt.check(f"cover: {kind} {i} succeeded, and the kernel's line tells of it", a["result"] >= 0 and
+                 [e for e in lines if e.get("path") == a["path"] and kernel_run.kind_of(e) == kind], (a, lines))
+    shams = [e for e in rec.calls() if e["syscall"] in ("shm_open", "tmpfile", "shm_unlink") and e.get("confirmed_by")]
+    tt.none("cover: what was made up is not confirmed", shams)
+
+
+def foreign():
+    """A call of another ABI is in neither account: nothing is said to be full."""
+    rec, _, acts = attack("foreign")
+    if not rec:
+        return
+    tt.same("foreign: the call was made", [a["result"] for a in acts if a["act"] == "foreign"], [0])
+    tt.same("foreign: it is found", [f["pid"] for f in kernel_run.findings(rec, "foreign_abi")], [acts[0]["pid"]])
+    end = kernel_run.images(rec, os.path.realpath(PROBE))
+    tt.same("foreign: its image is not full", [(e["coverage"], e.get("cause")) for e in end], [("none", "foreign_abi")])
+    tt.same("foreign: no evasion", kernel_run.findings(rec, "evasion"), [])
+
+
 def hidden():
     """Records that vanish: the kernel's lines stand in for them, and nothing is called confirmed."""
     rec, _, acts = attack("hide")
@@ -183,6 +209,8 @@ def main():
     for act, kinds in (("claim", {"claim"}), ("claim-connect", {"claim"}), ("change", {"change"}), ("deny", {"deny"}),
                        ("readdress", {"readdress"})):
         forged(act, kinds)
+    cover()
+    foreign()
     hidden()
     garbage()
     race()
