@@ -53,8 +53,10 @@ static bool serve(int listener)
 
 	if (poll(&p, 1, -1) < 0)
 		return errno == EINTR;
-	if (!(p.revents & POLLIN))
-		return false;
+	if (!(p.revents & POLLIN)) {
+		/* POLLERR alone: the kernel was interrupted while it looked */
+		return !(p.revents & (POLLHUP | POLLNVAL));
+	}
 	if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &from) == 0)
 		let_go_on(listener, from.n.id);
 	return true;
@@ -84,7 +86,7 @@ static void keep(int sock, int caller, const struct seccomp_notif *held)
 	sleep_on(sock, caller);
 	if (held->id)
 		let_go_on(listener, held->id);
-	if (poll(&(struct pollfd){.fd = listener}, 1, 0) == 1)
+	if (poll(&(struct pollfd){.fd = listener}, 1, 0) == 1 && !serve(listener))
 		_exit(0);
 	/* who closed the other end, and is still there, need not wait for us */
 	(void)close(sock);

@@ -92,6 +92,8 @@ static void start(struct watch *w, const struct policy *p, unsigned what, bool k
 		load_filter(p, w->observer);
 		while (!shared->go)
 			pause_ms(1);
+		/* as an exec does: who does not answer for it any more must not look like one who waits */
+		(void)close(shared->listener);
 		body();
 		_exit(0);
 	}
@@ -395,22 +397,27 @@ static void a_full_queue_counts(void)
 	done(&w);
 }
 
-static void all_who_reads_gets_all(void)
+/* However far behind we are: in order, and what is not told is counted. */
+static void all_is_told_or_counted(void)
 {
 	struct kernel_fact f;
 	struct watch w;
 	int status = 0;
-	long told = 0;
+	long told = 0, next = 0;
 
 	start(&w, &off, KERNEL_OBSERVE_NET, false, flood);
 	for (int i = 0; i < 20000 && waitpid(w.pid, &status, WNOHANG) == 0; i++) {
-		for (; kernel_observer_next(w.observer, &f) == 1; told++)
-			CHECK_INT(f.args[0].num, told);
+		for (; kernel_observer_next(w.observer, &f) == 1; told++) {
+			CHECK(f.args[0].num >= next);
+			next = f.args[0].num + 1;
+		}
 		pause_ms(1);
 	}
 	kernel_notifier_stop(w.notifier);
-	for (; kernel_observer_next(w.observer, &f) == 1; told++)
-		CHECK_INT(f.args[0].num, told);
+	for (; kernel_observer_next(w.observer, &f) == 1; told++) {
+		CHECK(f.args[0].num >= next);
+		next = f.args[0].num + 1;
+	}
 	(void)close(w.pidfd);
 	CHECK_INT(told + (long)kernel_observer_lost(w.observer), FLOOD);
 	done(&w);
@@ -559,7 +566,7 @@ int main(void)
 	TAP_RUN(an_exec_is_told_before_and_after);
 	TAP_RUN(the_policy_comes_first);
 	TAP_RUN(a_full_queue_counts);
-	TAP_RUN(all_who_reads_gets_all);
+	TAP_RUN(all_is_told_or_counted);
 	TAP_RUN(the_keeper_goes_on_where_we_stop);
 	TAP_RUN(a_call_in_hand_goes_on);
 	TAP_RUN(nothing_breaks_when_we_are_killed);

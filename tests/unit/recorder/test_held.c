@@ -685,7 +685,7 @@ static void of_shared_memory_the_file_tells(void)
 	shared_memory = false;
 }
 
-/* A record that leaves out, or shortens, what the act was about is not confirmed by any such act. */
+/* A record that leaves out, or shortens, what the act was about is confirmed by no such act. */
 static void what_says_less_covers_nothing(void)
 {
 	static const struct {
