@@ -18,6 +18,7 @@ static const char cause_names[][12] = {
 	[RECORDER_CAUSE_URING] = "uring",
 	[RECORDER_CAUSE_KERNEL_LOSS] = "kernel_loss",
 	[RECORDER_CAUSE_FOREIGN] = "foreign_abi",
+	[RECORDER_CAUSE_SENSOR_LOSS] = "sensor_loss",
 };
 
 static const char seen_names[][14] = {

@@ -91,7 +91,8 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 		return RECORDER_UNMATCHED_DIRECT;
 	if (f->ts_ns < s->spoke_ns)
 		return RECORDER_UNMATCHED_STARTUP;
-	if (s->slot >= 0 && t->ring && ring_slot_lost(t->ring, (uint32_t)s->slot))
+	if (s->lost_events ||
+	    (s->slot >= 0 && t->ring && ring_slot_lost(t->ring, (uint32_t)s->slot)))
 		return RECORDER_UNMATCHED_SENSOR_LOSS;
 	if (from == RECORDER_ORIGIN_OTHER)
 		return RECORDER_UNMATCHED_DIRECT;
