@@ -343,6 +343,8 @@ static bool brings(const struct recorder_track *t, const struct event *ev,
 {
 	if (!ev->has_result)
 		return is_open_end(t, ev, f);
+	if (recorder_kind_of(ev->call) == RECORDER_KIND_FORK)
+		return recorder_kind_of(f->call) == RECORDER_KIND_FORK; /* besides the child */
 	return recorder_kind_has_parts(ev->call) ||
 	       (f->error && recorder_kind_of(ev->call) == recorder_kind_of(f->call));
 }

@@ -129,6 +129,19 @@ def foreign():
     tt.same("foreign: no evasion", kernel_run.findings(rec, "evasion"), [])
 
 
+def namespaces():
+    """Who makes a process in namespaces of its own does more than fork."""
+    rec, _, acts = attack("namespaces")
+    if not rec:
+        return
+    for a in acts:
+        if a["act"] == "clone":
+            want = a["result"] if a["result"] >= 0 else -1
+            tt.check(f"namespaces: {a['path']} is told", [e for e in rec.calls() if e["syscall"] == "clone" and
+                                                         a["path"] in e["args"][0] and e["result"] == want], rec.calls())
+    tt.same("namespaces: no evasion", kernel_run.findings(rec, "evasion"), [])
+
+
 def hidden():
     """Records that vanish: the kernel's lines stand in for them, and nothing is called confirmed."""
     rec, _, acts = attack("hide")
@@ -211,6 +224,7 @@ def main():
         forged(act, kinds)
     cover()
     foreign()
+    namespaces()
     hidden()
     garbage()
     race()
