@@ -610,8 +610,8 @@ static __always_inline void note_maps(struct task_struct *t, struct pt_regs *reg
 }
 
 /*
- * A call of another ABI: int 0x80, or a program of 32 bits. Its arguments are not ours to read; that
- * there are such calls is told once.
+ * A call of another ABI: int 0x80, or a program of 32 bits. Its arguments are not ours to read;
+ * that there are such calls is told once.
  */
 static __always_inline void tell_foreign(struct task_struct *t, struct task_state *s, long nr)
 {

@@ -32,6 +32,9 @@ static const struct number numbers[SENSOR_NUMBERS] = {
 #include "event/numbers.def"
 	/* its flags lie in a struct, from which the sensor takes them */
 	[SYS_clone3] = {"C", EVENT_CALL_clone},
+	[SYS_tkill] = {"iS", EVENT_CALL_kill},
+	[SYS_rt_sigqueueinfo] = {"iS-", EVENT_CALL_sigqueue},
+	[SYS_rt_tgsigqueueinfo] = {"iiS-", EVENT_CALL_tgkill},
 #undef EVENT_NUMBER
 #undef EVENT_NUMBER_KERNEL
 };
@@ -215,10 +218,13 @@ static bool is_of_note(const struct sensor_call *r, enum event_call call)
 {
 	int sig = (int)(call == EVENT_CALL_tgkill ? r->args[2] : r->args[1]);
 
-	if (call != EVENT_CALL_kill && call != EVENT_CALL_tgkill &&
+	if (call != EVENT_CALL_kill && call != EVENT_CALL_tgkill && call != EVENT_CALL_sigqueue &&
 	    call != EVENT_CALL_pidfd_send_signal)
 		return true;
 	if (sig == 0)
+		return false;
+	if (r->nr == SYS_tkill &&
+	    ((int)r->args[0] == r->head.tid || (int)r->args[0] == r->head.ns_tid))
 		return false;
 	return call == EVENT_CALL_pidfd_send_signal ||
 	       ((int)r->args[0] != r->head.pid && (int)r->args[0] != r->head.ns_pid);

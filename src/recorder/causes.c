@@ -90,7 +90,7 @@ static void forget_events(struct recorder_finding *f)
 		free(f->events[i]);
 }
 
-/* Who makes many findings of little weight must not crowd out one of weight; NULL: there is none. */
+/* Many findings of little weight must not crowd out one of weight; NULL: there are none. */
 static struct recorder_finding *make_room(struct recorder_causes *c)
 {
 	for (size_t i = c->finding_count; i-- > 0;)

@@ -312,6 +312,23 @@ static int namespaces(void)
 	return 0;
 }
 
+/* Signals by the calls that libc's functions do not make. */
+static int signals(void)
+{
+	siginfo_t info = {.si_signo = SIGCONT, .si_code = SI_QUEUE};
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (;;)
+			(void)pause();
+	}
+	said("sigqueue", "SIGCONT", tt_sys3(SYS_rt_sigqueueinfo, pid, SIGCONT, &info));
+	said("tgkill", "SIGCONT", tt_sys4(SYS_rt_tgsigqueueinfo, pid, pid, SIGCONT, &info));
+	said("kill", "SIGKILL", tt_sys2(SYS_tkill, pid, SIGKILL));
+	(void)waitpid(pid, NULL, 0);
+	return 0;
+}
+
 #ifdef __x86_64__
 /* By the numbers of 32-bit programs, with a text that lies where these can name it. */
 static int foreign(void)
@@ -568,6 +585,7 @@ static const struct {
 	{"change", change},       {"deny", deny},       {"hide", hide},
 	{"readdress", readdress}, {"garbage", garbage}, {"race", race},
 	{"cover", cover},         {"foreign", foreign}, {"namespaces", namespaces},
+	{"signals", signals},
 };
 
 /* attack ACT FOLDER. 77: cannot be tried here */

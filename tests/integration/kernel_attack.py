@@ -142,6 +142,16 @@ def namespaces():
     tt.same("namespaces: no evasion", kernel_run.findings(rec, "evasion"), [])
 
 
+def signals():
+    """Each call that signals another process."""
+    rec, _, acts = attack("signals")
+    if not rec:
+        return
+    lines = [(e["syscall"], e["args"][-1], e["result"]) for e in rec.calls() if e["sensor"] == "kernel"]
+    tt.none("signals: each is told", [a for a in acts if (a["act"], a["path"], a["result"]) not in lines])
+    tt.same("signals: all succeeded", [a["result"] for a in acts], [0, 0, 0])
+
+
 def hidden():
     """Records that vanish: the kernel's lines stand in for them, and nothing is called confirmed."""
     rec, _, acts = attack("hide")
@@ -225,6 +235,7 @@ def main():
     cover()
     foreign()
     namespaces()
+    signals()
     hidden()
     garbage()
     race()
