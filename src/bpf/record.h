@@ -165,7 +165,8 @@ _Static_assert(sizeof(struct sensor_shape) == 12, "an array of them is read-only
 enum sensor_told {
 	SENSOR_COUNTED, /* only */
 	SENSOR_TOLD,
-	SENSOR_MAPS, /* counted, and may put code where other code was */
+	SENSOR_MAPS,  /* counted, and may put code where other code was */
+	SENSOR_BIRTH, /* told where it makes namespaces: the child itself is told at its birth */
 };
 
 enum sensor_special {

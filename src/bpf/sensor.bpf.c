@@ -534,6 +534,31 @@ __noinline int where_put(__u32 nr, __u32 relative)
 	return 0;
 }
 
+#define NAMESPACES 0x7e020000ull /* CLONE_NEWNS and the like */
+
+/* The flags of a call that makes a process. */
+static __always_inline __u64 birth_flags(__u32 nr, __u64 arg)
+{
+	__u64 flags = 0;
+
+	if (nr != NR_CLONE3)
+		return arg;
+	if (bpf_probe_read_user(&flags, sizeof(flags), (void *)arg) < 0)
+		return 0;
+	return flags;
+}
+
+static __always_inline bool makes_namespaces(struct pt_regs *regs, __u32 nr, long result)
+{
+	__u64 args[6];
+
+	/* the child comes back from it, too */
+	if (result == 0)
+		return false;
+	arch_args(regs, args);
+	return birth_flags(nr, args[0]) & NAMESPACES;
+}
+
 static __always_inline void tell(struct task_struct *t, struct task_state *s, struct pt_regs *regs,
 				 long result, __u32 nr)
 {
@@ -554,6 +579,8 @@ static __always_inline void tell(struct task_struct *t, struct task_state *s, st
 			 sizeof(*r) - __builtin_offsetof(struct sensor_call, text_len));
 	__builtin_memset(&r->file, 0, sizeof(r->file));
 	arch_args(regs, r->args);
+	if (nr == NR_CLONE3)
+		r->args[0] = birth_flags(nr, r->args[0]);
 	r->ip = arch_ip(regs);
 	room->at = 0;
 	if (shape->text[0])
@@ -658,6 +685,8 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 			note_maps(t, regs, nr);
 		return 0;
 	}
+	if (told == SENSOR_BIRTH && !makes_namespaces(regs, nr, result))
+		return 0;
 	/* one that took place was told when it did, and has no arguments any more */
 	if ((nr == NR_EXECVE || nr == NR_EXECVEAT) && result == 0)
 		return 0;

@@ -36,6 +36,8 @@ static const struct {
 	{"uring", "io_uring", "operations went through an io_uring, past the library"},
 	{"kernel_loss", "the kernel sensor lost events",
 	 "the kernel sensor lost events, so that what the library alone told cannot be checked"},
+	{"sensor_loss", "the library lost events",
+	 "the library had no room for events, or its memory was written over"},
 	{"foreign_abi", "calls of another ABI",
 	 "system calls of another ABI, such as int 0x80, are counted and not told"},
 };

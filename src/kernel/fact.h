@@ -71,7 +71,7 @@ struct kernel_fact {
 
 	/* CALL, URING: a row of calls.def; its arguments as struct event has them */
 	enum event_call call;
-	/* of the call made; CAPABILITY: in which it was asked; -1: none; FOREIGN: of that ABI */
+	/* of the call made; CAPABILITY: in which it was asked for, -1: none; FOREIGN: theirs */
 	int32_t nr;
 	/* a text that could not be read is absent and cut; where none was passed, absent */
 	struct event_arg args[EVENT_ARGS_MAX];

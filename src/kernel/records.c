@@ -30,6 +30,11 @@ static const struct number numbers[SENSOR_NUMBERS] = {
 #define EVENT_NUMBER(name, spec)              [SYS_##name] = {spec, EVENT_CALL_##name},
 #define EVENT_NUMBER_KERNEL(name, call, spec) [SYS_##name] = {spec, EVENT_CALL_##call},
 #include "event/numbers.def"
+	/* its flags lie in a struct, from which the sensor takes them */
+	[SYS_clone3] = {"C", EVENT_CALL_clone},
+	[SYS_tkill] = {"iS", EVENT_CALL_kill},
+	[SYS_rt_sigqueueinfo] = {"iS-", EVENT_CALL_sigqueue},
+	[SYS_rt_tgsigqueueinfo] = {"iiS-", EVENT_CALL_tgkill},
 #undef EVENT_NUMBER
 #undef EVENT_NUMBER_KERNEL
 };
@@ -59,7 +64,7 @@ static bool opens(enum event_call call)
 	return event_call_opens(call);
 }
 
-/* What becomes a process is told as a fact of its own. */
+/* What becomes a process is told as a fact of its own; that it gets namespaces is not. */
 static bool is_birth(enum event_call call)
 {
 	return call == EVENT_CALL_fork || call == EVENT_CALL_clone;
@@ -127,9 +132,11 @@ void kernel_record_shapes(struct sensor_shape shapes[SENSOR_NUMBERS], uint32_t f
 		enum event_call call = (enum event_call)n->call;
 
 		shapes[nr] = (struct sensor_shape){.told = 0};
-		if (n->spec[0] && !is_birth(call) &&
-		    (families & 1u << event_call_info(call)->family))
-			shapes[nr] = shape_of(n);
+		if (!n->spec[0] || !(families & 1u << event_call_info(call)->family))
+			continue;
+		shapes[nr] = shape_of(n);
+		if (is_birth(call))
+			shapes[nr].told = SENSOR_BIRTH;
 	}
 	for (size_t i = 0; i < TT_ARRAY_SIZE(mapping_calls); i++)
 		shapes[mapping_calls[i].nr] = (struct sensor_shape){
@@ -211,10 +218,13 @@ static bool is_of_note(const struct sensor_call *r, enum event_call call)
 {
 	int sig = (int)(call == EVENT_CALL_tgkill ? r->args[2] : r->args[1]);
 
-	if (call != EVENT_CALL_kill && call != EVENT_CALL_tgkill &&
+	if (call != EVENT_CALL_kill && call != EVENT_CALL_tgkill && call != EVENT_CALL_sigqueue &&
 	    call != EVENT_CALL_pidfd_send_signal)
 		return true;
 	if (sig == 0)
+		return false;
+	if (r->nr == SYS_tkill &&
+	    ((int)r->args[0] == r->head.tid || (int)r->args[0] == r->head.ns_tid))
 		return false;
 	return call == EVENT_CALL_pidfd_send_signal ||
 	       ((int)r->args[0] != r->head.pid && (int)r->args[0] != r->head.ns_pid);

@@ -18,6 +18,7 @@ static const char cause_names[][12] = {
 	[RECORDER_CAUSE_URING] = "uring",
 	[RECORDER_CAUSE_KERNEL_LOSS] = "kernel_loss",
 	[RECORDER_CAUSE_FOREIGN] = "foreign_abi",
+	[RECORDER_CAUSE_SENSOR_LOSS] = "sensor_loss",
 };
 
 static const char seen_names[][14] = {
@@ -89,7 +90,7 @@ static void forget_events(struct recorder_finding *f)
 		free(f->events[i]);
 }
 
-/* Who makes many findings of little weight must not crowd out one of weight; NULL: none. */
+/* Many findings of little weight must not crowd out one of weight; NULL: there are none. */
 static struct recorder_finding *make_room(struct recorder_causes *c)
 {
 	for (size_t i = c->finding_count; i-- > 0;)

@@ -240,8 +240,12 @@ static void note_lost(struct recorder_track *t, const struct kernel_fact *f)
 {
 	struct recorder_process *p = recorder_process_find_real(&t->tree, f->pid);
 
-	if (p && p->start_ns == f->start_ns && f->lost > p->lost)
-		p->lost = f->lost;
+	if (!p || p->start_ns != f->start_ns || f->lost <= p->lost)
+		return;
+	p->lost = f->lost;
+	/* an exec's own fact comes while the image before it is the process's */
+	if (p->span)
+		p->span->lost_facts = true;
 }
 
 void recorder_facts_add(struct recorder_track *t, const struct kernel_fact *f)

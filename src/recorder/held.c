@@ -343,6 +343,8 @@ static bool brings(const struct recorder_track *t, const struct event *ev,
 {
 	if (!ev->has_result)
 		return is_open_end(t, ev, f);
+	if (recorder_kind_of(ev->call) == RECORDER_KIND_FORK)
+		return recorder_kind_of(f->call) == RECORDER_KIND_FORK; /* besides the child */
 	return recorder_kind_has_parts(ev->call) ||
 	       (f->error && recorder_kind_of(ev->call) == recorder_kind_of(f->call));
 }
@@ -643,6 +645,18 @@ void recorder_held_settle(struct recorder_track *t)
 	}
 }
 
+/* What the library does not tell of all, by the kernel's word. */
+static enum recorder_cause library_missed(const struct recorder_span *s)
+{
+	if (s->mute != RECORDER_MUTE_NOT)
+		return (enum recorder_cause)s->mute;
+	if (s->unmatched[RECORDER_UNMATCHED_DIRECT])
+		return RECORDER_CAUSE_DIRECT;
+	if (s->unmatched[RECORDER_UNMATCHED_URING])
+		return RECORDER_CAUSE_URING;
+	return s->lost_events || s->is_scribbled ? RECORDER_CAUSE_SENSOR_LOSS : RECORDER_CAUSE_NONE;
+}
+
 static enum recorder_seen seen_of(const struct recorder_span *s, enum recorder_cause *ret_cause)
 {
 	*ret_cause = RECORDER_CAUSE_NONE;
@@ -656,14 +670,13 @@ static enum recorder_seen seen_of(const struct recorder_span *s, enum recorder_c
 		*ret_cause = RECORDER_CAUSE_FOREIGN;
 		return RECORDER_SEEN_NONE; /* there are acts that nobody saw */
 	}
-	if (s->mute != RECORDER_MUTE_NOT) {
-		*ret_cause = (enum recorder_cause)s->mute;
-		return RECORDER_SEEN_KERNEL;
+	*ret_cause = library_missed(s);
+	if (s->lost_facts) {
+		bool neither = *ret_cause != RECORDER_CAUSE_NONE;
+
+		*ret_cause = RECORDER_CAUSE_KERNEL_LOSS;
+		return neither ? RECORDER_SEEN_NONE : RECORDER_SEEN_DECLARED;
 	}
-	if (s->unmatched[RECORDER_UNMATCHED_URING])
-		*ret_cause = RECORDER_CAUSE_URING;
-	if (s->unmatched[RECORDER_UNMATCHED_DIRECT])
-		*ret_cause = RECORDER_CAUSE_DIRECT;
 	return *ret_cause == RECORDER_CAUSE_NONE ? RECORDER_SEEN_FULL : RECORDER_SEEN_KERNEL;
 }
 

@@ -62,8 +62,8 @@ struct event_text recorder_kind_text(const struct event *ev);
 struct event_text recorder_kind_path(const struct kernel_fact *f);
 
 /*
- * recorder_kind_is_linked - an open of a library or of a dynamic linker's file: whose code it is
- * that opens it is known by a name, which anybody may give to a file
+ * recorder_kind_is_linked - an open of a library or of a dynamic linker's own file: whose code it
+ * is that opens it is known by a name, which anybody may give to a file
  */
 bool recorder_kind_is_linked(const struct kernel_fact *f);
 

@@ -275,6 +275,7 @@ static void put_gap(struct recorder_track *t, struct recorder_span *s, unsigned 
 	g->count += known ? count : 0;
 	g->spans++;
 	g->at_least |= at_least || !known;
+	s->lost_events = true;
 	recorder_track_put(t, &ev, s);
 }
 

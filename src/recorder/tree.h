@@ -90,6 +90,8 @@ struct recorder_span {
 	int32_t loading_tid;
 	bool was_late;       /* it had a line of ours before the library spoke */
 	bool has_unsaid;     /* it forked a child that the library does not know of */
+	bool lost_events;    /* there is a gap in what the library told of it */
+	bool lost_facts;     /* the kernel sensor had no room for some of its facts */
 	bool has_foreign;    /* calls of another ABI were made in it */
 	bool is_scribbled;   /* its part of the ring was written over */
 	bool is_interposed;  /* other libraries may answer its calls, in front of the kernel */

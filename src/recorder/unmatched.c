@@ -13,6 +13,8 @@
 #include "recorder/look.h"
 #include "recorder/track_internal.h"
 
+#define NAMESPACES 0x7e020000 /* of clone(2): CLONE_NEWNS and the like */
+
 static void line_of(struct recorder_track *t, struct recorder_span *s, const struct kernel_fact *f)
 {
 	if (recorder_observed_put(t, s, f))
@@ -91,7 +93,8 @@ static enum recorder_unmatched reason_of(struct recorder_track *t, const struct 
 		return RECORDER_UNMATCHED_DIRECT;
 	if (f->ts_ns < s->spoke_ns)
 		return RECORDER_UNMATCHED_STARTUP;
-	if (s->slot >= 0 && t->ring && ring_slot_lost(t->ring, (uint32_t)s->slot))
+	if (s->lost_events ||
+	    (s->slot >= 0 && t->ring && ring_slot_lost(t->ring, (uint32_t)s->slot)))
 		return RECORDER_UNMATCHED_SENSOR_LOSS;
 	if (from == RECORDER_ORIGIN_OTHER)
 		return RECORDER_UNMATCHED_DIRECT;
@@ -181,7 +184,8 @@ void recorder_unmatched_add(struct recorder_track *t, struct recorder_span *s,
 		return;
 	/* processes have lines of their own; threads have none */
 	if (f->kind == KERNEL_FACT_FORK ||
-	    (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_FORK))
+	    (f->kind == KERNEL_FACT_CALL && recorder_kind_of(f->call) == RECORDER_KIND_FORK &&
+	     (h->inside || !(f->args[0].num & NAMESPACES))))
 		return;
 	if (recorder_observed_is_quiet(f))
 		return;

@@ -10,6 +10,8 @@
 #include <fcntl.h>
 #include <linux/io_uring.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,6 +290,45 @@ static int cover(void)
 	return 0;
 }
 
+/* A child in namespaces of its own, by both calls that make one, past libc. */
+static int namespaces(void)
+{
+	struct {
+		uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack[3];
+	} how = {.flags = CLONE_NEWUSER | CLONE_NEWUTS, .exit_signal = SIGCHLD};
+	long pid;
+
+	(void)plain();
+	pid = tt_sys6(SYS_clone, CLONE_NEWUSER | CLONE_NEWNS | SIGCHLD, 0, 0, 0, 0, 0);
+	if (pid == 0)
+		(void)tt_sys1(SYS_exit_group, 0);
+	said("clone", "CLONE_NEWNS", pid);
+	pid = tt_sys2(SYS_clone3, &how, sizeof(how));
+	if (pid == 0)
+		(void)tt_sys1(SYS_exit_group, 0);
+	said("clone", "CLONE_NEWUTS", pid);
+	while (wait(NULL) > 0)
+		;
+	return 0;
+}
+
+/* Signals by the calls that libc's functions do not make. */
+static int signals(void)
+{
+	siginfo_t info = {.si_signo = SIGCONT, .si_code = SI_QUEUE};
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		for (;;)
+			(void)pause();
+	}
+	said("sigqueue", "SIGCONT", tt_sys3(SYS_rt_sigqueueinfo, pid, SIGCONT, &info));
+	said("tgkill", "SIGCONT", tt_sys4(SYS_rt_tgsigqueueinfo, pid, pid, SIGCONT, &info));
+	said("kill", "SIGKILL", tt_sys2(SYS_tkill, pid, SIGKILL));
+	(void)waitpid(pid, NULL, 0);
+	return 0;
+}
+
 #ifdef __x86_64__
 /* By the numbers of 32-bit programs, with a text that lies where these can name it. */
 static int foreign(void)
@@ -543,7 +584,8 @@ static const struct {
 	{"uring", uring},         {"claim", claim},     {"claim-connect", claim_connect},
 	{"change", change},       {"deny", deny},       {"hide", hide},
 	{"readdress", readdress}, {"garbage", garbage}, {"race", race},
-	{"cover", cover},         {"foreign", foreign},
+	{"cover", cover},         {"foreign", foreign}, {"namespaces", namespaces},
+	{"signals", signals},
 };
 
 /* attack ACT FOLDER. 77: cannot be tried here */

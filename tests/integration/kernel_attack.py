@@ -129,6 +129,29 @@ def foreign():
     tt.same("foreign: no evasion", kernel_run.findings(rec, "evasion"), [])
 
 
+def namespaces():
+    """Who makes a process in namespaces of its own does more than fork."""
+    rec, _, acts = attack("namespaces")
+    if not rec:
+        return
+    for a in acts:
+        if a["act"] == "clone":
+            want = a["result"] if a["result"] >= 0 else -1
+            tt.check(f"namespaces: {a['path']} is told", [e for e in rec.calls() if e["syscall"] == "clone" and
+                                                         a["path"] in e["args"][0] and e["result"] == want], rec.calls())
+    tt.same("namespaces: no evasion", kernel_run.findings(rec, "evasion"), [])
+
+
+def signals():
+    """Each call that signals another process."""
+    rec, _, acts = attack("signals")
+    if not rec:
+        return
+    lines = [(e["syscall"], e["args"][-1], e["result"]) for e in rec.calls() if e["sensor"] == "kernel"]
+    tt.none("signals: each is told", [a for a in acts if (a["act"], a["path"], a["result"]) not in lines])
+    tt.same("signals: all succeeded", [a["result"] for a in acts], [0, 0, 0])
+
+
 def hidden():
     """Records that vanish: the kernel's lines stand in for them, and nothing is called confirmed."""
     rec, _, acts = attack("hide")
@@ -211,6 +234,8 @@ def main():
         forged(act, kinds)
     cover()
     foreign()
+    namespaces()
+    signals()
     hidden()
     garbage()
     race()

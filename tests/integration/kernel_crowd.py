@@ -185,16 +185,21 @@ def loss():
     finally:
         if p.poll() is None:
             p.kill()
-    told, lost, problems = 0, 0, []
+    told, lost, lossy, problems, ends = 0, 0, set(), [], []
     for e in tt.each_event(tt.one(out + "/trace_*.jsonl"), problems):
         told += e["event_type"] == "syscall" and e.get("path") == folder + "/none"
-        lost += e["count"] if e["event_type"] == "gap" and e["sensor"] == "kernel" else 0
+        if e["event_type"] == "gap" and e["sensor"] == "kernel":
+            lost += e["count"]
+            lossy.add(e["span_id"])
+        if e["span_id"] in lossy and "coverage" in e:
+            ends.append((e["coverage"], e.get("cause")))
     c = kernel_run.json.loads(tt.read(tt.one(out + "/run_*.json")))["coverage"]
     tt.none("loss: every line is valid", problems)
     tt.check("loss: some was told, some was not", told > 1000 and lost > 1000, (told, lost))
     tt.same("loss: recorded + lost = made", told + lost, made)
     tt.same("loss: run.json says the same", c["lost"], lost)
     tt.same("loss: and who lost it", sum(g["count"] for g in c["gaps"] if g["sensor"] == "kernel"), lost)
+    tt.same("loss: what has a gap is not called whole", ends, [("none", "kernel_loss")])
     tt.same("loss: no evasion", [f for f in c.get("findings", []) if f["kind"] == "evasion"], [])
 
 

@@ -20,8 +20,10 @@ def facts(command, options=(), check_status=True, prefix=(), **popen):
     """What the driver printed about a command: its facts, then the sums."""
     read, write = os.pipe()
     folder = popen.pop("cwd", None)
+    # in which the dynamic linker looks for libc at more places than a small ring has room for
+    env = {k: v for k, v in tt.clean_env().items() if k != "LD_LIBRARY_PATH"}
     p = subprocess.Popen([*prefix, DRIVER, "-o", str(write), *options, *command], pass_fds=[write],
-                         env=tt.clean_env(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                          stderr=subprocess.PIPE, cwd=folder, **popen)
     os.close(write)
     lines = []

@@ -407,6 +407,25 @@ static void an_exec_that_failed_is_looked_for_since_it_was_announced(void)
 	tear_down();
 }
 
+/* Nobody can say of it that all of it was seen. */
+static void an_image_with_losses_is_not_full(void)
+{
+	struct kernel_fact f;
+
+	set_up(true);
+	f = open_fact("/tmp/one", 3);
+	lib_open("/tmp/one", 3, &f);
+	f = open_fact("/tmp/two", 3);
+	f.lost = 3;
+	lib_open("/tmp/two", 3, &f);
+	pass(50);
+	finish();
+	CHECK_INT(lines("\"coverage\": \"declared-only\"", "\"cause\": \"kernel_loss\"",
+			"\"lines_confirmed\": 2"),
+		  1);
+	tear_down();
+}
+
 int main(void)
 {
 	struct tt_err err;
@@ -421,6 +440,7 @@ int main(void)
 	TAP_RUN(an_image_that_does_not_speak_is_waited_for);
 	TAP_RUN(one_that_speaks_late_keeps_its_line);
 	TAP_RUN(what_a_call_brings_along_is_inside);
+	TAP_RUN(an_image_with_losses_is_not_full);
 	TAP_RUN(an_exec_that_failed_is_looked_for_since_it_was_announced);
 	(void)unlink(recorder_output_trace_path(output));
 	recorder_output_free(output);
