@@ -92,7 +92,7 @@ static void start(struct watch *w, const struct policy *p, unsigned what, bool k
 		load_filter(p, w->observer);
 		while (!shared->go)
 			pause_ms(1);
-		/* as an exec does: who does not answer for it any more must not look like one who waits */
+		/* as an exec does: what nobody answers for must not look like what is waited for */
 		(void)close(shared->listener);
 		body();
 		_exit(0);
