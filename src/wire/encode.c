@@ -156,12 +156,14 @@ int wire_encode(const struct wire_frame *frame, void *buf, size_t cap)
 {
 	struct writer w = {.buf = buf, .cap = cap};
 	static const uint8_t no_length[WIRE_HEADER_BYTES];
+	unsigned count = WIRE_FIELD_FIRST_OPTIONAL;
 
 	if (!is_sound(frame))
 		return -EINVAL;
 	put(&w, no_length, sizeof(no_length));
-	put_head(&w, CBOR_MAP,
-		 WIRE_FIELD_FIRST_OPTIONAL + (unsigned)__builtin_popcountll(frame->has));
+	for (uint64_t bits = frame->has; bits; bits &= bits - 1)
+		count++;
+	put_head(&w, CBOR_MAP, count);
 	for (unsigned i = 0; i < WIRE_FIELD_COUNT && !w.error; i++)
 		if (i < WIRE_FIELD_FIRST_OPTIONAL || frame->has & UINT64_C(1) << i)
 			put_value(&w, frame, (enum wire_field)i);
