@@ -11,7 +11,7 @@
 #include "cli/wire_json.h"
 #include "wire/frame.h"
 
-/* A frame as JSON is at most six times as long (control bytes), and the longest line of an input. */
+/* The longest line of an input: a frame as JSON is at most six times as long (control bytes). */
 #define LINE_MAX_BYTES ((size_t)64 * 1024)
 
 static char input[LINE_MAX_BYTES];
@@ -29,7 +29,9 @@ static int print_frame(const char *verb, const struct wire_frame *frame)
 {
 	json_t *json = cli_wire_to_json(frame);
 	struct tt_err err;
-	int r = json ? json_dumpf(json, stdout, 0) : -1;
+	/* what a guest wrote does not drive the terminal */
+	size_t flags = isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0;
+	int r = json ? json_dumpf(json, stdout, flags) : -1;
 
 	json_decref(json);
 	if (r < 0 && !ferror(stdout)) {

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Past this, readers of JSON that know one kind of number round: a string of digits stands for it. */
+/* Past this, many readers of JSON round: a string of digits stands for the number. */
 #define EXACT_MAX (UINT64_C(1) << 53)
 
 static json_t *text_json(struct wire_text text)

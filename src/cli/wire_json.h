@@ -9,7 +9,7 @@
 #include "util/err.h"
 #include "wire/frame.h"
 
-/* A frame that borrows from the JSON it came from; its lists lie here, so it is not to be copied. */
+/* A frame that borrows from the JSON it came from; its lists lie here: it is not to be copied. */
 struct cli_wire_frame {
 	struct wire_frame frame;
 	struct wire_text items[WIRE_PAYLOAD_MAX];

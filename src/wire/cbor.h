@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The few types of CBOR (RFC 8949) that frames are made of. Internal shapes of encoder and decoder. */
+/* The few types of CBOR (RFC 8949) that frames are made of, for encoder and decoder. */
 #ifndef TT_WIRE_CBOR_H
 #define TT_WIRE_CBOR_H
 

@@ -104,10 +104,13 @@ enum wire_mode {
 
 /*
  * wire_encode - write a frame, its length in front
- * Returns its size, or -ENOBUFS (@cap is too small), -EMSGSIZE (past WIRE_PAYLOAD_MAX), -EINVAL (no
- * such version, source or key in it, or a key of the source is missing), -ERANGE (a number past what
- * its key can have), -EILSEQ (is_escaped, and a text is not UTF-8). Of several errors the first
- * counts; @buf is then of no use.
+ * Returns its size, or
+ *	-ENOBUFS   @cap is too small
+ *	-EMSGSIZE  it is past WIRE_PAYLOAD_MAX
+ *	-EINVAL    no such version, source or key in it, or a key of the source is missing
+ *	-ERANGE    a number past what its key can have
+ *	-EILSEQ    is_escaped, and a text is not UTF-8
+ * Of several errors the first counts; @buf is then of no use.
  */
 int wire_encode(const struct wire_frame *frame, void *buf, size_t cap) TT_MUST_CHECK;
 

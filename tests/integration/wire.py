@@ -3,6 +3,7 @@
 """telltale wire: frames to JSON lines and back; bad frames; docs/wire.md says what is true."""
 import json
 import os
+import pty
 import re
 import select
 import struct
@@ -176,6 +177,11 @@ def check_stream():
         run.stdin.close()
         tt.same("and goes on", json.loads(run.stdout.read()), FIVE)
         tt.same("and ends well", run.wait(timeout=tt.SECONDS), 0)
+    ours, theirs = pty.openpty()
+    strange = {**FIVE, "guest_comm": "\x1b[31m\u009b31m\u202e\u00e9"}
+    subprocess.run([tt.TELLTALE, "wire", "decode"], input=frame(strange), stdout=theirs, timeout=tt.SECONDS, check=True)
+    shown = os.read(ours, 4096)
+    tt.check("a terminal gets plain ASCII", shown.isascii() and b"\x1b" not in shown and lines(shown) == [strange], shown)
     gone = subprocess.run(f"'{tt.TELLTALE}' wire decode | head -n 1", shell=True, input=frame(TWO) * 20000,
                           capture_output=True, timeout=tt.SECONDS, check=False)
     tt.same("a reader that goes away is no failure", (lines(gone.stdout), gone.stderr), ([TWO], b""))

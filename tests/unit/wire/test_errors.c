@@ -379,7 +379,7 @@ static void test_first_counts(void)
 	CHECK_INT(f.seq, 1);
 }
 
-/* Every beginning of a frame: more is to come; as a frame of that length: an error, never one read past. */
+/* Every beginning of a frame: more is to come. As a frame of that length: an error. */
 static void test_beginnings(void)
 {
 	for (size_t i = 0; i < SAMPLE_COUNT; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Another implementation of CBOR: what it builds we read, what we write it reads, and says the same. */
+/* Another implementation of CBOR reads what we write and writes what we read, with one meaning. */
 #include "samples.h"
 #include "tap.h"
 
