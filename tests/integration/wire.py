@@ -211,6 +211,14 @@ def check_document():
         first = {word for row in rows for word in re.findall(r"`([^`]+)`", row.split("|")[1])}
         tt.none(f"docs/wire.md has a row for each of {name}.def", [n for n in table[name] if n not in first])
         tt.check(f"{name}.def was read", len(table[name]) > 7)
+    with open(os.path.join(SOURCE, "src/wire/fields.def"), encoding="utf-8") as f:
+        rows = re.findall(r"^WIRE_(\w+)\((\w+)(?:, (\w+))?\)", f.read(), re.M)
+    words = {name: kind.lower() if not most else most.removesuffix("_MAX").lower().replace("uint", "u")
+             if "MAX" in most else f"0-{most}" for kind, name, most in rows}
+    words["content_version"] = "1, 2"
+    said = {name: kind for names, kind in re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| ([^|]+?) \|", text, re.M)
+            for name in re.findall(r"\w+", names)}
+    tt.none("docs/wire.md: the type of each key", [f"{n}: {said.get(n)}, not {w}" for n, w in words.items() if said.get(n) != w])
     tt.same("an example of each source", seen[2], set(table["sources"]))
     tt.same("the vectors of major 1", len(seen[1]), 3)
 
