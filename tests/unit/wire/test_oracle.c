@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Another implementation of CBOR reads what we write and writes what we read, with one meaning. */
-#include "samples.h"
-#include "tap.h"
-
 #if __has_include(<cbor.h>)
 #include <cbor.h>
 #include <stdlib.h>
+
+#include "samples.h"
+#include "tap.h"
 
 static cbor_item_t *shortest(uint64_t v)
 {
@@ -179,6 +179,8 @@ int main(void)
 	return tap_done();
 }
 #else
+#include <stdio.h>
+
 int main(void)
 {
 	printf("1..0 # SKIP no libcbor\n");
