@@ -167,6 +167,15 @@ const struct cli_verb cli_verbs[] = {
 		cli_cmd_schema,
 		HELP_HELP
 	},
+	{
+		"wire", "wire decode [--lenient] [FILE] | wire encode [FILE]",
+		"frames of a guest's agent to JSON lines, and back",
+		cli_cmd_wire,
+		"FILE, or standard input: frames (decode) or JSON lines (encode).\n\n"
+		"      --lenient         take what older agents send: numbers not in shortest form, other\n"
+		"                        orders of keys, repeated and unknown keys, trailing bytes\n"
+		HELP_HELP
+	},
 	{ NULL, NULL, NULL, NULL, NULL },
 };
 /* clang-format on */
