@@ -4,11 +4,9 @@
 import glob
 import os
 import shutil
-import subprocess
-import time
 
 import bench_tools
-from bench_lib import RING, measure, run, table
+from bench_lib import RING, measure, milliseconds, run, table
 
 PAIRS = 200000
 
@@ -79,11 +77,7 @@ def sandbox(b):
 
     def many(command, n=40):
         """Milliseconds per run."""
-        start = time.monotonic()
-        for _ in range(n):
-            subprocess.run(command, env=b.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, timeout=60,
-                           check=True)
-        return (time.monotonic() - start) * 1000 / n
+        return sum(milliseconds(command, b.env) for _ in range(n)) / n
 
     variants = {}
     if b.have("bwrap"):

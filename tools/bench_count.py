@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What it costs to count every system call, next to strace."""
 import os
-import subprocess
-import time
 
-from bench_lib import measure, table
+from bench_lib import measure, milliseconds, table
 
 CALLS = 20000
 
@@ -24,16 +22,11 @@ def count(b):
     if b.have("strace"):
         ways["`strace -f -c`"] = ["strace", "-f", "-c", "-o", "/dev/null"]
 
-    def milliseconds(command):
-        def once():
-            start = time.monotonic()
-            subprocess.run(command, env=b.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                           stderr=subprocess.DEVNULL, timeout=120, check=True)
-            return (time.monotonic() - start) * 1000
-        return once
+    def timed(command):
+        return lambda: milliseconds(command, b.env, 120)
 
     return "\n".join(
-        table(title, "ms", measure({name: b.fresh(milliseconds(words + command)) for name, words in ways.items()}, b.rounds),
+        table(title, "ms", measure({name: b.fresh(timed(words + command)) for name, words in ways.items()}, b.rounds),
               note)
         for title, command, note in (
             (f"Every system call counted: a loop of {CALLS} getppid(2)", leaf, "From starting the launcher to its end."),

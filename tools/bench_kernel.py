@@ -6,10 +6,9 @@ import os
 import shutil
 import statistics
 import subprocess
-import time
 
 import bench_tools
-from bench_lib import BOTH, KERNEL, RING, measure, rows, run, table
+from bench_lib import BOTH, KERNEL, RING, measure, milliseconds, rows, run, table
 
 PAIRS = 20000  # what the rings hold: a lost event would be cheaper than one that is told
 FEW_PAIRS = 4000  # where a pair takes many microseconds
@@ -155,22 +154,17 @@ def attach(b):
     if not b.has_kernel():
         return without(title)
 
-    def milliseconds(flags):
-        def once():
-            start = time.monotonic()
-            subprocess.run(b.under_run(flags, ["true"]), env=b.env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                           timeout=60, check=True)
-            return (time.monotonic() - start) * 1000
-        return once
+    def timed(flags):
+        return lambda: milliseconds(b.under_run(flags, ["true"]), b.env)
 
     driver = os.path.join(os.path.dirname(b.telltale), "tests", "integration", "kernel_driver")
-    opened, both = [], milliseconds(["--no-preload", "--kernel"])
+    opened, both = [], timed(["--no-preload", "--kernel"])
 
     def and_alone():
         opened.append(opened_ms(driver))
         return both()
 
-    ways = {"`telltale run --no-preload --no-kernel -- true`": milliseconds(["--no-preload", "--no-kernel"]),
+    ways = {"`telltale run --no-preload --no-kernel -- true`": timed(["--no-preload", "--no-kernel"]),
             "`telltale run --no-preload -- true`": and_alone}
     results = measure({name: b.fresh(f) for name, f in ways.items()}, STARTS)
     middle = statistics.median(opened)
