@@ -64,32 +64,30 @@ def lz4_legacy(data):
     return b"".join(out)
 
 
+def lz4_length(data, at, count):
+    """A length and where it ends: 15 goes on in the bytes that follow."""
+    if count < 15:
+        return count, at
+    while data[at] == 255:
+        count += 255
+        at += 1
+    return count + data[at], at + 1
+
+
 def lz4_block(data):
     out = bytearray()
     at, end = 0, len(data)
     while at < end:
         token = data[at]
         at += 1
-        count = token >> 4
-        if count == 15:
-            while data[at] == 255:
-                count += 255
-                at += 1
-            count += data[at]
-            at += 1
+        count, at = lz4_length(data, at, token >> 4)
         out += data[at:at + count]
         at += count
         if at >= end:
             break  # the last sequence has literals only
         back = data[at] | data[at + 1] << 8
         at += 2
-        count = token & 15
-        if count == 15:
-            while data[at] == 255:
-                count += 255
-                at += 1
-            count += data[at]
-            at += 1
+        count, at = lz4_length(data, at, token & 15)
         count += 4
         begin = len(out) - back
         if count <= back:

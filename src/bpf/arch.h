@@ -65,7 +65,6 @@ static inline bool arch_foreign(const struct task_struct *t, long nr)
 #define NR_EXIT_GROUP 94
 #define NR_EXECVEAT   281
 #define NR_CLONE3     435
-#define PSR_MODE32    0x10u
 
 static inline long arch_nr(const struct pt_regs *r)
 {

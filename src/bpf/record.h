@@ -14,9 +14,10 @@
 
 #define SENSOR_TEXT_MAX  4096 /* of one path, its NUL included: PATH_MAX */
 #define SENSOR_ARGV_MAX  4096
-#define SENSOR_ADDR_MAX  128 /* sizeof(struct sockaddr_storage) */
-#define SENSOR_NUMBERS   512 /* system calls that are told and counted each by itself */
-#define SENSOR_DGRAM_MAX 512 /* a power of two */
+#define SENSOR_ADDR_MAX  128        /* sizeof(struct sockaddr_storage) */
+#define SENSOR_NUMBERS   512        /* system calls that are told and counted each by itself */
+#define SENSOR_DGRAM_MAX 512        /* a power of two */
+#define SENSOR_LIVES     (1u << 20) /* bytes of the ring of births, programs and deaths */
 
 enum sensor_kind {
 	SENSOR_FORK = 1,

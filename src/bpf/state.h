@@ -79,7 +79,7 @@ struct {
 /* Births, programs and deaths: not crowded out by the many calls. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, 1 << 20);
+	__uint(max_entries, SENSOR_LIVES);
 } lives SEC(".maps");
 
 struct {

@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include "base/compiler.h"
+#include "base/pidfd.h"
 #include "base/time.h"
 #include "cgroup/cgroup.h"
 #include "cli/library.h"
@@ -313,18 +314,13 @@ static void end_child(pid_t pid)
 
 static void try_pidfd(struct cli_finding *f)
 {
-	struct {
-		uint64_t mask, cgroup;
-		uint32_t ids[11];
-		int32_t exit_code;
-	} info = {.mask = 1 /* PIDFD_INFO_PID */};
+	struct tt_pidfd_info info = {.mask = TT_PIDFD_INFO_PID};
 	pid_t pid = make_child();
 	int fd = pid < 0 ? -1 : (int)syscall(434 /* pidfd_open */, pid, 0);
 
-	_Static_assert(sizeof(info) == 64, "PIDFD_INFO_SIZE_VER0");
 	if (fd < 0)
 		found_errno(f, CLI_PROBE_MISSING, "pidfd_open");
-	else if (ioctl(fd, _IOC(_IOC_READ | _IOC_WRITE, 0xff, 11, sizeof(info)), &info) < 0)
+	else if (ioctl(fd, TT_PIDFD_GET_INFO, &info) < 0)
 		found_errno(f, CLI_PROBE_LIMITED, "pidfd_open works, PIDFD_GET_INFO");
 	else
 		cli_probe_found(f, CLI_PROBE_OK, "pidfd_open and PIDFD_GET_INFO");

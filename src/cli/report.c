@@ -421,6 +421,21 @@ static struct store_text short_name(const struct cli_program *programs, size_t i
 	return whole ? programs[i].path : name;
 }
 
+bool cli_report_place(struct cli_line *l, const struct cli_report *r, int need, int *lines,
+		      int limit)
+{
+	if (l->col > 2 && l->col + need > r->width) {
+		if ((*lines)++ == limit)
+			return false;
+		cli_line_end(l);
+		cli_line_begin(l, r->width);
+		cli_line_str(l, "  ");
+	}
+	if (l->col > 2)
+		cli_line_str(l, " ");
+	return true;
+}
+
 void cli_report_programs(const struct cli_report *r)
 {
 	struct cli_program *programs;
@@ -447,15 +462,8 @@ void cli_report_programs(const struct cli_report *r)
 		struct store_text name = short_name(programs, i, r->all);
 		int need = cli_text_width(name.data, name.len) + 10;
 
-		if (l.col > 2 && l.col + need > r->width) {
-			if (lines++ == limit)
-				break;
-			cli_line_end(&l);
-			cli_line_begin(&l, r->width);
-			cli_line_str(&l, "  ");
-		}
-		if (l.col > 2)
-			cli_line_str(&l, " ");
+		if (!cli_report_place(&l, r, need, &lines, limit))
+			break;
 		cli_line_word(&l, name.data, name.len);
 		if (programs[i].count > 1) {
 			cli_line_color(&l, CLI_DIM);

@@ -97,6 +97,13 @@ struct cli_program *cli_programs(const struct store_view *v, size_t *ret_count);
 /* cli_span_is_real - whether a span had any event of its own */
 bool cli_span_is_real(const struct store_span *s);
 
+/*
+ * cli_report_place - room for a word of @need columns in a list that goes over lines
+ * @lines: how many it has taken; false: another one would be more than @limit
+ */
+bool cli_report_place(struct cli_line *l, const struct cli_report *r, int need, int *lines,
+		      int limit);
+
 /* cli_line_path - a path, relative to the run's folder where it lies below it */
 void cli_line_path(struct cli_line *l, const struct cli_report *r, struct store_text path);
 

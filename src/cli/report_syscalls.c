@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The readable report: system calls by name, as they were counted, and the time in them. */
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,15 +85,8 @@ static void put_counts(const struct cli_report *r, const struct counted *list, s
 		int need =
 			(int)strlen(list[i].name) + (int)strlen(cli_count(a, list[i].count)) + 10;
 
-		if (l.col > 2 && l.col + need > r->width) {
-			if (!r->all && lines++ == 2)
-				break;
-			cli_line_end(&l);
-			cli_line_begin(&l, r->width);
-			cli_line_str(&l, "  ");
-		}
-		if (l.col > 2)
-			cli_line_str(&l, " ");
+		if (!cli_report_place(&l, r, need, &lines, r->all ? INT_MAX : 2))
+			break;
 		cli_line_text(&l, list[i].name, strlen(list[i].name));
 		cli_line_color(&l, CLI_DIM);
 		cli_line_fmt(&l, "%s%s", cli_uni(" ×", " x"), a);

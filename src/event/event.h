@@ -86,6 +86,16 @@ TT_INLINE bool event_call_closes(enum event_call call)
 /* event_call_dups - the result of the call is another number for its first argument, an fd */
 bool event_call_dups(const struct event *ev);
 
+/*
+ * event_call_keeps_fds - the call copies or ends an fd, or looks after it: what it leads to was
+ * told when it was opened
+ */
+TT_INLINE bool event_call_keeps_fds(enum event_call call)
+{
+	return (call >= EVENT_CALL_dup && call <= EVENT_CALL_fcntl64) || event_call_closes(call);
+}
+_Static_assert(EVENT_CALL_fcntl64 - EVENT_CALL_dup == 4, "dup to fcntl64 stand together");
+
 /* event_call_execs - the call turns this image into another */
 TT_INLINE bool event_call_execs(enum event_call call)
 {

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/out.h"
+#include "base/pidfd.h"
 #include "base/time.h"
 
 #define CALLERS 64
@@ -20,17 +21,7 @@ struct kernel_callers {
 	struct kernel_caller slots[CALLERS], glanced;
 };
 
-/* linux/pidfd.h since 6.13; Debian 12's headers lack it. */
-struct pidfd_info_v0 {
-	uint64_t mask;
-	uint64_t cgroup_id;
-	uint32_t pid, tgid, ppid, ids[8];
-	int32_t exit_code;
-};
-_Static_assert(sizeof(struct pidfd_info_v0) == 64, "PIDFD_INFO_SIZE_VER0");
-#define PIDFD_GET_INFO_V0  _IOWR(0xFF, 11, struct pidfd_info_v0)
-#define PIDFD_INFO_PID_BIT 1ull
-#define PIDFD_THREAD_FLAG  O_EXCL
+#define PIDFD_THREAD_FLAG O_EXCL
 
 struct status {
 	char comm[16];
@@ -244,9 +235,9 @@ int kernel_caller_memory(struct kernel_callers *cs, pid_t tid, uint64_t now_ns)
 static bool read_info(pid_t tid, struct kernel_caller *ret)
 {
 	TT_CLEANUP(tt_closep) int fd = (int)syscall(SYS_pidfd_open, tid, PIDFD_THREAD_FLAG);
-	struct pidfd_info_v0 info = {.mask = PIDFD_INFO_PID_BIT};
+	struct tt_pidfd_info info = {.mask = TT_PIDFD_INFO_PID};
 
-	if (fd < 0 || ioctl(fd, PIDFD_GET_INFO_V0, &info) < 0 || !info.tgid)
+	if (fd < 0 || ioctl(fd, TT_PIDFD_GET_INFO, &info) < 0 || !info.tgid)
 		return false;
 	ret->pid = (int32_t)info.tgid;
 	ret->ppid = (int32_t)info.ppid;

@@ -5,59 +5,64 @@
 #include <string.h>
 #include <sys/syscall.h>
 
+#include "base/compiler.h"
 #include "kernel/observer_internal.h"
 
 #define CHANGES    (O_ACCMODE | O_CREAT | O_TRUNC) /* an open without them only reads */
 #define ANY_BIT_64 UINT64_MAX
 
-#define ROW(name, spec, what)                                                     \
-	{                                                                         \
-		SYS_##name, EVENT_CALL_##name, spec, KERNEL_OBSERVE_##what, -1, 0 \
-	}
-#define ROW_IF(name, spec, what, arg, mask)                                           \
-	{                                                                             \
-		SYS_##name, EVENT_CALL_##name, spec, KERNEL_OBSERVE_##what, arg, mask \
+/* What the arguments of each are stands in one place for all who look from the kernel. */
+#define EVENT_NUMBER(name, spec)              TT_UNUSED static const char spec_##name[] = spec;
+#define EVENT_NUMBER_KERNEL(name, call, spec) EVENT_NUMBER(name, spec)
+#include "event/numbers.def"
+#undef EVENT_NUMBER
+#undef EVENT_NUMBER_KERNEL
+
+#define ROW(name, what) ROW_IF(name, what, -1, 0)
+#define ROW_IF(name, what, arg, mask)                                                        \
+	{                                                                                    \
+		SYS_##name, EVENT_CALL_##name, spec_##name, KERNEL_OBSERVE_##what, arg, mask \
 	}
 
 static const struct kernel_watched table[] = {
-	ROW(execve, "pv-", EXEC),
-	ROW(execveat, "dpv-A", EXEC),
-	ROW(connect, "fa-", NET),
-	ROW(bind, "fa-", NET),
-	ROW_IF(sendto, "f-uJa-", NET, 4, ANY_BIT_64),
-	ROW_IF(openat, "dpom", FILES, 2, CHANGES),
-	ROW(openat2, "dph", FILES), /* its flags lie in memory: all are told */
-	ROW_IF(open_by_handle_at, "f-o", FILES, 2, CHANGES),
-	ROW(unlinkat, "dpA", FILES),
-	ROW(renameat2, "dpdqR", FILES),
-	ROW(linkat, "dpdqA", FILES),
-	ROW(symlinkat, "sdp", FILES),
-	ROW(mkdirat, "dpm", FILES),
-	ROW(mknodat, "dpnk", FILES),
-	ROW(fchmod, "fm", FILES),
-	ROW(fchmodat, "dpm", FILES),
+	ROW(execve, EXEC),
+	ROW(execveat, EXEC),
+	ROW(connect, NET),
+	ROW(bind, NET),
+	ROW_IF(sendto, NET, 4, ANY_BIT_64),
+	ROW_IF(openat, FILES, 2, CHANGES),
+	ROW(openat2, FILES), /* its flags lie in memory: all are told */
+	ROW_IF(open_by_handle_at, FILES, 2, CHANGES),
+	ROW(unlinkat, FILES),
+	ROW(renameat2, FILES),
+	ROW(linkat, FILES),
+	ROW(symlinkat, FILES),
+	ROW(mkdirat, FILES),
+	ROW(mknodat, FILES),
+	ROW(fchmod, FILES),
+	ROW(fchmodat, FILES),
 	/* Linux 6.6; the headers we build with may lack it */
 	{452, EVENT_CALL_fchmodat, "dpmA", KERNEL_OBSERVE_FILES, -1, 0},
-	ROW(fchown, "fgg", FILES),
-	ROW(fchownat, "dpggA", FILES),
-	ROW(truncate, "pi", FILES),
-	ROW(ftruncate, "fi", FILES),
+	ROW(fchown, FILES),
+	ROW(fchownat, FILES),
+	ROW(truncate, FILES),
+	ROW(ftruncate, FILES),
 #ifdef SYS_renameat
-	ROW(renameat, "dpdq", FILES),
+	ROW(renameat, FILES),
 #endif
 #ifdef SYS_open /* newer architectures have the longer forms only */
-	ROW_IF(open, "pom", FILES, 1, CHANGES),
-	ROW(creat, "pm", FILES),
-	ROW(unlink, "p", FILES),
-	ROW(rename, "pq", FILES),
-	ROW(mkdir, "pm", FILES),
-	ROW(rmdir, "p", FILES),
-	ROW(link, "pq", FILES),
-	ROW(symlink, "sp", FILES),
-	ROW(mknod, "pnk", FILES),
-	ROW(chmod, "pm", FILES),
-	ROW(chown, "pgg", FILES),
-	ROW(lchown, "pgg", FILES),
+	ROW_IF(open, FILES, 1, CHANGES),
+	ROW(creat, FILES),
+	ROW(unlink, FILES),
+	ROW(rename, FILES),
+	ROW(mkdir, FILES),
+	ROW(rmdir, FILES),
+	ROW(link, FILES),
+	ROW(symlink, FILES),
+	ROW(mknod, FILES),
+	ROW(chmod, FILES),
+	ROW(chown, FILES),
+	ROW(lchown, FILES),
 #endif
 };
 

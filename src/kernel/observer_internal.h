@@ -9,13 +9,12 @@
 #include "kernel/observer.h"
 
 /*
- * A call that can be watched. @spec: what each argument is, in letters of calls.def; '-' is left
- * out, 'h' is the struct open_how of openat2.
+ * A call that can be watched. @spec: what each argument is, as in event/numbers.def
  */
 struct kernel_watched {
 	int nr;
 	enum event_call call;
-	char spec[8];
+	const char *spec;
 	uint8_t what;      /* enum kernel_observed */
 	int8_t arg;        /* -1, or it is watched only where (argument & mask) is not 0 */
 	uint64_t arg_mask; /* more than 32 bits: all 64 */

@@ -206,34 +206,66 @@ uint64_t kernel_sensor_lost(const struct kernel_sensor *s)
 	return sum;
 }
 
+#define COUNTS_AT_ONCE 64 /* numbers that one call fetches: one for each would be hundreds */
+
+/* Up to that many of the counts, from where @at says on; how many, or -errno. */
+static int look_up_some(const struct kernel_sensor *s, uint32_t *at, bool first,
+			struct sensor_count *each)
+{
+	uint32_t keys[COUNTS_AT_ONCE];
+	union bpf_attr attr = {.batch = {
+				       .in_batch = first ? 0 : (uint64_t)(uintptr_t)at,
+				       .out_batch = (uint64_t)(uintptr_t)at,
+				       .keys = (uint64_t)(uintptr_t)keys,
+				       .values = (uint64_t)(uintptr_t)each,
+				       .count = COUNTS_AT_ONCE,
+				       .map_fd = (uint32_t)s->skel->maps.counts.map_fd,
+			       }};
+
+	/* ENOENT: these were the last */
+	if (syscall(SYS_bpf, BPF_MAP_LOOKUP_BATCH, &attr, sizeof(attr)) < 0 && errno != ENOENT)
+		return -errno;
+	return (int)attr.batch.count;
+}
+
+static struct sensor_count sum_up(const struct sensor_count *each, int cpus)
+{
+	struct sensor_count sum = {0};
+
+	for (int i = 0; i < cpus; i++) {
+		sum.calls += each[i].calls;
+		sum.ns += each[i].ns;
+	}
+	return sum;
+}
+
 int kernel_sensor_counts(const struct kernel_sensor *s, struct kernel_counts *ret)
 {
-	struct sensor_count *each = calloc((size_t)s->cpus, sizeof(*each));
+	struct sensor_count *each = calloc((size_t)COUNTS_AT_ONCE * (size_t)s->cpus, sizeof(*each));
+	uint32_t nr = 0, at = 0;
 	int n = 0;
 
 	if (!each)
 		return -ENOMEM;
 	memset(ret, 0, sizeof(*ret));
 	ret->has_ns = s->latency;
-	for (uint32_t nr = 0; n == 0 && nr < SENSOR_NUMBERS + 2; nr++) {
-		struct sensor_count sum = {0};
+	while (nr < SENSOR_NUMBERS + 2 && (n = look_up_some(s, &at, nr == 0, each)) > 0) {
+		for (int i = 0; i < n; i++, nr++) {
+			struct sensor_count sum =
+				sum_up(each + (size_t)i * (size_t)s->cpus, s->cpus);
 
-		n = look_up(s->skel->maps.counts.map_fd, &nr, each);
-		for (int i = 0; n == 0 && i < s->cpus; i++) {
-			sum.calls += each[i].calls;
-			sum.ns += each[i].ns;
-		}
-		if (nr < SENSOR_NUMBERS) {
-			ret->calls[nr] = sum.calls;
-			ret->ns[nr] = sum.ns;
-		} else if (nr == SENSOR_NUMBERS) {
-			ret->other = sum.calls;
-		} else {
-			ret->foreign = sum.calls;
+			if (nr < SENSOR_NUMBERS) {
+				ret->calls[nr] = sum.calls;
+				ret->ns[nr] = sum.ns;
+			} else if (nr == SENSOR_NUMBERS) {
+				ret->other = sum.calls;
+			} else {
+				ret->foreign = sum.calls;
+			}
 		}
 	}
 	free(each);
-	return n;
+	return n < 0 ? n : nr < SENSOR_NUMBERS + 2 ? -EIO : 0;
 }
 _Static_assert(KERNEL_COUNTED == SENSOR_NUMBERS, "one count for each number");
 
@@ -416,7 +448,7 @@ int kernel_sensor_open(struct kernel_sensor **ret, const struct kernel_sensor_op
 	attach_capabilities(s, opts);
 	n = learn_level(s->skel);
 	if (n == 0)
-		n = ring_open(&s->rings[0], s->skel->maps.lives.map_fd, 1u << 20);
+		n = ring_open(&s->rings[0], s->skel->maps.lives.map_fd, SENSOR_LIVES);
 	if (n == 0)
 		n = ring_open(&s->rings[1], s->skel->maps.acts.map_fd,
 			      opts->ring_bytes ? opts->ring_bytes : ACTS_BYTES);

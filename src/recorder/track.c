@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/pidfd.h"
 #include "base/time.h"
 #include "recorder/facts.h"
 #include "recorder/held.h"
@@ -21,17 +22,6 @@
 #define ANCESTRY_MAX    64
 #define FIRST_WORD_NS   (250 * TT_NS_PER_MS)
 #define EXEC_SETTLED_NS (50 * TT_NS_PER_MS) /* by then a failed exec has said so */
-
-/* linux/pidfd.h since 6.13, the exit code since 6.15; Debian 12's headers have neither. */
-struct pidfd_info_v0 {
-	uint64_t mask;
-	uint64_t cgroup_id;
-	uint32_t pid, tgid, ppid, ids[8];
-	int32_t exit_code;
-};
-_Static_assert(sizeof(struct pidfd_info_v0) == 64, "PIDFD_INFO_SIZE_VER0");
-#define PIDFD_GET_INFO_V0   _IOWR(0xFF, 11, struct pidfd_info_v0)
-#define PIDFD_INFO_EXIT_BIT (1ull << 3)
 
 uint64_t recorder_track_now(void)
 {
@@ -488,9 +478,9 @@ void recorder_track_launch(struct recorder_track *t, pid_t pid, pid_t own_pid,
 /* The kernel knows once the process is reaped. */
 static bool status_of_reaped(const struct recorder_process *p, int *ret_status)
 {
-	struct pidfd_info_v0 info = {.mask = PIDFD_INFO_EXIT_BIT};
+	struct tt_pidfd_info info = {.mask = TT_PIDFD_INFO_EXIT};
 
-	if (ioctl(p->pidfd, PIDFD_GET_INFO_V0, &info) < 0 || !(info.mask & PIDFD_INFO_EXIT_BIT))
+	if (ioctl(p->pidfd, TT_PIDFD_GET_INFO, &info) < 0 || !(info.mask & TT_PIDFD_INFO_EXIT))
 		return false;
 	*ret_status = info.exit_code;
 	return true;

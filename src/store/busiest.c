@@ -212,21 +212,6 @@ static struct store_tally_row *host_of(struct store_busiest *b, const json_t *li
 	return host_row(b, event_call_info(call)->name, store_get_text(line, "addr"));
 }
 
-/* Copies and ends of fds: what they lead to was counted when it was opened. */
-static bool is_of_fds(int call)
-{
-	switch (call) {
-	case EVENT_CALL_dup:
-	case EVENT_CALL_dup2:
-	case EVENT_CALL_dup3:
-	case EVENT_CALL_fcntl:
-	case EVENT_CALL_fcntl64:
-		return true;
-	default:
-		return event_call_closes((enum event_call)call);
-	}
-}
-
 static bool has_failed(const json_t *line, bool known, int number)
 {
 	int64_t result = store_get_int(line, "result", 0);
@@ -261,7 +246,7 @@ static void add_call(struct store_busiest *b, const json_t *line)
 		      line, failed);
 	if (path.data && known) {
 		f = store_tally_get(b->tables[STORE_BUSIEST_FILES], path);
-		if (!is_of_fds(number) &&
+		if (!event_call_keeps_fds((enum event_call)number) &&
 		    event_call_info((enum event_call)number)->family != EVENT_FAMILY_IO)
 			count(b, STORE_BUSIEST_FILES, f, line, failed);
 	}

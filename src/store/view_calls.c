@@ -421,14 +421,9 @@ static bool is_apart(const struct call *c)
 	case EVENT_CALL_dlmopen:
 	case EVENT_CALL_sem_open:
 	case EVENT_CALL_sigqueue:
-	case EVENT_CALL_dup:
-	case EVENT_CALL_dup2:
-	case EVENT_CALL_dup3:
-	case EVENT_CALL_fcntl:
-	case EVENT_CALL_fcntl64:
 		return true;
 	default:
-		return c->family == EVENT_FAMILY_IO || event_call_closes(call) ||
+		return c->family == EVENT_FAMILY_IO || event_call_keeps_fds(call) ||
 		       event_call_looks_up(call);
 	}
 }

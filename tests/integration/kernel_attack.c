@@ -372,6 +372,13 @@ static struct ring_record *last_call(const struct ring_writer *w, enum event_cal
 	return found;
 }
 
+static struct ring_record *last_open(const struct ring_writer *w)
+{
+	struct ring_record *r = last_call(w, EVENT_CALL_open64);
+
+	return r ? r : last_call(w, EVENT_CALL_open);
+}
+
 /* The file is opened in the open, and its record then names another. */
 static int change(void)
 {
@@ -389,9 +396,7 @@ static int change(void)
 		(void)snprintf(name, sizeof(name), "secret-%d", i);
 		path = below(name);
 		fd = open(path, O_WRONLY | O_CREAT, 0600);
-		r = last_call(&w, EVENT_CALL_open64);
-		if (!r)
-			r = last_call(&w, EVENT_CALL_open);
+		r = last_open(&w);
 		if (r) {
 			a = (struct ring_arg *)(r + 1);
 			/* the same length */
@@ -455,9 +460,7 @@ static int deny(void)
 		(void)snprintf(name, sizeof(name), "denied-%d", i);
 		path = below(name);
 		fd = open(path, O_WRONLY | O_CREAT, 0600);
-		r = last_call(&w, EVENT_CALL_open64);
-		if (!r)
-			r = last_call(&w, EVENT_CALL_open);
+		r = last_open(&w);
 		if (r) {
 			r->result = -1;
 			r->error = EACCES;
@@ -485,9 +488,7 @@ static int hide(void)
 		(void)snprintf(name, sizeof(name), "hidden-%d", i);
 		path = below(name);
 		fd = open(path, O_WRONLY | O_CREAT, 0600);
-		r = last_call(&w, EVENT_CALL_open64);
-		if (!r)
-			r = last_call(&w, EVENT_CALL_open);
+		r = last_open(&w);
 		if (r)
 			r->kind = RING_PAD;
 		said(r ? "hide" : "open", path, fd);
