@@ -39,14 +39,18 @@ static const struct wire_frame samples[] = {
 	{FIVE(2, WIRE_AGENT_HELLO, 2, "telltale-agent", 1), .seq = 0,
 	 .boot_id = TEXT("7d6c7a4e-52a5-4d5f-8d5c-6cf0a0f2d9c1"), .agent_version = TEXT("0.1.0"),
 	 .kernel_version = TEXT("6.1.0-37-cloud-amd64"), .surface = {2, sample_surface},
+	 .sensors = {2, sample_surface}, .restarts = UINT32_MAX,
 	 .has = WIRE_HAS(seq) | WIRE_HAS(boot_id) | WIRE_HAS(agent_version) |
-		WIRE_HAS(kernel_version) | WIRE_HAS(surface)},
+		WIRE_HAS(kernel_version) | WIRE_HAS(surface) | WIRE_HAS(sensors) |
+		WIRE_HAS(restarts)},
 	{FIVE(2, WIRE_AGENT_HEARTBEAT, 2, "telltale-agent", 6000000000), .seq = UINT64_MAX,
 	 .has = WIRE_HAS(seq)},
 	{FIVE(2, WIRE_TELEMETRY_DROPPED, 2, "telltale-agent", 6000000001), .seq = 7, .count = 300,
 	 .cause = TEXT("queue_full"), .first_seq = 8, .last_seq = 307,
 	 .has = WIRE_HAS(seq) | WIRE_HAS(count) | WIRE_HAS(cause) | WIRE_HAS(first_seq) |
 		WIRE_HAS(last_seq)},
+	{FIVE(2, WIRE_GATE_DENIED, 7, "sh", 6000000002), .seq = 308, .syscall = UINT32_MAX,
+	 .uid = 1000, .has = WIRE_HAS(seq) | WIRE_HAS(syscall) | WIRE_HAS(uid)},
 };
 
 #define SAMPLE_COUNT (sizeof(samples) / sizeof(samples[0]))
