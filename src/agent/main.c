@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* telltale-agent: sees what the workload of a cell does and tells the host. */
-int main(void)
+#include "agent/agent.h"
+
+int main(int argc, char **argv)
 {
-	return 2;
+	return agent_main(argc, argv);
 }
