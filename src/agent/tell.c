@@ -122,6 +122,7 @@ static int cut(struct agent_sink *q, struct wire_frame *frame)
 
 void agent_tell(struct agent_sink *q, struct wire_frame *frame)
 {
+	struct wire_frame shorter;
 	int r;
 
 	if (q->major == 1) {
@@ -132,9 +133,10 @@ void agent_tell(struct agent_sink *q, struct wire_frame *frame)
 	(void)agent_queue_settle(q);
 	r = agent_queue_put(q, frame);
 	if ((r == -EMSGSIZE || r == -ENOBUFS) && q->major > 1) {
-		r = cut(q, frame);
+		shorter = *frame;
+		r = cut(q, &shorter);
 		if (!r)
-			r = agent_queue_put(q, frame);
+			r = agent_queue_put(q, &shorter);
 	}
 	if (r < 0)
 		agent_lost(q, r == -ENOSPC ? AGENT_QUEUE_FULL : AGENT_TOO_LARGE, 1);
