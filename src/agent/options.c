@@ -120,7 +120,7 @@ static int take_inotify(struct agent_options *o, const char *path)
 	if (*path != '/')
 		return fail_value(o, "inotify", path, "not a path that begins with /");
 	if (o->inotify_count == AGENT_INOTIFY_MAX)
-		return fail_value(o, "inotify", path, "more than 64 paths");
+		return fail_value(o, "inotify", path, "more than 32 paths");
 	o->inotify[o->inotify_count++] = path;
 	return 0;
 }

@@ -9,7 +9,7 @@
 #include "agent/say.h"
 #include "base/endpoint.h"
 
-enum { AGENT_INOTIFY_MAX = 64 };
+enum { AGENT_INOTIFY_MAX = 32 };
 
 enum agent_choice {
 	AGENT_CHOOSE_AUTO,

@@ -1,0 +1,427 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""telltale-agent and its host: order, hello, heartbeats, stalls, broken connections, ends; what it says of bad options."""
+import os
+import resource
+import signal
+import socket
+import subprocess
+
+import agent_host
+import tt
+from agent_host import AGENT, FIVE, Agent, Host, account
+
+ROOT = os.geteuid() == 0
+
+
+def run(*args, env=None, **more):
+    done = subprocess.run([AGENT, *args], env=env or tt.clean_env(), stdin=subprocess.DEVNULL, capture_output=True,
+                          timeout=tt.SECONDS, **more)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def options():
+    endpoint = ["--endpoint", "unix:/nowhere"]
+    long = "unix:/" + "x" * 108
+    cases = [
+        (["--endpoint", "vsock:2"], "endpoint 'vsock:2': not vsock:CID:PORT or unix:PATH"),
+        (["--endpoint=" + long], f"endpoint '{long}': the path is too long for a socket"),
+        (["--proc", "/nowhere"], "no endpoint: give --endpoint, or telltale.endpoint= on the kernel's command line"),
+        (endpoint + ["--uid", "0"], "'--uid 0': the agent does not stay root"),
+        (endpoint + ["--gid", "0"], "'--gid 0': the agent does not stay root"),
+        (endpoint + ["--uid", "4294967295"], "'--uid 4294967295': not a number from 1 to 4294967294"),
+        (endpoint + ["--uid="], "'--uid ': not a number from 1 to 4294967294"),
+        (endpoint + ["--major", "3"], "'--major 3': not a number from 1 to 2"),
+        (endpoint + ["--walk-ms", "0"], "'--walk-ms 0': not a number from 1 to 3600000"),
+        (endpoint + ["--heartbeat-ms", "9"], "'--heartbeat-ms 9': not a number from 10 to 3600000"),
+        (endpoint + ["--flush-ms", "-1"], "'--flush-ms -1': not a number from 0 to 3600000"),
+        (endpoint + ["--restarts", "4294967296"], "'--restarts 4294967296': not a number from 0 to 4294967295"),
+        (endpoint + ["--sensor", "best"], "'--sensor best': not auto, ebpf, connector or walk"),
+        (endpoint + ["--queue-fd", "99"], "'--queue-fd 99': not an open fd"),
+        (endpoint + ["--proc", "proc"], "'--proc proc': not a short path that begins with /"),
+        (endpoint + ["--inotify", "here"], "'--inotify here': not a path that begins with /"),
+        (endpoint + ["--inotify", "/a"] * 33, "'--inotify /a': more than 32 paths"),
+        (endpoint + ["--uid"], "'--uid' needs a value"),
+        (endpoint + ["--none"], "'--none': no such option; see --help"),
+        (endpoint + ["--fork=1"], "'--fork=1': no such option; see --help"),
+        (endpoint + ["--" + "x" * 99], f"'--{'x' * 99}': no such option; see --help"),
+        (endpoint + ["more"], "'more': not an option; see --help"),
+        (endpoint + ["--"], "'--': not an option; see --help"),
+    ]
+    complaints = []
+    for args, words in cases:
+        got = run(*args)
+        if got != (2, "", f"telltale-agent: {words}\n"):
+            complaints.append(f"{args}: {got}")
+    env = tt.clean_env(CELLOS_TELEMETRY_INOTIFY_PATH="here")
+    got = run(*endpoint, env=env)
+    if got != (2, "", "telltale-agent: '--inotify here': not a path that begins with /\n"):
+        complaints.append(f"environment: {got}")
+    tt.none("each bad option has its own message, and status 2", complaints)
+    status, out, err = run("--help")
+    tt.check("--help", status == 0 and out.startswith("usage: telltale-agent") and not err, (status, out, err))
+    status, out, err = run("--version")
+    tt.check("--version", status == 0 and out.startswith("telltale-agent ") and not err, (status, out, err))
+
+
+def endpoint_of_the_kernel():
+    proc = tt.scratch(0o755)
+    host = Host().listen()
+    with open(os.path.join(proc, "cmdline"), "w", encoding="ascii") as f:
+        f.write(f"quiet telltale.endpoint=unix:/nowhere \"telltale.endpoint={host.endpoint}\" root=/dev/vda\n")
+    p = subprocess.Popen([AGENT, "--proc", proc, "--sensor", "walk"], stdin=subprocess.DEVNULL,
+                         stderr=subprocess.DEVNULL, env=tt.clean_env())
+    try:
+        c = host.accept()
+        tt.check("the endpoint of the kernel's command line, the last one", c.until(lambda f: True) is not None)
+    finally:
+        p.terminate()
+        p.wait(tt.SECONDS)
+
+
+def order():
+    host = Host().listen()
+    other = tt.scratch(0o755)
+    agent = Agent(host.endpoint, "--restarts", "0", "--heartbeat-ms", "3600000", files=50,
+                  more_env={"CELLOS_TELEMETRY_INOTIFY_PATH": other})
+    tt.same("it is ready, and says with what", agent.ready, "ready proc-walk inotify")
+    c = host.accept()
+    done = agent.act(500)
+    done.append(agent.mark())
+    os.mkdir(os.path.join(other, "x"))
+    done.append(os.path.join(other, "x"))
+    c.until_path(done[-1])
+    hello = c.frames[0]
+    tt.same("the first frame is agent.hello, number 0", (hello["probe_source"], hello["seq"]), ("agent.hello", 0))
+    tt.same("it says who it is", (hello["guest_pid"], hello["guest_comm"], hello["restarts"],
+                                  hello["kernel_version"]), (agent.pid, "telltale-agent", 0, os.uname().release))
+    tt.same("its surface is what its sensors tell", (hello["surface"], hello["sensors"]), (
+        ["process.spawned", "process.exited", "fs.inotify_fired"],
+        ["process.spawned=proc-walk", "process.exited=proc-walk", "fs.inotify_fired=inotify"]))
+    tt.same("acts in their order, those of the path in the environment as well",
+            [f["path"] for f in c.frames[1:]], done)
+    tt.same("numbers without a hole", [f["seq"] for f in c.frames], list(range(len(c.frames))))
+    tt.none("times do not go back", [f for f, g in zip(c.frames[1:], c.frames[2:])
+                                     if f["guest_monotonic_ns"] > g["guest_monotonic_ns"]])
+    tt.same("SIGTERM: it ends with 0", agent.end(), 0)
+    c.until_end()
+    tt.same("and nothing is left over", (c.rest, account([c])), (b"", []))
+
+
+def confined():
+    if not ROOT:
+        tt.skip("what the agent gives up", "needs root")
+        return
+    host = Host().listen()
+    agent = Agent(host.endpoint, "--uid", "991", "--gid", "992", files=1)
+    host.accept().until(lambda f: True)
+    fields = dict(line.split(":\t", 1) for line in tt.read(f"/proc/{agent.pid}/status").decode().splitlines()
+                  if ":\t" in line)
+    tt.same("another user, in no group", (fields["Uid"], fields["Gid"], fields["Groups"].strip()),
+            ("991\t991\t991\t991", "992\t992\t992\t992", ""))
+    # CAP_DAC_READ_SEARCH (2) and CAP_SYS_PTRACE (19); CAP_DAC_OVERRIDE (1) for its host's socket, never in force here
+    tt.same("few capabilities", [fields["Cap" + n] for n in ("Eff", "Prm", "Inh", "Bnd", "Amb")],
+            [f"{n:016x}" for n in (1 << 2 | 1 << 19, 1 << 1 | 1 << 2 | 1 << 19, 0, 0, 0)])
+    tt.same("no new privileges, one thread", (fields["NoNewPrivs"], fields["Threads"]), ("1", "1"))
+    tt.same("only root can look into it", os.stat(f"/proc/{agent.pid}/environ").st_uid, 0)
+    agent.end()
+
+
+def no_host_at_first():
+    host = Host()
+    agent = Agent(host.endpoint, files=20)
+    done = agent.act(20)
+    tt.check("without a host it is ready", agent.ready.startswith("ready "), agent.ready)
+    tt.check("and says why there is none", tt.wait_for(lambda: "No such file or directory; trying again" in agent.said()))
+    host.listen()
+    c = host.accept()
+    c.until_path(agent.mark())
+    tt.same("all that happened before is there", [f["path"] for f in c.frames[1:-1] if "path" in f], done)
+    tt.same("the hello is first, with the first number", (c.frames[0]["probe_source"], c.frames[0]["seq"]),
+            ("agent.hello", 0))
+    tt.none("every number is there", account([c]))
+    tt.check("how often it failed is said, with the reason", tt.wait_for(
+        lambda: f"connected to {host.endpoint} after: " in agent.said() and " times No such file" in agent.said()),
+        agent.said())
+    agent.end()
+
+
+def heartbeat():
+    host = Host().listen()
+    agent = Agent(host.endpoint, "--heartbeat-ms", "50", files=1)
+    c = host.accept()
+    beats = lambda f: f["probe_source"] == "agent.heartbeat"
+    for _ in range(3):
+        c.until(beats)
+        c.frames = [f for f in c.frames if not beats(f)]
+    tt.check("signs of life when nothing happens", not c.ended)
+    switches = lambda: int(tt.read(f"/proc/{agent.pid}/status").decode().split("\nvoluntary_ctxt_switches:")[1].split()[0])
+    before = switches()
+    for _ in range(10):
+        c.until(beats)
+        c.frames = [f for f in c.frames if not beats(f)]
+    # one wake-up each; one more is under way, and one may have been read late
+    tt.check("it wakes up for them alone", switches() - before <= 14, switches() - before)
+    agent.end()
+
+
+def stalled():
+    host = Host().listen()
+    agent = Agent(host.endpoint, files=64)
+    c = host.accept()
+    c.until(lambda f: True)
+    done = []
+    for _ in range(100):
+        done += agent.act(100)
+        # a queue of inotify holds 16384: the agent must go on reading, whatever its host does
+        tt.wait_for(lambda: tt.state_of(agent.pid) == "S")
+    tt.check("with a host that does not read the agent goes on", agent.process.poll() is None)
+    rss = agent.resident()
+    print(f"# resident with a full queue: {rss} bytes")
+    tt.check("at most 256 KiB of memory with a full queue", rss <= 256 * 1024, rss)
+    c.until_path(agent.mark())
+    # the last counts come with or before the mark; more room is made by reading
+    acts = [f for f in c.frames if f["probe_source"] == "fs.inotify_fired"]
+    dropped = [f for f in c.frames if f["probe_source"] == "telemetry.dropped"]
+    tt.check("more than the queue's 1024 came, and some did not", 1024 < len(acts) < len(done), len(acts))
+    tt.same("the only cause is queue_full", {f["cause"] for f in dropped}, {"queue_full"})
+    tt.same("what came and what was counted is what happened", len(acts) - 1 + sum(f["count"] for f in dropped),
+            len(done))
+    tt.none("each number is there or counted", account([c]))
+    bad = [f for f in dropped if f["last_seq"] - f["first_seq"] + 1 < f["count"] or f["last_seq"] >= f["seq"]]
+    tt.none("ranges hold what they count", bad)
+    # the first to be dropped were the newest
+    first = min(f["first_seq"] for f in dropped)
+    tt.same("what was queued before is whole", [f["seq"] for f in c.frames if f["seq"] < first], list(range(first)))
+    agent.end()
+
+
+def closed_in_a_frame():
+    host = Host().listen()
+    agent = Agent(host.endpoint, files=64)
+    a = host.accept()
+    # more than the socket takes: the agent stands in the middle of a frame
+    agent.act(4000)
+    tt.wait_for(lambda: tt.state_of(agent.pid) == "S")
+    while not a.rest or len(a.frames) < 50:
+        a.read(1000)
+    a.close()
+    b = host.accept()
+    mark = agent.mark()
+    b.until_path(mark)
+    tt.same("a new connection begins with a hello", b.frames[0]["probe_source"], "agent.hello")
+    acts = [f["seq"] for f in b.frames if f["probe_source"] != "agent.hello"]
+    tt.same("the others come in their order", acts, sorted(acts))
+    tt.check("none comes twice", not {f["seq"] for f in a.frames} & {f["seq"] for f in b.frames})
+    seen = {f["seq"] for f in a.frames + b.frames}
+    dropped = [f for f in b.frames if f["probe_source"] == "telemetry.dropped"]
+    # what the kernel had taken and the host never read is one gap, behind the last frame of the first connection
+    first_queued = min(acts)
+    last = max(f["seq"] for f in a.frames)
+    gap = set(range(last + 1, first_queued))
+    holes = set(range(max(seen) + 1)) - seen - gap
+    tt.same("holes are what was counted, and what the closed socket held", len(holes), sum(f["count"] for f in dropped))
+    tt.check("that gap is one stretch", gap and not gap & seen)
+    # many times more: every connection is cut somewhere, none begins in the middle of a frame
+    complaints = []
+    for i in range(40):
+        agent.act(300)
+        c = b
+        c.read(97 * (i + 1))
+        c.close()
+        b = host.accept()
+        b.until(lambda f: True)
+        if b.frames[0]["probe_source"] != "agent.hello":
+            complaints.append(b.frames[0])
+    tt.none("cut 40 times, each connection begins with a hello", complaints)
+    b.until_path(agent.mark())
+    agent.end()
+
+
+def host_comes_back():
+    host = Host().listen()
+    agent = Agent(host.endpoint, files=64)
+    a = host.accept()
+    done = agent.act(100)
+    a.until_path(agent.mark())
+    host.close()
+    a.close()
+    # while nobody is there
+    done = agent.act(300)
+    tt.check("it says that the host has gone", tt.wait_for(lambda: "the host closed the connection" in agent.said()),
+             agent.said())
+    host.listen()
+    b = host.accept()
+    b.until_path(agent.mark())
+    tt.same("what happened meanwhile is there, in its order", [f["path"] for f in b.frames if "path" in f][:-1], done)
+    tt.none("every number came once", account([a, b]))
+    numbers = [f["seq"] for f in a.frames + b.frames]
+    tt.same("the second hello took its number when the connection broke", numbers, sorted(numbers))
+    agent.end()
+
+
+def talking_host():
+    host = Host().listen()
+    agent = Agent(host.endpoint, files=4)
+    c = host.accept()
+    c.sock.sendall(b"\xff" * 50000)
+    c.until_path(agent.mark())
+    tt.check("what a host sends is thrown away", not c.ended)
+    agent.end()
+
+
+def major_one():
+    host = Host().listen()
+    agent = Agent(host.endpoint, "--major", "1", "--heartbeat-ms", "10", files=64)
+    c = host.accept()
+    agent.act(6000)
+    tt.wait_for(lambda: tt.state_of(agent.pid) == "S")
+    agent.process.send_signal(signal.SIGTERM)
+    c.until_end()
+    tt.same("SIGTERM ends it", agent.process.wait(tt.SECONDS), 0)
+    tt.none("the five keys of major 1 alone", [f for f in c.frames if list(f) != FIVE or f["content_version"] != 1])
+    tt.same("no source of major 2", {f["probe_source"] for f in c.frames}, {"fs.inotify_fired"})
+    lost = 6000 - len(c.frames)
+    tt.check("of what is lost the host knows nothing", 0 < lost, lost)
+    tt.check("the console knows", f"ends with {lost} acts dropped and not told: queue_full" in agent.said(), agent.said())
+
+
+def forks():
+    import ctypes
+    host = Host().listen()
+    # so that the child of the agent that leaves becomes ours
+    tt.check("subreaper", ctypes.CDLL(None).prctl(36, 1, 0, 0, 0) == 0)
+    common = ["--endpoint", host.endpoint, "--sensor", "walk", "--walk-ms", "3600000", "--proc", tt.scratch(0o755)]
+    started = subprocess.Popen([AGENT, "--fork", *common], stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               env=tt.clean_env())
+    tt.same("--fork: the parent returns 0", started.wait(tt.SECONDS), 0)
+    c = host.accept()
+    child = c.until(lambda f: True)["guest_pid"]
+    tt.check("the child is another process, in its own session", child != started.pid and os.getsid(child) == child)
+    os.kill(child, signal.SIGTERM)
+    c.until_end()
+    tt.same("it ends with 0", os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), 0)
+
+    def few_files():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (5, 5))
+
+    status, _, err = run(*common, preexec_fn=few_files)
+    tt.check("3 if the loop fails", status == 3 and "Too many open files" in err, (status, err))
+    with subprocess.Popen([AGENT, "--fork", *common], preexec_fn=few_files, stdin=subprocess.DEVNULL,
+                          stderr=subprocess.PIPE, env=tt.clean_env()) as p:
+        p.stderr.read()
+        tt.same("the parent has returned 0 by then", p.wait(tt.SECONDS), 0)
+        tt.same("the child returns 3", os.waitstatus_to_exitcode(os.wait()[1]), 3)
+    if not ROOT:
+        tt.skip("2 if the fork fails", "needs root to become a user without processes")
+        return
+
+    def no_processes():
+        os.setgroups([])
+        os.setgid(tt.NOBODY)
+        os.setuid(tt.NOBODY)
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+
+    reachable = tt.find_scratch()
+    if not reachable:
+        tt.skip("2 if the fork fails", "no folder where another user may run a program")
+        return
+    program = os.path.join(reachable, "agent")
+    with open(program, "wb") as f:
+        f.write(tt.read(AGENT))
+    os.chmod(program, 0o755)
+    done = subprocess.run([program, "--fork", *common], preexec_fn=no_processes, stdin=subprocess.DEVNULL,
+                          capture_output=True, timeout=tt.SECONDS, env=tt.clean_env())
+    tt.check("2 if the fork fails", done.returncode == 2 and b"telltale-agent: fork: " in done.stderr, done)
+
+
+def flush():
+    host = Host().listen()
+    agent = Agent(host.endpoint, files=64)
+    c = host.accept()
+    c.until(lambda f: True)
+    done = agent.act(1000)
+    # its end: what the sensors still hold is told, too
+    agent.process.send_signal(signal.SIGTERM)
+    c.until_end()
+    tt.same("after SIGTERM all comes, then the end", [f["path"] for f in c.frames if "path" in f], done)
+    tt.none("every number", account([c]))
+    tt.check("it waits for the host to end, too", agent.process.poll() is None or agent.process.returncode == 0)
+    c.close()
+    tt.same("then it ends with 0", agent.process.wait(tt.SECONDS), 0)
+
+    agent = Agent(host.endpoint, "--flush-ms", "100", files=64)
+    c = host.accept()
+    agent.act(6000)
+    tt.wait_for(lambda: tt.state_of(agent.pid) == "S")
+    tt.same("a host that does not read cannot keep it", agent.end(), 0)
+    tt.check("what could not be sent is said", " frames not sent" in agent.said(), agent.said())
+    c.close()
+
+    agent = Agent("unix:" + os.path.join(tt.scratch(), "nobody"), "--flush-ms", "100", files=2)
+    agent.act(2)
+    tt.same("nor can one that is not there", agent.end(), 0)
+    tt.check("and that is said", "ends with 2 frames not sent" in agent.said(), agent.said())
+
+
+def killed():
+    host = Host().listen()
+    memory = os.memfd_create("queue")
+    agent = Agent(host.endpoint, "--queue-fd", str(memory), files=64, pass_fds=[memory])
+    a = host.accept()
+    a.until(lambda f: True)
+    agent.act(8000)
+    tt.wait_for(lambda: tt.state_of(agent.pid) == "S")
+    tt.same("killed", agent.end(signal.SIGKILL), -signal.SIGKILL)
+    after = Agent(host.endpoint, "--queue-fd", str(memory), "--restarts", "1", files=64, pass_fds=[memory])
+    b = host.accept()
+    # what the first one had sent is still in its socket
+    a.until_end()
+    b.until_path(after.mark())
+    tt.same("the next one says that it is not the first", b.frames[0]["restarts"], 1)
+    tt.check("the first one's frames were cut somewhere", len(a.rest) > 0)
+    died = [f for f in b.frames if f.get("cause") == "agent_died"]
+    tt.same("one record that it died, without a number", [f["count"] for f in died], [0])
+    # the number that the first hello of the second agent has was taken when it began
+    tt.none("nothing that was queued is lost: each number is there once, or counted", account([a, b]))
+    acts = [f for f in a.frames + b.frames if "path" in f]
+    counted = sum(f["count"] for f in b.frames if f["probe_source"] == "telemetry.dropped")
+    tt.same("what came and what was counted is what happened", len(acts) - 1 + counted, 8000)
+    after.end()
+    os.close(memory)
+
+
+def without_a_sensor():
+    mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    status, _, err = run("--endpoint", "unix:/nowhere", "--sensor", "connector", "--ready-fd", str(theirs.fileno()),
+                         pass_fds=[theirs.fileno()])
+    theirs.close()
+    mine.settimeout(tt.SECONDS)
+    said = mine.recv(4096).decode()
+    tt.same("what cannot start says so, to init as well", (status, err), (1, f"telltale-agent: {said[7:]}\n"))
+    tt.check("with what was tried, and why not", said.startswith("failed no sensor tells of processes: connector: "), said)
+    tt.same("then nothing more", mine.recv(4096), b"")
+
+
+def small():
+    host = Host().listen()
+    agent = Agent(host.endpoint, files=4)
+    host.accept().until_path(agent.mark())
+    rss, size = agent.resident(), os.path.getsize(AGENT)
+    print(f"# resident with an empty queue: {rss} bytes; on disk: {size} bytes")
+    tt.check("at most 256 KiB of memory with an empty queue", rss <= 256 * 1024, rss)
+    agent.end()
+
+
+def main():
+    if not agent_host.is_available():
+        tt.skip_all("no telltale-agent, or no readelf")
+    for case in (options, endpoint_of_the_kernel, order, confined, no_host_at_first, heartbeat, stalled,
+                 closed_in_a_frame, host_comes_back, talking_host, major_one, forks, flush, killed, without_a_sensor,
+                 small):
+        print(f"# {case.__name__}")
+        case()
+    tt.done()
+
+
+main()
