@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A process as /proc tells of it (proc(5)). Texts go into static memory and hold until the next call: single-threaded,
- * nothing is allocated.
+ * A process as /proc tells of it (proc(5)). Texts go into static memory and hold until the next
+ * call: single-threaded, nothing is allocated.
  */
 #ifndef TT_AGENT_PROCESS_H
 #define TT_AGENT_PROCESS_H
@@ -43,7 +43,9 @@ int agent_process_pids(int proc_fd, void (*each)(uint32_t pid, void *arg), void 
 /* agent_process_put - exe, argv and uid, as far as they can be known, into a frame */
 void agent_process_put(int proc_fd, uint32_t pid, struct wire_frame *f);
 
-/* agent_process_put_argv - arguments with a NUL behind each, of which @left bytes more are not here */
+/*
+ * agent_process_put_argv - arguments with a NUL behind each, of which @left bytes more are not here
+ */
 void agent_process_put_argv(struct wire_frame *f, const char *from, size_t len, uint32_t left);
 
 /* agent_process_put_status - how it ended, as wait(2) has it */
@@ -52,7 +54,10 @@ void agent_process_put_status(struct wire_frame *f, uint32_t status);
 /* agent_process_path - "PID/NAME" into @buf of 64 bytes */
 const char *agent_process_path(char *buf, uint32_t pid, const char *name);
 
-/* agent_process_field - the number behind "NAME:\t" in /proc/PID/status; false: there is none. Pure. */
+/*
+ * agent_process_field - the number behind "NAME:\t" in /proc/PID/status; false: there is none.
+ * Pure.
+ */
 bool agent_process_field(const char *status, size_t len, const char *name, const char **ret_value);
 
 #endif

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes as the kernel's proc connector tells of them. It counts as the PID namespace outside the cell does, which
- * is where the socket comes from, and tells of every process there. So the cell's processes are followed from parent to
- * child; what they are called inside is looked up in the /proc of outside as soon as they are heard of. Of those that
- * are gone by then the number inside stays unknown (0); start_ns, the moment of the message, still says which is which.
+ * Processes as the kernel's proc connector tells of them. It counts as the PID namespace outside
+ * the cell does, which is where the socket comes from, and tells of every process there. So the
+ * cell's processes are followed from parent to child; what they are called inside is looked up in
+ * the /proc of outside as soon as they are heard of. Of those that are gone by then the number
+ * inside stays unknown (0); start_ns, the moment of the message, still says which is which.
  */
 #include "agent/sensor.h"
 
@@ -41,8 +42,7 @@ struct followed {
 
 static struct {
 	int fd, proc;
-	unsigned
-		depth; /* in how many namespaces, the one outside first, a process of the cell has a number */
+	unsigned depth; /* how many numbers a process of the cell has, outside first */
 	ino_t ns;
 	struct followed followed[FOLLOWED_MAX];
 	unsigned count;
@@ -216,7 +216,10 @@ static void take_exit(const struct tt_proc_event *e)
 	drop(p);
 }
 
-/* What is missing between two messages of one CPU did not arrive; it may have been of others than the cell's. */
+/*
+ * What is missing between two messages of one CPU did not arrive; it may have been of others than
+ * the cell's.
+ */
 static void count_lost(const struct tt_proc_event *e)
 {
 	uint32_t cpu = e->cpu, missing;

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Acts as programs in the kernel see them: src/bpf/guest_lives.bpf.c and guest_acts.bpf.c, which come as light
- * skeletons. Each has a ring; what both hold is told in the order in which it happened.
+ * Acts as programs in the kernel see them: src/bpf/guest_lives.bpf.c and guest_acts.bpf.c, which
+ * come as light skeletons. Each has a ring; what both hold is told in the order in which it
+ * happened.
  *
- * Asleep, the first record wakes us. After that we look every LOOK_MS by ourselves and are woken only if a ring gets
- * full faster, until there was nothing: wake-ups cost more than the acts.
+ * Asleep, the first record wakes us. After that we look every LOOK_MS by ourselves and are woken
+ * only if a ring gets full faster, until there was nothing: wake-ups cost more than the acts.
  */
 #include "agent/sensor.h"
 
@@ -37,8 +38,8 @@
 #define HEADER_SIZE 8u /* linux/bpf.h: BPF_RINGBUF_HDR_SZ */
 
 /*
- * A ring as the kernel shows it: a page that we write how far we have read, a page that says how far was written, and
- * the data, mapped twice in a row so that no record is in two pieces.
+ * A ring as the kernel shows it: a page that we write how far we have read, a page that says how
+ * far was written, and the data, mapped twice in a row so that no record is in two pieces.
  */
 struct ring {
 	uint64_t *read, *written;
@@ -314,6 +315,8 @@ static int set_scope(int prog_fd)
 		int n_;                                                         \
                                                                                 \
 		(skel) = name##__open();                                        \
+		if (skel)                                                       \
+			(skel)->maps.ring.max_entries = (bytes);                \
 		n_ = !(skel) ? -ENOMEM : name##__load(skel);                    \
 		if (n_ == 0)                                                    \
 			n_ = set_scope((skel)->progs.scope.prog_fd);            \
@@ -336,7 +339,10 @@ static int set_scope(int prog_fd)
 
 #define BIT(source) (1u << WIRE_##source)
 
-/* The functions of the kernel, with the one of the gate; or without it; or tracepoints. Returns the surface. */
+/*
+ * The functions of the kernel, with the one of the gate; or without it; or tracepoints. Returns the
+ * surface.
+ */
 static uint32_t open_acts(void)
 {
 	uint32_t surface = 0;

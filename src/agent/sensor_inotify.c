@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Files that change, by inotify(7). A path may not be there yet, and what it names may be replaced: each folder on the
- * way to it is watched, too, for names that come and go.
+ * Files that change, by inotify(7). A path may not be there yet, and what it names may be replaced:
+ * each folder on the way to it is watched, too, for names that come and go.
  *
  *	/data/in/file      watched: what happens to it is told
- *	/data/in  /data  / watched: that the next name on the way comes or goes makes us look again from there
+ *	/data/in, /data, /   watched: the next name on the way comes or goes: we look again
  *
  * A watch belongs to a file, not to a name: paths may share one.
  */

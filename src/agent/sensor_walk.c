@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Processes as a walk over /proc finds them, again and again: where nothing else can be had. What came and went between
- * two walks is not seen. A process is known by its number and its start; that it runs another program shows in where
- * its stack begins, or where that may not be known, in its name. A zombie tells how it ended, one that is gone does not.
+ * Processes as a walk over /proc finds them, again and again: where nothing else can be had. What
+ * came and went between two walks is not seen. A process is known by its number and its start; that
+ * it runs another program shows in where its stack begins, or where that may not be known, in its
+ * name. A zombie tells how it ended, one that is gone does not.
  */
 #include "agent/sensor.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the programs of a guest's agent write into their rings. Both sides are built from this header: fixed sizes,
- * no padding that is not named, no pointers.
+ * What the programs of a guest's agent write into their rings. Both sides are built from this
+ * header: fixed sizes, no padding that is not named, no pointers.
  */
 #ifndef TT_BPF_GUEST_H
 #define TT_BPF_GUEST_H
@@ -44,7 +44,10 @@ struct guest_exec {
 	__u32 argv_left; /* bytes of argv that are not here */
 };
 
-/* Also of a GUEST_CAPABILITY: which; of a GUEST_REFUSED: the call's number; of a GUEST_EXIT: as wait(2) has it. */
+/*
+ * Also of a GUEST_CAPABILITY: which; of a GUEST_REFUSED: the call's number; of a GUEST_EXIT: as
+ * wait(2) has it.
+ */
 struct guest_number {
 	struct guest_head head;
 	__u32 number, pad;

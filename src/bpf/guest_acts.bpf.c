@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the processes of a cell tried, for the agent of a guest: refused capabilities, addresses they wanted to talk to,
- * calls that the gate refused. Built three times, for what kernels can watch:
+ * What the processes of a cell tried, for the agent of a guest: refused capabilities, addresses
+ * they wanted to talk to, calls that the gate refused. Built three times, for what kernels can
+ * watch:
  *
- *	plain          tracepoints; a refused capability is told when its call fails for want of rights (the tracepoint
- *	               tells of questions asked just in case, too), an address as user memory has it when the call begins;
- *	               a call that the gate refused passes no tracepoint that would say so
- *	GUEST_ENTRY    functions of the kernel, where the address is the kernel's own copy
- *	GUEST_GATE     ... and the one that takes note of calls that seccomp refused
+ *	plain        tracepoints. A refused capability is told when its call fails for want of
+ *	             rights, for this tracepoint tells of questions asked just in case, too; an
+ *	             address as user memory has it when the call begins; a call that the gate
+ *	             refused shows in none of them
+ *	GUEST_ENTRY  functions of the kernel, where the address is the kernel's own copy
+ *	GUEST_GATE   ... and the one that takes note of calls that seccomp refused
  */
-#include "bpf/guest.h"
-
-#define RING_BYTES GUEST_ACTS_BYTES
 #include "bpf/guest_state.h"
 
 #define CAP_OPT_NOAUDIT 2u /* nobody is to complain */

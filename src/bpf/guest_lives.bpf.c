@@ -1,17 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The processes of a cell, for the agent of a guest: their births, programs and deaths, at tracepoints that every
- * kernel with BTF has. A ring of their own: no flood of other acts crowds them out.
+ * The processes of a cell, for the agent of a guest: their births, programs and deaths, at
+ * tracepoints that every kernel with BTF has. A ring of their own: no flood of other acts crowds
+ * them out.
  */
-#include "bpf/guest.h"
-
-#define RING_BYTES GUEST_LIVES_BYTES
 #include "bpf/guest_state.h"
-
-/* paths up to the root of the mount namespace */
-#define PATH_ROOM   4096
-#define root_dentry 0
-#define root_mount  0
 #include "bpf/walk.h"
 
 #define SF_GROUP_EXIT 4u /* SIGNAL_GROUP_EXIT */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the two objects of a guest's agent have in common: whose acts are told, and how a record gets into the ring.
- * Whoever includes this defines RING_BYTES.
+ * What the two objects of a guest's agent have in common: whose acts are told, and how a record
+ * gets into the ring.
  */
 #ifndef TT_BPF_GUEST_STATE_H
 #define TT_BPF_GUEST_STATE_H
@@ -22,14 +22,17 @@ __u64 cell_ns = 0;
 __u32 cell_level = 0;
 __u32 agent_tgid = 0;
 
-/* With so many bytes in the ring the agent wants to be woken: it writes this, and the first to wake it takes it away. */
+/*
+ * With so many bytes in the ring the agent wants to be woken: it writes this, and the first to wake
+ * it takes it away.
+ */
 __u64 wake_at = 0;
 /* Records that had no room. */
 __u64 lost = 0;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
-	__uint(max_entries, RING_BYTES);
+	__uint(max_entries, GUEST_ACTS_BYTES); /* or what the agent sets */
 } ring SEC(".maps");
 
 /* The kernel lends helpers that read memory to programs under the GPL alone. */
@@ -64,9 +67,10 @@ static __always_inline bool put_head(struct guest_head *h, struct task_struct *t
 }
 
 /*
- * A wake-up costs more than all the rest, so the agent looks by itself as long as there is something to see. Decided
- * when the record is in the ring: an agent that goes to sleep says so first and looks into the ring after that, so
- * that one of the two sees the other. What wakes it is a record of nothing.
+ * A wake-up costs more than all the rest, so the agent looks by itself as long as there is
+ * something to see. Decided when the record is in the ring: an agent that goes to sleep says so
+ * first and looks into the ring after that, so that one of the two sees the other. What wakes it is
+ * a record of nothing.
  */
 static __always_inline void wake(void)
 {

@@ -19,7 +19,7 @@
 __noinline int path_put(__u32 which, __u64 mount, __u64 dentry)
 {
 	struct room *room = room_of(which);
-	struct walk w = {.at = PATH_ROOM - 1};
+	struct walk w = {.at = PATH_ROOM - 1, .root_dentry = root_dentry, .root_mount = root_mount};
 	struct dentry *last = (struct dentry *)dentry;
 	struct mount *from;
 	__u32 len, to;

@@ -1,18 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * From a name of the kernel's tree up to its root, one step of bpf_loop() for each name. Whoever includes this has
- * PATH_ROOM, root_dentry and root_mount; the last two are 0 where the root of the mount namespace is the end.
- */
+/* From a name of the kernel's tree up to its root, one step of bpf_loop() for each name. */
 #ifndef TT_BPF_WALK_H
 #define TT_BPF_WALK_H
 
+#include "bpf/core_types.h"
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#define PATH_ROOM  4096
 #define NAMES_MAX  2112 /* of one path: as many as fit; each crossing of a mount is a step, too */
 #define LAST_ERROR ((__u64)-4096)
 
 struct walk {
 	__u64 dentry, mount, mount_root;
-	char *buf;
-	__u32 at; /* where the path begins in buf */
+	__u64 root_dentry, root_mount; /* the end; 0: the root of the mount namespace is */
+	char *buf;                     /* of PATH_ROOM + 256 bytes */
+	__u32 at;                      /* where the path begins in buf */
 	__u32 whole;
 };
 
@@ -41,7 +47,7 @@ static long walk_step(__u32 i, void *arg)
 	struct dentry *dentry = (struct dentry *)w->dentry, *parent;
 	struct qstr name;
 
-	if (w->dentry == root_dentry && w->mount == root_mount) {
+	if (w->dentry == w->root_dentry && w->mount == w->root_mount) {
 		w->whole = 1;
 		return 1;
 	}

@@ -4,8 +4,9 @@
  *
  *	agent_sensors [-s] [-w MS] [-i PATH]... [-u UID] OUT SENSOR COMMAND...
  *
- * The cell is a PID namespace, made here: a first process that reaps, this program as the second, the command as the
- * third. Each frame is a line of JSON on fd OUT, then the sums. -s: not read before the command has ended.
+ * The cell is a PID namespace, made here: a first process that reaps, this program as the second,
+ * the command as the third. Each frame is a line of JSON on fd OUT, then the sums. -s: not read
+ * before the command has ended.
  */
 #include <errno.h>
 #include <fcntl.h>
