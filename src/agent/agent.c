@@ -260,9 +260,9 @@ static void tell_ready(struct agent *a)
 	char text[AGENT_LINE_MAX];
 	const struct agent_sensors *s = &a->sensors;
 
-	(void)agent_join(text, sizeof(text), "ready ", s->count ? s->each[0].name : "nothing",
-			 s->count > 1 ? " " : "", s->count > 1 ? s->each[1].name : "",
-			 *s->tried ? "; " : "", s->tried, NULL);
+	(void)agent_join(text, sizeof(text), "ready ", s->each[0].name, s->count > 1 ? " " : "",
+			 s->count > 1 ? s->each[1].name : "", *s->tried ? "; " : "", s->tried,
+			 NULL);
 	if (*s->tried)
 		agent_say(text, NULL);
 	tell_init(a, text);

@@ -4,11 +4,6 @@
 
 #include <string.h>
 
-#pragma weak agent_ebpf_open
-#pragma weak agent_connector_open
-#pragma weak agent_walk_open
-#pragma weak agent_inotify_open
-
 static const struct {
 	const char *name;
 	enum agent_choice choice;
@@ -33,8 +28,8 @@ int agent_sensors_open(struct agent_sensors *s, const struct agent_options *o)
 {
 	/* the sensors keep looking at it */
 	static struct agent_watch watch;
-	const char *why = "not in this program";
-	int r = -ENOSYS;
+	const char *why = "";
+	int r = -ENOENT;
 
 	watch = (struct agent_watch){
 		.connector_fd = o->connector_fd,
@@ -48,8 +43,6 @@ int agent_sensors_open(struct agent_sensors *s, const struct agent_options *o)
 	for (size_t i = 0; i < TT_ARRAY_SIZE(kinds) && r; i++) {
 		if (o->sensor != AGENT_CHOOSE_AUTO && o->sensor != kinds[i].choice)
 			continue;
-		if (!kinds[i].open)
-			continue;
 		why = "";
 		r = kinds[i].open(&s->each[0], &watch, &why);
 		if (r)
@@ -57,12 +50,10 @@ int agent_sensors_open(struct agent_sensors *s, const struct agent_options *o)
 		else
 			s->processes = kinds[i].choice;
 	}
-	if (r && !agent_walk_open) /* none is in the program yet */
-		return 0;
 	if (r)
 		return r;
 	s->count = 1;
-	if (!o->inotify_count || !agent_inotify_open)
+	if (!o->inotify_count)
 		return 0;
 	why = "";
 	r = agent_inotify_open(&s->each[1], &watch, &why);

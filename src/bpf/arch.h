@@ -11,7 +11,10 @@
 
 #define NR_READ       0
 #define NR_SIGRETURN  15
+#define NR_CONNECT    42
+#define NR_SENDTO     44
 #define NR_RECVFROM   45
+#define NR_SENDMSG    46
 #define NR_RECVMSG    47
 #define NR_CLONE      56
 #define NR_FORK       57
@@ -20,6 +23,7 @@
 #define NR_EXIT       60
 #define NR_EXIT_GROUP 231
 #define NR_RECVMMSG   299
+#define NR_SENDMMSG   307
 #define NR_EXECVEAT   322
 #define NR_CLONE3     435
 #define TS_COMPAT     2u
@@ -54,9 +58,13 @@ static inline bool arch_foreign(const struct task_struct *t, long nr)
 
 #define NR_READ       63
 #define NR_SIGRETURN  139
+#define NR_CONNECT    203
+#define NR_SENDTO     206
 #define NR_RECVFROM   207
+#define NR_SENDMSG    211
 #define NR_RECVMSG    212
 #define NR_RECVMMSG   243
+#define NR_SENDMMSG   269
 #define NR_CLONE      220
 #define NR_FORK       (-2)
 #define NR_VFORK      (-3)

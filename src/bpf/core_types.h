@@ -129,6 +129,7 @@ struct mm_struct {
 
 struct upid {
 	int nr;
+	void *ns;
 };
 
 struct pid {
@@ -147,7 +148,7 @@ struct cred {
 
 struct signal_struct {
 	atomic_t live;
-	int group_exit_code;
+	int group_exit_code, nr_threads;
 	unsigned int flags;
 	__u64 utime, stime;
 	unsigned long nvcsw, nivcsw, min_flt, maj_flt, maxrss;
@@ -175,7 +176,7 @@ struct task_struct {
 	struct pid *thread_pid;
 	__u64 utime, stime;
 	unsigned long nvcsw, nivcsw;
-	__u64 start_boottime;
+	__u64 start_time, start_boottime;
 	unsigned long min_flt, maj_flt;
 	const struct cred *cred;
 	char comm[16];

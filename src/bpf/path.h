@@ -7,61 +7,7 @@
 #define TT_BPF_PATH_H
 
 #include "bpf/state.h"
-
-#define NAMES_MAX  2112 /* of one path: as many as fit; each crossing of a mount is a step, too */
-#define LAST_ERROR ((__u64)-4096)
-
-struct walk {
-	__u64 dentry, mount, mount_root;
-	char *buf;
-	__u32 at; /* where the path begins in buf */
-	__u32 whole;
-};
-
-/* At the root of a mount: on from where it is mounted, if it is. */
-static __always_inline long walk_up(struct walk *w)
-{
-	struct mount *mount = (struct mount *)w->mount;
-	struct mount *up = BPF_CORE_READ(mount, mnt_parent);
-	__u64 ns;
-
-	if (up == mount) {
-		/* of no namespace: the kernel's own, or taken away meanwhile */
-		ns = (__u64)BPF_CORE_READ(mount, mnt_ns);
-		w->whole = ns && ns < LAST_ERROR;
-		return 1;
-	}
-	w->dentry = (__u64)BPF_CORE_READ(mount, mnt_mountpoint);
-	w->mount = (__u64)up;
-	w->mount_root = (__u64)BPF_CORE_READ(up, mnt.mnt_root);
-	return 0;
-}
-
-static long walk_step(__u32 i, void *arg)
-{
-	struct walk *w = arg;
-	struct dentry *dentry = (struct dentry *)w->dentry, *parent;
-	struct qstr name;
-
-	if (w->dentry == root_dentry && w->mount == root_mount) {
-		w->whole = 1;
-		return 1;
-	}
-	if (w->dentry == w->mount_root)
-		return walk_up(w);
-	parent = BPF_CORE_READ(dentry, d_parent);
-	if (parent == dentry || bpf_core_read(&name, sizeof(name), &dentry->d_name) < 0 ||
-	    name.len > 255 || w->at < name.len + 1 || w->at > PATH_ROOM)
-		return 1;
-	w->at -= name.len;
-	if (bpf_probe_read_kernel(w->buf + (w->at & (PATH_ROOM - 1)), name.len & 255, name.name) <
-	    0)
-		return 1;
-	w->at -= 1;
-	w->buf[w->at & (PATH_ROOM - 1)] = '/';
-	w->dentry = (__u64)parent;
-	return 0;
-}
+#include "bpf/walk.h"
 
 /*
  * path_put - a path behind what lies in a room
@@ -73,7 +19,7 @@ static long walk_step(__u32 i, void *arg)
 __noinline int path_put(__u32 which, __u64 mount, __u64 dentry)
 {
 	struct room *room = room_of(which);
-	struct walk w = {.at = PATH_ROOM - 1};
+	struct walk w = {.at = PATH_ROOM - 1, .root_dentry = root_dentry, .root_mount = root_mount};
 	struct dentry *last = (struct dentry *)dentry;
 	struct mount *from;
 	__u32 len, to;

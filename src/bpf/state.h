@@ -13,6 +13,7 @@
 
 #include "bpf/arch.h"
 #include "bpf/record.h"
+#include "bpf/walk.h"
 
 #define SF_GROUP_EXIT 4u /* SIGNAL_GROUP_EXIT */
 #define REFUSED_MAX   4  /* capabilities noted of one call */
@@ -116,7 +117,6 @@ struct {
  * program in the middle. One for calls, one for execs, one for io_uring.
  */
 #define DATA_ROOM (4 * SENSOR_TEXT_MAX)
-#define PATH_ROOM 4096
 struct room {
 	union {
 		struct sensor_call call;

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/procevent.h"
 #include "base/time.h"
 #include "kernel/caller.h"
 
@@ -31,79 +32,6 @@ struct kernel_procconn {
 	size_t len, at;   /* of the datagram */
 	_Alignas(8) char datagram[DATAGRAM];
 };
-
-/* Fields of the kernel's struct proc_event up to the end of the part that a kind has. */
-static bool has_part(size_t len, size_t part)
-{
-	return len >= offsetof(struct proc_event, event_data) + part;
-}
-
-static int take_event(const struct proc_event *e, size_t len, struct kernel_proc_event *ret)
-{
-	ret->cpu = e->cpu;
-	ret->ts_ns = e->timestamp_ns;
-	switch ((uint32_t)e->what) {
-	case PROC_EVENT_FORK:
-		if (!has_part(len, sizeof(e->event_data.fork)))
-			return -EBADMSG;
-		ret->kind = KERNEL_FACT_FORK;
-		ret->tid = e->event_data.fork.child_pid;
-		ret->pid = e->event_data.fork.child_tgid;
-		ret->parent_pid = e->event_data.fork.parent_tgid;
-		return 1;
-	case PROC_EVENT_EXEC:
-		if (!has_part(len, sizeof(e->event_data.exec)))
-			return -EBADMSG;
-		ret->kind = KERNEL_FACT_EXEC;
-		ret->tid = e->event_data.exec.process_pid;
-		ret->pid = e->event_data.exec.process_tgid;
-		return 1;
-	case PROC_EVENT_EXIT:
-		if (!has_part(len, sizeof(uint32_t) * 4))
-			return -EBADMSG;
-		ret->kind = KERNEL_FACT_EXIT;
-		ret->tid = e->event_data.exit.process_pid;
-		ret->pid = e->event_data.exit.process_tgid;
-		ret->status = (int)e->event_data.exit.exit_code;
-		return 1;
-	default:
-		ret->other = true;
-		return 1;
-	}
-}
-
-int kernel_procconn_parse(const void *datagram, size_t len, size_t *at,
-			  struct kernel_proc_event *ret)
-{
-	struct nlmsghdr h;
-	struct cn_msg m;
-	struct proc_event e;
-	size_t body;
-	int r;
-
-	memset(ret, 0, sizeof(*ret));
-	if (*at >= len)
-		return 0;
-	if (len - *at < sizeof(h))
-		return -EBADMSG;
-	memcpy(&h, (const char *)datagram + *at, sizeof(h));
-	if (h.nlmsg_len < sizeof(h) + sizeof(m) || h.nlmsg_len > len - *at)
-		return -EBADMSG;
-	memcpy(&m, (const char *)datagram + *at + sizeof(h), sizeof(m));
-	body = h.nlmsg_len - sizeof(h) - sizeof(m);
-	if (m.id.idx != CN_IDX_PROC || m.id.val != CN_VAL_PROC || m.len > body ||
-	    m.len < offsetof(struct proc_event, event_data))
-		return -EBADMSG;
-	body = m.len < sizeof(e) ? m.len : sizeof(e);
-	memset(&e, 0, sizeof(e));
-	memcpy(&e, (const char *)datagram + *at + sizeof(h) + sizeof(m), body);
-	ret->seq = m.seq;
-	r = take_event(&e, body, ret);
-	if (r < 0)
-		return r;
-	*at += NLMSG_ALIGN(h.nlmsg_len);
-	return 1;
-}
 
 static bool is_followed(const struct kernel_procconn *c, int32_t pid)
 {
@@ -130,7 +58,7 @@ int kernel_procconn_follow(struct kernel_procconn *c, pid_t pid)
 }
 
 /* What is missing between two messages of one CPU did not arrive. */
-static void count_lost(struct kernel_procconn *c, const struct kernel_proc_event *e)
+static void count_lost(struct kernel_procconn *c, const struct tt_proc_event *e)
 {
 	uint32_t cpu = e->cpu;
 
@@ -143,11 +71,11 @@ static void count_lost(struct kernel_procconn *c, const struct kernel_proc_event
 }
 
 /* Whether it is of the run; threads are not told of. */
-static bool is_of_interest(struct kernel_procconn *c, const struct kernel_proc_event *e)
+static bool is_of_interest(struct kernel_procconn *c, const struct tt_proc_event *e)
 {
-	if (e->other || e->pid != e->tid)
+	if (e->kind == TT_PROC_OTHER || e->pid != e->tid)
 		return false;
-	if (e->kind == KERNEL_FACT_FORK) {
+	if (e->kind == TT_PROC_FORK) {
 		if (e->pid == c->top)
 			return false;
 		/* a number that was used before belongs to the new one */
@@ -156,7 +84,7 @@ static bool is_of_interest(struct kernel_procconn *c, const struct kernel_proc_e
 	}
 	if (!is_followed(c, e->pid))
 		return false;
-	if (e->kind == KERNEL_FACT_EXIT) {
+	if (e->kind == TT_PROC_EXIT) {
 		set_followed(c, e->pid, false);
 		if (e->pid == c->top)
 			c->top = 0;
@@ -187,27 +115,29 @@ static bool receive(struct kernel_procconn *c)
 	}
 }
 
-static void put_fact(const struct kernel_proc_event *e, struct kernel_fact *ret)
+static void put_fact(const struct tt_proc_event *e, struct kernel_fact *ret)
 {
 	memset(ret, 0, sizeof(*ret));
-	ret->kind = e->kind;
+	ret->kind = e->kind == TT_PROC_FORK   ? KERNEL_FACT_FORK
+		    : e->kind == TT_PROC_EXEC ? KERNEL_FACT_EXEC
+					      : KERNEL_FACT_EXIT;
 	ret->by = KERNEL_BY_PROC;
 	ret->ts_ns = e->ts_ns;
 	ret->pid = e->pid;
 	ret->tid = e->tid;
 	ret->ppid = e->parent_pid;
 	ret->status = e->status;
-	if (e->kind != KERNEL_FACT_EXIT)
+	if (e->kind != TT_PROC_EXIT)
 		ret->start_ns = kernel_caller_start(e->pid);
 }
 
 int kernel_procconn_next(struct kernel_procconn *c, struct kernel_fact *ret)
 {
-	struct kernel_proc_event e;
+	struct tt_proc_event e;
 	int r;
 
 	for (;;) {
-		r = kernel_procconn_parse(c->datagram, c->len, &c->at, &e);
+		r = tt_proc_event_parse(c->datagram, c->len, &c->at, &e);
 		if (r <= 0) {
 			c->len = c->at = 0;
 			if (!receive(c))

@@ -18,25 +18,6 @@
 #include "kernel/fact.h"
 #include "util/err.h"
 
-/* One message of the kernel's that is of interest. */
-struct kernel_proc_event {
-	enum kernel_fact_kind kind; /* FORK, EXEC or EXIT */
-	uint32_t cpu, seq;          /* seq goes up by one with each message of a CPU, of any kind */
-	uint64_t ts_ns;             /* CLOCK_MONOTONIC */
-	int32_t pid, tid;
-	int32_t parent_pid; /* FORK */
-	int status;         /* EXIT: as wait(2) has it */
-	bool other;         /* of another kind: only its number counts */
-};
-
-/*
- * kernel_procconn_parse - the message at *@at of a datagram from the kernel
- * @at: moved behind it
- * Returns 1 and a message; 0: no more; -EBADMSG: what follows is none. Pure.
- */
-int kernel_procconn_parse(const void *datagram, size_t len, size_t *at,
-			  struct kernel_proc_event *ret);
-
 struct kernel_procconn;
 
 /*

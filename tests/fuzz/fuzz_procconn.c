@@ -3,25 +3,25 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "kernel/procconn.h"
+#include "base/procevent.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct kernel_proc_event e;
+	struct tt_proc_event e;
 	size_t at = 0, before;
 	int r;
 
 	do {
 		before = at;
-		r = kernel_procconn_parse(data, size, &at, &e);
+		r = tt_proc_event_parse(data, size, &at, &e);
 		if (r == 1 && (at <= before || before >= size))
 			abort();
 		if (r != 1 && at != before)
 			abort();
-		if (r == 1 && !e.other && e.kind != KERNEL_FACT_FORK &&
-		    e.kind != KERNEL_FACT_EXEC && e.kind != KERNEL_FACT_EXIT)
+		if (r == 1 && e.kind != TT_PROC_OTHER && e.kind != TT_PROC_FORK &&
+		    e.kind != TT_PROC_EXEC && e.kind != TT_PROC_EXIT)
 			abort();
 	} while (r == 1);
 	if (r != 0 && r != -EBADMSG)

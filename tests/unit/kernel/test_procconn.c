@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/procevent.h"
 #include "tap.h"
 
 /* One message, as the kernel makes it; @len: of the event's part. Returns its bytes. */
@@ -33,7 +34,7 @@ static void each_kind_is_taken(void)
 {
 	static const int32_t fork_part[] = {10, 10, 12, 12}, exec_part[] = {12, 12},
 			     exit_part[] = {12, 12, 0x700, 17};
-	struct kernel_proc_event e;
+	struct tt_proc_event e;
 	char bytes[1024];
 	size_t n = 0, at = 0;
 
@@ -41,23 +42,23 @@ static void each_kind_is_taken(void)
 	n += put(bytes + n, PROC_EVENT_EXEC, 3, 6, exec_part, sizeof(exec_part));
 	n += put(bytes + n, PROC_EVENT_EXIT, 1, 9, exit_part, sizeof(exit_part));
 	n += put(bytes + n, PROC_EVENT_COMM, 1, 10, "", 1);
-	CHECK_INT(kernel_procconn_parse(bytes, n, &at, &e), 1);
-	CHECK(e.kind == KERNEL_FACT_FORK && e.pid == 12 && e.tid == 12 && e.parent_pid == 10);
-	CHECK(e.cpu == 3 && e.seq == 5 && e.ts_ns == 77 && !e.other);
-	CHECK_INT(kernel_procconn_parse(bytes, n, &at, &e), 1);
-	CHECK(e.kind == KERNEL_FACT_EXEC && e.pid == 12 && e.seq == 6);
-	CHECK_INT(kernel_procconn_parse(bytes, n, &at, &e), 1);
-	CHECK(e.kind == KERNEL_FACT_EXIT && e.pid == 12 && e.status == 0x700 && e.cpu == 1);
-	CHECK_INT(kernel_procconn_parse(bytes, n, &at, &e), 1);
-	CHECK(e.other && e.seq == 10);
-	CHECK_INT(kernel_procconn_parse(bytes, n, &at, &e), 0);
+	CHECK_INT(tt_proc_event_parse(bytes, n, &at, &e), 1);
+	CHECK(e.kind == TT_PROC_FORK && e.pid == 12 && e.tid == 12 && e.parent_pid == 10);
+	CHECK(e.cpu == 3 && e.seq == 5 && e.ts_ns == 77);
+	CHECK_INT(tt_proc_event_parse(bytes, n, &at, &e), 1);
+	CHECK(e.kind == TT_PROC_EXEC && e.pid == 12 && e.seq == 6);
+	CHECK_INT(tt_proc_event_parse(bytes, n, &at, &e), 1);
+	CHECK(e.kind == TT_PROC_EXIT && e.pid == 12 && e.status == 0x700 && e.cpu == 1);
+	CHECK_INT(tt_proc_event_parse(bytes, n, &at, &e), 1);
+	CHECK(e.kind == TT_PROC_OTHER && e.seq == 10);
+	CHECK_INT(tt_proc_event_parse(bytes, n, &at, &e), 0);
 	CHECK_INT(at, n);
 }
 
 static void whatever_is_cut_or_wrong_is_refused(void)
 {
 	static const int32_t part[] = {10, 10, 12, 12};
-	struct kernel_proc_event e;
+	struct tt_proc_event e;
 	char bytes[512], *exact;
 	size_t n = put(bytes, PROC_EVENT_FORK, 0, 0, part, sizeof(part)), at;
 	uint32_t huge = UINT32_MAX, small = 12;
@@ -67,24 +68,24 @@ static void whatever_is_cut_or_wrong_is_refused(void)
 		exact = malloc(cut);
 		memcpy(exact, bytes, cut);
 		at = 0;
-		CHECK_INT(kernel_procconn_parse(exact, cut, &at, &e), -EBADMSG);
+		CHECK_INT(tt_proc_event_parse(exact, cut, &at, &e), -EBADMSG);
 		free(exact);
 	}
 	memcpy(bytes, &huge, 4);
 	at = 0;
-	CHECK_INT(kernel_procconn_parse(bytes, n, &at, &e), -EBADMSG);
+	CHECK_INT(tt_proc_event_parse(bytes, n, &at, &e), -EBADMSG);
 	memcpy(bytes, &small, 4);
-	CHECK_INT(kernel_procconn_parse(bytes, n, &at, &e), -EBADMSG);
+	CHECK_INT(tt_proc_event_parse(bytes, n, &at, &e), -EBADMSG);
 	n = put(bytes, PROC_EVENT_FORK, 0, 0, part, sizeof(part));
 	for (len = 0; len < 32; len++) { /* an event too short for what it is */
 		memcpy(bytes + sizeof(struct nlmsghdr) + offsetof(struct cn_msg, len), &len, 2);
 		at = 0;
-		CHECK_INT(kernel_procconn_parse(bytes, n, &at, &e), -EBADMSG);
+		CHECK_INT(tt_proc_event_parse(bytes, n, &at, &e), -EBADMSG);
 	}
 	n = put(bytes, PROC_EVENT_FORK, 0, 0, part, sizeof(part));
 	bytes[sizeof(struct nlmsghdr)]++; /* another connector's */
 	at = 0;
-	CHECK_INT(kernel_procconn_parse(bytes, n, &at, &e), -EBADMSG);
+	CHECK_INT(tt_proc_event_parse(bytes, n, &at, &e), -EBADMSG);
 }
 
 #define BURST 300

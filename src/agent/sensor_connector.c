@@ -1,0 +1,419 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Processes as the kernel's proc connector tells of them. It counts as the PID namespace outside
+ * the cell does, which is where the socket comes from, and tells of every process there. So the
+ * cell's processes are followed from parent to child; what they are called inside is looked up in
+ * the /proc of outside as soon as they are heard of. Of those that are gone by then the number
+ * inside stays unknown (0); start_ns, the moment of the message, still says which is which.
+ */
+#include "agent/sensor.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/netlink.h>
+
+#include "agent/process.h"
+#include "base/procevent.h"
+#include "base/time.h"
+
+#define FOLLOWED_MAX 4096 /* a power of two */
+#define CPUS         1024 /* whose numbers are followed */
+#define DATAGRAM     8192
+#define MESSAGES_MAX 4096 /* of one call */
+#define DEPTH_MAX    32   /* PID namespaces in one another: the kernel's own limit */
+
+/* A process of the cell. */
+struct followed {
+	uint64_t start_ns;
+	int32_t pid;             /* outside; 0: this place is free */
+	uint32_t number, parent; /* inside; 0: not known */
+	uint32_t threads;
+	char comm[16];
+	bool seen, is_own; /* is_own: the cell's init or this agent, of which nothing is told */
+};
+
+static struct {
+	int fd, proc;
+	unsigned depth; /* how many numbers a process of the cell has, outside first */
+	ino_t ns;
+	struct followed followed[FOLLOWED_MAX];
+	unsigned count;
+	uint32_t seqs[CPUS];
+	uint8_t heard[CPUS / 8];
+	uint64_t lost;
+	bool overflowed;
+	struct agent_sink *sink;
+	_Alignas(8) char datagram[DATAGRAM];
+} conn;
+
+static struct followed *find(int32_t pid)
+{
+	for (uint32_t i = (uint32_t)pid;; i++) {
+		struct followed *p = &conn.followed[i & (FOLLOWED_MAX - 1)];
+
+		if (p->pid == pid)
+			return p;
+		if (!p->pid)
+			return NULL;
+	}
+}
+
+/* NULL: the table is full; one place stays free, where each search ends. */
+static struct followed *add(int32_t pid)
+{
+	uint32_t i = (uint32_t)pid;
+
+	if (conn.count == FOLLOWED_MAX - 1)
+		return NULL;
+	while (conn.followed[i & (FOLLOWED_MAX - 1)].pid)
+		i++;
+	conn.count++;
+	conn.followed[i & (FOLLOWED_MAX - 1)] = (struct followed){.pid = pid, .threads = 1};
+	return &conn.followed[i & (FOLLOWED_MAX - 1)];
+}
+
+/* Those behind it move up, unless they stand where they belong: no search ends too early. */
+static void drop(struct followed *p)
+{
+	uint32_t free_at = (uint32_t)(p - conn.followed), i = free_at;
+
+	conn.count--;
+	for (;;) {
+		i = (i + 1) & (FOLLOWED_MAX - 1);
+		if (!conn.followed[i].pid)
+			break;
+		uint32_t home = (uint32_t)conn.followed[i].pid & (FOLLOWED_MAX - 1);
+
+		if (((i - home) & (FOLLOWED_MAX - 1)) >= ((i - free_at) & (FOLLOWED_MAX - 1))) {
+			conn.followed[free_at] = conn.followed[i];
+			free_at = i;
+		}
+	}
+	conn.followed[free_at] = (struct followed){0};
+}
+
+/* The numbers of a process in each namespace from outside on; how many, 0: it is gone. */
+static unsigned numbers_of(int32_t pid, uint32_t *numbers)
+{
+	char path[64], text[2048];
+	int fd = openat(conn.proc, agent_process_path(path, (uint32_t)pid, "status"),
+			O_RDONLY | O_CLOEXEC);
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	const char *at;
+	unsigned count = 0;
+	char *end;
+
+	if (fd >= 0)
+		(void)close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (!agent_process_field(text, (size_t)n, "NSpid", &at))
+		return 0;
+	while (count < DEPTH_MAX && isdigit((unsigned char)*at)) {
+		numbers[count++] = (uint32_t)strtoul(at, &end, 10);
+		at = *end == '\t' ? end + 1 : end;
+	}
+	return count;
+}
+
+static uint32_t number_of(int32_t pid)
+{
+	uint32_t numbers[DEPTH_MAX];
+
+	return numbers_of(pid, numbers) >= conn.depth ? numbers[conn.depth - 1] : 0;
+}
+
+static struct wire_frame frame_of(const struct followed *p, enum wire_source source, uint64_t ts_ns)
+{
+	return (struct wire_frame){
+		.source = source,
+		.guest_pid = p->number,
+		.guest_comm = {p->comm, strnlen(p->comm, sizeof(p->comm))},
+		.guest_monotonic_ns = ts_ns,
+		.ppid = p->parent,
+		.start_ns = p->start_ns,
+		.has = WIRE_HAS(start_ns) | (p->parent ? WIRE_HAS(ppid) : 0),
+	};
+}
+
+/* What /proc knows of it now. False: it is gone. */
+static bool learn(struct followed *p)
+{
+	struct agent_stat s;
+
+	if (agent_stat_read(conn.proc, (uint32_t)p->pid, &s) < 0)
+		return false;
+	memset(p->comm, 0, sizeof(p->comm));
+	memcpy(p->comm, s.comm, s.comm_len < sizeof(p->comm) ? s.comm_len : sizeof(p->comm));
+	return true;
+}
+
+static void take_fork(const struct tt_proc_event *e)
+{
+	struct followed *parent = find(e->parent_pid), *p = find(e->pid);
+	struct wire_frame f;
+
+	if (e->pid != e->tid) {
+		if (p)
+			p->threads++;
+		return;
+	}
+	if (p) /* its end was lost */
+		drop(p);
+	parent = find(e->parent_pid);
+	if (!parent)
+		return;
+	p = add(e->pid);
+	if (!p) {
+		conn.lost++;
+		return;
+	}
+	parent = find(e->parent_pid);
+	p->start_ns = e->ts_ns;
+	p->parent = parent->number;
+	memcpy(p->comm, parent->comm, sizeof(p->comm));
+	p->number = number_of(e->pid);
+	/* a new program has a new name already, which is not the child's yet */
+	f = frame_of(p, WIRE_PROCESS_SPAWNED, e->ts_ns);
+	agent_tell(conn.sink, &f);
+}
+
+static void take_exec(const struct tt_proc_event *e)
+{
+	struct followed *p = find(e->pid);
+	struct wire_frame f;
+
+	if (!p || p->is_own)
+		return;
+	if (!p->number)
+		p->number = number_of(e->pid);
+	(void)learn(p);
+	f = frame_of(p, WIRE_PROCESS_SPAWNED, e->ts_ns);
+	agent_process_put(conn.proc, (uint32_t)p->pid, &f);
+	agent_tell(conn.sink, &f);
+}
+
+static void take_exit(const struct tt_proc_event *e)
+{
+	struct followed *p = find(e->pid);
+	struct wire_frame f;
+
+	if (!p || (p->threads > 1 && p->threads--))
+		return;
+	f = frame_of(p, WIRE_PROCESS_EXITED, e->ts_ns);
+	agent_process_put_status(&f, (uint32_t)e->status);
+	if (!p->is_own)
+		agent_tell(conn.sink, &f);
+	drop(p);
+}
+
+/*
+ * What is missing between two messages of one CPU did not arrive; it may have been of others than
+ * the cell's.
+ */
+static void count_lost(const struct tt_proc_event *e)
+{
+	uint32_t cpu = e->cpu, missing;
+
+	if (cpu >= CPUS)
+		return;
+	missing = e->seq - conn.seqs[cpu] - 1;
+	if ((conn.heard[cpu / 8] >> (cpu % 8) & 1) && missing < UINT32_MAX / 2)
+		conn.lost += missing;
+	conn.heard[cpu / 8] |= (uint8_t)(1u << (cpu % 8));
+	conn.seqs[cpu] = e->seq;
+}
+
+/* 1: a datagram of the kernel's; 0: none now */
+static int receive(size_t *ret_len)
+{
+	struct sockaddr_nl from;
+	socklen_t from_len;
+	ssize_t n;
+
+	for (;;) {
+		from_len = sizeof(from);
+		n = recvfrom(conn.fd, conn.datagram, sizeof(conn.datagram), MSG_DONTWAIT,
+			     (struct sockaddr *)&from, &from_len);
+		if (n < 0 && errno == ENOBUFS)
+			conn.overflowed = true;
+		else if (n <= 0 && errno != EINTR)
+			return 0;
+		else if (n > 0 && from_len == sizeof(from) && from.nl_pid == 0) {
+			*ret_len = (size_t)n;
+			return 1;
+		}
+	}
+}
+
+static void take(const struct tt_proc_event *e)
+{
+	count_lost(e);
+	switch (e->kind) {
+	case TT_PROC_FORK:
+		take_fork(e);
+		break;
+	case TT_PROC_EXEC:
+		take_exec(e);
+		break;
+	case TT_PROC_EXIT:
+		take_exit(e);
+		break;
+	case TT_PROC_OTHER:
+		break;
+	}
+}
+
+/* Whether a process is of the cell's own namespace or one below it: its number there, or 0. */
+static uint32_t number_if_ours(int32_t pid)
+{
+	uint32_t numbers[DEPTH_MAX], count = numbers_of(pid, numbers);
+	struct stat st;
+	char path[64];
+
+	if (count < conn.depth)
+		return 0;
+	/* one further down is found by its parents */
+	if (count == conn.depth &&
+	    (fstatat(conn.proc, agent_process_path(path, (uint32_t)pid, "ns/pid"), &st, 0) < 0 ||
+	     st.st_ino != conn.ns))
+		return 0;
+	return numbers[conn.depth - 1];
+}
+
+/* One that was there before we listened, or whose birth was lost. */
+static void find_one(uint32_t pid, void *arg)
+{
+	struct followed *p = find((int32_t)pid);
+	uint32_t number, own = (uint32_t)getpid();
+	struct wire_frame f;
+	struct agent_stat s;
+
+	(void)arg;
+	if (p) {
+		p->seen = true;
+		return;
+	}
+	number = number_if_ours((int32_t)pid);
+	if (!number || agent_stat_read(conn.proc, pid, &s) < 0)
+		return;
+	p = add((int32_t)pid);
+	if (!p) {
+		conn.lost++;
+		return;
+	}
+	p->seen = true;
+	p->number = number;
+	p->start_ns = agent_stat_start_ns(&s);
+	p->is_own = number == 1 || number == own;
+	p->parent = number_of((int32_t)s.ppid);
+	(void)learn(p);
+	f = frame_of(p, WIRE_PROCESS_SPAWNED, tt_clock_ns(CLOCK_MONOTONIC));
+	agent_process_put(conn.proc, pid, &f);
+	if (!p->is_own && conn.sink)
+		agent_tell(conn.sink, &f);
+}
+
+/* Our list against the one of /proc: at the beginning, and when messages were lost. */
+static void look_around(void)
+{
+	for (unsigned i = 0; i < FOLLOWED_MAX; i++)
+		conn.followed[i].seen = false;
+	if (agent_process_pids(conn.proc, find_one, NULL) < 0)
+		return;
+	for (unsigned i = 0; i < FOLLOWED_MAX; i++) {
+		struct followed *p = &conn.followed[i];
+		struct wire_frame f;
+
+		if (!p->pid || p->seen)
+			continue;
+		f = frame_of(p, WIRE_PROCESS_EXITED, tt_clock_ns(CLOCK_MONOTONIC));
+		agent_tell(conn.sink, &f);
+		drop(p);
+		i--; /* another may have moved up */
+	}
+}
+
+static void connector_run(struct agent_sensor *s, struct agent_sink *sink)
+{
+	struct tt_proc_event e;
+	bool is_first = !conn.sink;
+	size_t len, at;
+
+	(void)s;
+	conn.sink = sink;
+	conn.overflowed = false;
+	conn.lost = 0;
+	for (unsigned i = 0; i < MESSAGES_MAX && receive(&len); i++)
+		for (at = 0; tt_proc_event_parse(conn.datagram, len, &at, &e) == 1;)
+			take(&e);
+	if (conn.lost || conn.overflowed)
+		agent_lost(sink, AGENT_SENSOR_FULL, conn.lost);
+	if (is_first || conn.lost || conn.overflowed)
+		look_around();
+}
+
+static void connector_close(struct agent_sensor *s)
+{
+	(void)s;
+	(void)close(conn.proc);
+	conn.proc = -1;
+}
+
+/* Who we are outside: there /proc/self leads to our number, which tells how deep the cell is. */
+static int find_cell(void)
+{
+	uint32_t numbers[DEPTH_MAX];
+	struct stat st;
+	char self[16];
+	ssize_t n = readlinkat(conn.proc, "self", self, sizeof(self) - 1);
+
+	if (n < 0)
+		return -errno;
+	self[n] = '\0';
+	conn.depth = numbers_of(atoi(self), numbers);
+	if (!conn.depth)
+		return -ENOENT;
+	if (fstatat(conn.proc, "self/ns/pid", &st, 0) < 0)
+		return -errno;
+	conn.ns = st.st_ino;
+	return 0;
+}
+
+int agent_connector_open(struct agent_sensor *s, const struct agent_watch *w, const char **ret_why)
+{
+	int n;
+
+	*ret_why = "none was handed down";
+	if (w->connector_fd < 0 || w->outer_proc_fd < 0)
+		return -ENOENT;
+	conn.fd = w->connector_fd;
+	conn.sink = NULL;
+	conn.count = 0;
+	conn.proc = fcntl(w->outer_proc_fd, F_DUPFD_CLOEXEC, 0);
+	if (conn.proc < 0)
+		return -errno;
+	n = find_cell();
+	if (n < 0) {
+		*ret_why = "the /proc handed down does not show this process";
+		(void)close(conn.proc);
+		return n;
+	}
+	*s = (struct agent_sensor){
+		.name = "proc-connector",
+		.surface = 1u << WIRE_PROCESS_SPAWNED | 1u << WIRE_PROCESS_EXITED,
+		.fd = conn.fd,
+		.run = connector_run,
+		.close = connector_close,
+	};
+	return 0;
+}
