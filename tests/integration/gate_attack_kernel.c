@@ -31,10 +31,10 @@
 #define NEWEST_CALL 0x3fffffffL
 #define X32_GETPID  (0x40000000L | 39)
 #define OPEN_TREE_2 467
-#define NAMESPACES_OF(X)                                                                    \
-	X(CLONE_NEWNS)                                                                      \
-	X(CLONE_NEWCGROUP) X(CLONE_NEWUTS) X(CLONE_NEWIPC) X(CLONE_NEWUSER) X(CLONE_NEWPID) \
-		X(CLONE_NEWNET)
+#define NAMESPACES_OF(X)   \
+	X(CLONE_NEWNS)     \
+	X(CLONE_NEWCGROUP) \
+	X(CLONE_NEWUTS) X(CLONE_NEWIPC) X(CLONE_NEWUSER) X(CLONE_NEWPID) X(CLONE_NEWNET)
 
 /* The first that is not refused as it should be ends the search. */
 static long act_families(int t)
@@ -279,6 +279,33 @@ static long act_tiocsti(int t)
 	return r;
 }
 
+/* Output of a terminal stopped, or lost in another line discipline. */
+static long act_terminal(unsigned long request)
+{
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave = -1;
+	long r = -EBADMSG;
+
+	if (master >= 0 && grantpt(master) == 0 && unlockpt(master) == 0)
+		slave = open(ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave >= 0)
+		r = attack_result(ioctl(slave, request, &(int){0}));
+	(void)close(slave);
+	(void)close(master);
+	return r;
+}
+
+static long act_flow(int t)
+{
+	(void)t;
+	return act_terminal(TCXONC);
+}
+
+static long act_discipline(int t)
+{
+	(void)t;
+	return act_terminal(TIOCSETD);
+}
+
 static long act_tioclinux(int t)
 {
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -485,6 +512,8 @@ const struct attack_road attack_kernel[] = {
 	{"clocks", act_clock, '-', {EPERM, NOT_RUN, EPERM, NOT_RUN}},
 	{"ioctl TIOCSTI", act_tiocsti, '-', {EPERM, NOT_RUN, EPERM, NOT_RUN}},
 	{"ioctl TIOCLINUX", act_tioclinux, '-', {EPERM, NOT_RUN, EPERM, NOT_RUN}},
+	{"ioctl TCXONC", act_flow, '-', {EPERM, NOT_RUN, EPERM, NOT_RUN}},
+	{"ioctl TIOCSETD", act_discipline, '-', {EPERM, NOT_RUN, EPERM, NOT_RUN}},
 #if defined(__x86_64__)
 	{"calls of i386", act_i386, '-', {ENOSYS, NOT_RUN, ENOSYS, NOT_RUN}},
 	{"calls of x32", act_x32, '-', {ENOSYS, NOT_RUN, ENOSYS, NOT_RUN}},
