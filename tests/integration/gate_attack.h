@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The roads of gate_attack: what is tried, and what each layer says to it. */
+#ifndef TT_TESTS_GATE_ATTACK_H
+#define TT_TESTS_GATE_ATTACK_H
+
+#include <errno.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#define ATTACK_INIT  1
+#define ATTACK_AGENT 2
+
+enum attack_layer { LAYER_ALL, LAYER_IDS, LAYER_FILTER, LAYER_LANDLOCK, LAYERS };
+
+/* What a road ends with besides 0 and an errno. */
+#define ANYTHING -1 /* that depends on the kernel's configuration; the victim is what counts */
+#define REFUSED  -2 /* any error */
+#define NOT_RUN  -3 /* this layer has nothing to say to it */
+
+/* @act: 0 or -errno, of @target, a pid or the id of a thread */
+struct attack_road {
+	const char *name;
+	long (*act)(int target);
+	/* 'p': for init and agent; 'a': for the agent; 't': besides, for each thread of the agent; '-': once; 'v': once,
+	 * and only where AF_VSOCK may be touched */
+	char targets;
+	short want[LAYERS];
+};
+
+extern const struct attack_road attack_signals[], attack_looks[], attack_sockets[], attack_kernel[];
+
+static inline long attack_result(long r)
+{
+	return r < 0 ? -errno : 0;
+}
+
+/* attack_opened - an fd that nobody wants */
+static inline long attack_opened(long fd)
+{
+	long r = attack_result(fd);
+
+	if (fd >= 0)
+		(void)close((int)fd);
+	return r;
+}
+
+#endif
