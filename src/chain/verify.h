@@ -55,10 +55,11 @@ struct chain_verdict {
 	uint64_t uncovered; /* lines behind the last chain line */
 	uint64_t torn;      /* lines that their writer did not finish, as it was killed */
 	uint64_t first_torn;
-	bool is_signed;  /* all chain lines, by one key */
-	bool is_closed;  /* the last chain line says that nothing follows, and nothing does */
-	bool head_found; /* the head that is known is in the chain */
-	bool end_proven; /* by a closing line signed by the known key, or by the known head */
+	uint64_t head_records; /* that the head covers which is known and was found */
+	bool is_signed;        /* all chain lines, by one key */
+	bool is_closed;        /* the last chain line says that nothing follows, and nothing does */
+	bool head_found;       /* the head that is known is in the chain */
+	bool end_proven;       /* by a closing line signed by the known key, or by the known head */
 	uint8_t key[CHAIN_PUBLIC_BYTES]; /* that signed, whether or not it is known */
 	uint8_t head[CHAIN_HASH_BYTES];  /* the newest hash */
 };
