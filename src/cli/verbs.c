@@ -176,6 +176,21 @@ const struct cli_verb cli_verbs[] = {
 		"                        orders of keys, repeated and unknown keys, trailing bytes\n"
 		HELP_HELP
 	},
+	{
+		"verify", "verify [--key PUBLIC.pem] [--head HASH[:RECORDS]] [--json] FILE|DIR",
+		"whether a chained trace was altered, and how much of that is proven",
+		cli_cmd_verify,
+		"FILE is a trace with chain lines, DIR a folder with a trace.jsonl. What is known from\n"
+		"elsewhere proves the end; without it a trace can have been cut, or made anew.\n\n"
+		"  -k, --key PUBLIC.pem  who must have signed it: openssl pkey -in KEY -pubout\n"
+		"  -H, --head HASH[:RECORDS]\n"
+		"                        a hash that telltale receive --chain-head told\n"
+		"      --json            one JSON document\n"
+		HELP_HELP
+		"\n"
+		"Exit status: 0 if nothing is wrong; 1 if something is, or if a key is given and the\n"
+		"end is not proven.\n"
+	},
 	{ NULL, NULL, NULL, NULL, NULL },
 };
 /* clang-format on */

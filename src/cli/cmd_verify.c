@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* telltale verify: whether a chained trace is what was written, and how much of that is proven. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/out.h"
+#include "chain/verify.h"
+#include "cli/cli.h"
+#include "cli/style.h"
+
+#define HASH_DIGITS ((size_t)2 * CHAIN_HASH_BYTES)
+#define KEY_TEXT    48 /* base64 of 32 bytes, and a NUL */
+
+/* The trace itself, or the one in a run's folder. Regular files alone: they are read twice. */
+static int open_trace(const char *path, int *ret_fd, struct tt_err *err)
+{
+	TT_CLEANUP(tt_closep) int fd = -1, dir = -1;
+	struct stat st;
+
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (fd < 0)
+		return tt_fail(err, errno, "open '%s'", path);
+	if (fstat(fd, &st) < 0)
+		return tt_fail(err, errno, "look at '%s'", path);
+	if (S_ISDIR(st.st_mode)) {
+		dir = tt_take_fd(&fd);
+		fd = openat(dir, "trace.jsonl", O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+		if (fd < 0)
+			return tt_fail(err, errno, "open '%s/trace.jsonl'", path);
+		if (fstat(fd, &st) < 0)
+			return tt_fail(err, errno, "look at '%s/trace.jsonl'", path);
+	}
+	if (!S_ISREG(st.st_mode))
+		return tt_fail_text(err, EINVAL, "'%s' is no regular file", path);
+	*ret_fd = tt_take_fd(&fd);
+	return 0;
+}
+
+static int digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* HASH or HASH:RECORDS */
+static bool parse_head(const char *text, struct chain_known *known)
+{
+	char *end;
+
+	if (strnlen(text, HASH_DIGITS) < HASH_DIGITS)
+		return false;
+	for (size_t i = 0; i < CHAIN_HASH_BYTES; i++) {
+		int high = digit(text[2 * i]), low = digit(text[2 * i + 1]);
+
+		if (high < 0 || low < 0)
+			return false;
+		known->head[i] = (uint8_t)(high << 4 | low);
+	}
+	known->has_head = true;
+	text += HASH_DIGITS;
+	if (!*text)
+		return true;
+	if (text[0] != ':' || digit(text[1]) < 0 || digit(text[1]) > 9)
+		return false;
+	errno = 0;
+	known->records = strtoull(text + 1, &end, 10);
+	known->has_records = true;
+	return !*end && !errno;
+}
+
+static void key_text(char *text, const uint8_t key[CHAIN_PUBLIC_BYTES])
+{
+	struct tt_b64 b64 = {0};
+	struct tt_out o;
+
+	tt_out_init(&o, text, KEY_TEXT - 1);
+	tt_b64_put(&b64, &o, key, CHAIN_PUBLIC_BYTES);
+	tt_b64_end(&b64, &o);
+	text[o.len] = '\0';
+}
+
+static void hash_text(char *text, const uint8_t hash[CHAIN_HASH_BYTES])
+{
+	for (size_t i = 0; i < CHAIN_HASH_BYTES; i++)
+		(void)sprintf(text + 2 * i, "%02x", hash[i]);
+}
+
+/* 0 where nothing is wrong, so that scripts can ask. */
+static int status_of(const struct chain_verdict *v)
+{
+	return v->problem == CHAIN_SOUND ? CLI_OK : CLI_FAILED;
+}
+
+static int print_json(const char *verb, const char *path, const struct chain_verdict *v)
+{
+	char key[KEY_TEXT], head[HASH_DIGITS + 1];
+	struct tt_err err;
+	json_t *doc, *problem = json_null();
+	json_t *file = json_string(path); /* NULL: not UTF-8 */
+	int r = -1;
+
+	key_text(key, v->key);
+	hash_text(head, v->head);
+	if (v->problem != CHAIN_SOUND)
+		problem = json_pack("{ss so ss}", "kind", chain_problem_name(v->problem), "line",
+				    v->line ? json_integer((json_int_t)v->line) : json_null(),
+				    "text", v->said);
+	doc = json_pack(
+		"{ss so sI sI sI sI so so sb sb sb so}", "schema", "telltale.verify/1", "file",
+		file ? file : json_null(), "records", (json_int_t)v->records, "chain_lines",
+		(json_int_t)v->chain_lines, "uncovered", (json_int_t)v->uncovered, "torn",
+		(json_int_t)v->torn, "key", v->is_signed ? json_string(key) : json_null(), "sha256",
+		v->chain_lines ? json_string(head) : json_null(), "closed", v->is_closed,
+		"head_found", v->head_found, "end_proven", v->end_proven, "problem", problem);
+	if (doc)
+		r = json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
+	json_decref(doc);
+	if (r < 0 && !ferror(stdout)) {
+		(void)tt_fail_text(&err, EINVAL, "print what '%s' proves", path);
+		return cli_fail(verb, &err);
+	}
+	putchar('\n');
+	return status_of(v);
+}
+
+static void print_notes(const struct chain_verdict *v, const struct chain_known *known)
+{
+	char key[KEY_TEXT];
+
+	key_text(key, v->key);
+	if (v->is_signed && !known->has_key)
+		printf("  signed by %s: whose key that is, --key can tell\n", key);
+	if (v->head_found && !v->end_proven)
+		printf("  the head proves %" PRIu64 " records; what follows can have been cut\n",
+		       v->head_records);
+	if (v->uncovered && v->problem != CHAIN_NONE)
+		printf("  %" PRIu64 " lines at the end are not covered\n", v->uncovered);
+	if (v->torn)
+		printf("  %" PRIu64
+		       " torn lines, as their writer was killed: the first is line %" PRIu64 "\n",
+		       v->torn, v->first_torn);
+}
+
+static int print_text(const char *path, const struct chain_verdict *v,
+		      const struct chain_known *known, const char *key_path)
+{
+	cli_put_text(stdout, path, strlen(path));
+	if (v->problem != CHAIN_SOUND) {
+		if (v->line)
+			printf(": line %" PRIu64, v->line);
+		printf(": %s\n", v->said);
+		if (v->chain_lines)
+			printf("  before it: %" PRIu64 " records, chain consistent\n", v->records);
+	} else {
+		printf(": %" PRIu64 " records, chain consistent", v->records);
+		if (known->has_key) {
+			printf(", signed by ");
+			cli_put_text(stdout, key_path, strlen(key_path));
+		}
+		printf("%s%s\n", v->is_closed ? ", closed" : "",
+		       v->end_proven ? "" : ", end unproven");
+	}
+	print_notes(v, known);
+	return status_of(v);
+}
+
+int cli_cmd_verify(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"key", required_argument, NULL, 'k'},
+		{"head", required_argument, NULL, 'H'},
+		{"json", no_argument, NULL, 1},
+		{0},
+	};
+	struct chain_known known = {0};
+	const char *key_path = NULL;
+	TT_CLEANUP(tt_closep) int fd = -1;
+	struct chain_verdict verdict;
+	bool json = false;
+	struct tt_err err;
+	int c, status = -1;
+
+	cli_begin();
+	optind = 0;
+	while ((c = cli_next_option(argc, argv, options, &status)) != -1) {
+		if (c == 'k')
+			key_path = optarg;
+		else if (c == 'H' && !parse_head(optarg, &known))
+			return cli_usage(argv[0],
+					 "--head is 64 digits, and may have :RECORDS: '%s'",
+					 optarg);
+		else if (c == 1)
+			json = true;
+	}
+	if (status >= 0)
+		return cli_end(status);
+	if (argc - optind != 1)
+		return cli_usage(argv[0], "name one trace, or the folder of one");
+	known.has_key = key_path;
+	if ((key_path && chain_key_load_public(known.key, key_path, &err) < 0) ||
+	    open_trace(argv[optind], &fd, &err) < 0 || chain_verify(fd, &known, &verdict, &err) < 0)
+		return cli_end(cli_fail(argv[0], &err));
+	status = json ? print_json(argv[0], argv[optind], &verdict)
+		      : print_text(argv[optind], &verdict, &known, key_path);
+	return cli_end(status);
+}
