@@ -30,6 +30,7 @@ import zlib
 SOURCE = os.environ.get("TELLTALE_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(SOURCE, "tests", "integration"))
 
+import cells  # noqa: E402
 import tt  # noqa: E402
 
 KERNELS = os.environ.get("TELLTALE_GUEST", os.path.join(SOURCE, "build-guest"))
@@ -233,12 +234,14 @@ class Vsock:
     def stop(self):
         """It ends by itself when QEMU has. What it complained of."""
         self.fd.close()
+        if self.process.stderr.closed:
+            return ""
         try:
             self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait(STOP_SECONDS)
-        said = "" if self.process.stderr.closed else self.process.stderr.read().decode(errors="replace")
+        said = self.process.stderr.read().decode(errors="replace")
         self.process.stderr.close()
         return said
 
@@ -412,6 +415,40 @@ class Guest(Machine):
                     pass
         super().stop()
         self.line.close()
+
+
+class Cell(Machine):
+    """A machine whose first process is telltale-init, for one cell. A cells.Local with the same settings does the same
+    without a machine; @words: further words of the kernel's command line.
+    """
+
+    def __init__(self, image, argv, base, memory=384, cpus="1", words=(), half_close=False, **settings):
+        image.copy(cells.INIT, "/init")
+        image.copy(cells.AGENT, "/sbin/telltale-agent")
+        image.copy(cells.WORK, "/cell_work")
+        image.vsock()
+        settings = {"endpoint": "vsock:2:9001", "exit": "vsock:2:9000", "modules": ":".join(image.loaded), **settings}
+        words = ["cellos.argv=" + cells.encoded(argv), *words]
+        for name, value in settings.items():
+            words += [f"telltale.{name.replace('_', '-')}={one}" for one in (value if isinstance(value, list) else [value])
+                      if one is not None]
+        self.device, self.began = Vsock(base, half_close), time.monotonic()
+        super().__init__(image, memory, cpus, words, "shift=1,sleep=on" if cpus == "1" else None,
+                         self.device.devices(memory), [self.device.fd.fileno()])
+        # QEMU's alone from here on: its end is seen by that.
+        self.device.fd.close()
+
+    def wait(self, host=None):
+        """Until the machine is switched off."""
+        try:
+            self.qemu.wait(cells.SECONDS)
+            status = self.qemu.returncode
+        except subprocess.TimeoutExpired:
+            status = None
+        seconds = time.monotonic() - self.began
+        self.stop()
+        complaints = self.device.stop()
+        return cells.Ended(host.code if host else None, status, self.console() + complaints, seconds)
 
 
 def boot(image, memory=768, cpus="1", arguments=(), devices=(), vsock=None):

@@ -3,8 +3,8 @@
  * In the guest: send bytes to a port of the host over AF_VSOCK, and say how that went.
  *
  *	guest_vsock PORT BYTES SECONDS
- *		connect; BYTES bytes, byte number I of value I % 251; no more than SECONDS are waited for a wish to read
- *		on the other side; SHUT_WR; then read to the end
+ *		connect; BYTES bytes, byte number I of value I % 251, no more than SECONDS waited
+ *		for a wish to read on the other side; SHUT_WR; then read to the end
  *
  *	connect ERRNO | sent N ERRNO | read TEXT ERRNO, a line each
  */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The parts of vhost_vsock: the guest's memory and its two queues (vhost_queue.c), streams between the
- * guest's ports and unix sockets (vhost_stream.c), and the conversation with QEMU (vhost_vsock.c). What lies
- * in the guest's memory is an enemy's: each word is read once and checked before it is used.
+ * The parts of vhost_vsock: the guest's memory and its two queues (vhost_queue.c), streams between
+ * the guest's ports and unix sockets (vhost_stream.c), and the conversation with QEMU
+ * (vhost_vsock.c). What lies in the guest's memory is an enemy's: each word is read once and checked
+ * before it is used.
  */
 #ifndef TT_TESTS_VHOST_H
 #define TT_TESTS_VHOST_H
@@ -78,9 +79,9 @@ bool memory_add(uint64_t guest, uint64_t size, uint64_t user, uint64_t offset, i
 void memory_drop(void);
 
 bool queue_is_ready(const struct queue *q);
-/* queue_place - look its three parts up in the memory that there is now. False: they are not in it. */
+/* queue_place - look its parts up in the memory that there is now. False: they are not there. */
 bool queue_place(struct queue *q);
-/* queue_take - 1 and the next packet; 0: there is none; -1: the guest wrote nonsense, the queue is stopped */
+/* queue_take - 1 and the next packet; 0: there is none; -1: nonsense, the queue is stopped */
 int queue_take(struct queue *q, bool for_writing, struct chain *ret);
 /* queue_untake - the packet taken last was not used */
 void queue_untake(struct queue *q);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Streams: a connection of the guest to port P of its host is one to the unix socket BASE_P. As
- * Firecracker does it, nobody who listens is a reset; the host's end is a shutdown, and a reset 2 s later;
- * a write that fails is a reset; what the host does not read stays with the guest, but for a buffer.
+ * Firecracker does it, nobody who listens is a reset; the host's end is a shutdown, and a reset 2 s
+ * later; a write that fails is a reset; what the host does not read stays with the guest, but for a
+ * buffer.
  */
 #include "vhost.h"
 

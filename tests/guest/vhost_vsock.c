@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * vhost_vsock --fd FD --base BASE [--cid N] [--half-close]: a vsock device for a guest of QEMU, in a process of its own
- * (vhost-user). The host's kernel has no part in it. A connection of the guest to port P of CID 2 becomes
- * one to the unix socket BASE_P, as with Firecracker. FD is one end of a socket pair whose other end QEMU
- * has; this program ends with QEMU. One thread, one epoll loop.
+ * vhost_vsock --fd FD --base BASE [--cid N] [--half-close]: a vsock device for a guest of QEMU, in
+ * a process of its own (vhost-user). The host's kernel has no part in it. A connection of the guest
+ * to port P of CID 2 becomes one to the unix socket BASE_P, as with Firecracker. FD is one end of a
+ * socket pair whose other end QEMU has; this program ends with QEMU. One thread, one epoll loop.
  *
- * With --half-close the host sees when the guest stops to send but goes on to listen, as it does with the
- * vsock of a host's kernel; with Firecracker it does not.
+ * With --half-close the host sees when the guest stops to send but goes on to listen, as it does
+ * with the vsock of a host's kernel; with Firecracker it does not.
  */
 #include "vhost.h"
 
