@@ -2,8 +2,8 @@
 /*
  * The parts of vhost_vsock: the guest's memory and its two queues (vhost_queue.c), streams between
  * the guest's ports and unix sockets (vhost_stream.c), and the conversation with QEMU
- * (vhost_vsock.c). What lies in the guest's memory is an enemy's: each word is read once and checked
- * before it is used.
+ * (vhost_vsock.c). What lies in the guest's memory is an enemy's: each word is read once, and
+ * checked before it is used.
  */
 #ifndef TT_TESTS_VHOST_H
 #define TT_TESTS_VHOST_H

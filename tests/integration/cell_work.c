@@ -3,9 +3,9 @@
  * The workload of a cell, static: does things whose account can be foreseen to the last of them, a
  * line to stdout for each act. cells.py knows what the account must be.
  *
- *	cell_work ACT... CODE	each act in turn, then ends with CODE
+ *	cell_work ACT... CODE	each in turn, then ends with CODE
  *
- *	crowd=N		N programs, one after the other, that end at once, number I with status I % 200
+ *	crowd=N		N programs in turn that end at once, number I with I % 200
  *	fork=N		N children that are no programs, killed by SIGKILL or ending with 7
  *	connect=PORT	to lo: refused, taken, over IPv6, a datagram, a unix socket
  *	denied		asks for what four capabilities are needed for
