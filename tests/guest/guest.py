@@ -30,6 +30,7 @@ import zlib
 SOURCE = os.environ.get("TELLTALE_SOURCE") or os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(SOURCE, "tests", "integration"))
 
+import cells  # noqa: E402
 import tt  # noqa: E402
 
 KERNELS = os.environ.get("TELLTALE_GUEST", os.path.join(SOURCE, "build-guest"))
@@ -146,6 +147,11 @@ class Image:
             self.copy(path, f"/lib/modules/{name}.ko")
             self.loaded.append(f"/lib/modules/{name}.ko")
 
+    def vsock(self):
+        """What Debian's kernel needs to have one: it is no part of the kernel itself."""
+        self.module("virtio_pci")
+        self.module("vmw_vsock_virtio_transport")
+
     def python(self):
         """The interpreter and the modules that tests use, compiled: software emulation is slow at that."""
         self.program(os.path.realpath(sys.executable), "/usr/bin/python3")
@@ -205,25 +211,59 @@ class Recorded(tt.Recording):
         super().__init__("guest", done, None, raw, run)
 
 
-class Guest:
-    """A machine that runs. Made by boot()."""
+class Vsock:
+    """A vsock for a guest: its connection to port P of CID 2 becomes one to the unix socket BASE_P, as with Firecracker.
 
-    def __init__(self, image, memory, cpus, arguments, devices):
+    @half_close: the host sees when the guest goes on to listen, but sends no more, as it does with a host's own vsock
+    """
+
+    def __init__(self, base, half_close=False):
+        self.fd, theirs = socket.socketpair()
+        self.process = subprocess.Popen(
+            [os.path.join(tt.BUILD, "tests", "guest", "vhost_vsock"), "--fd", str(theirs.fileno()), "--base", base,
+             *(["--half-close"] if half_close else [])],
+            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        theirs.close()
+        atexit.register(self.stop)
+
+    def devices(self, memory):
+        """For QEMU: the device, and memory that its process can map."""
+        return ["-object", f"memory-backend-memfd,id=ram,size={memory}M,share=on", "-machine", "memory-backend=ram",
+                "-chardev", f"socket,id=vsock,fd={self.fd.fileno()}", "-device", "vhost-user-vsock-pci,chardev=vsock"]
+
+    def stop(self):
+        """It ends by itself when QEMU has. What it complained of."""
+        self.fd.close()
+        if self.process.stderr.closed:
+            return ""
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait(STOP_SECONDS)
+        said = self.process.stderr.read().decode(errors="replace")
+        self.process.stderr.close()
+        return said
+
+
+class Machine:
+    """A machine that runs.
+
+    @words: further words of its kernel's command line, @clock: of -icount, None: the host's, @devices: of QEMU
+    """
+
+    def __init__(self, image, memory, cpus, words, clock, devices, fds):
         scratch = tt.scratch()
         self.initrd, self.console_path = os.path.join(scratch, "initrd"), os.path.join(scratch, "console")
         with open(self.initrd, "wb") as f:
             f.write(image.pack())
-        self.line, theirs = socket.socketpair()
-        self.pending, self.answers, self.records = bytearray(), True, 0
-        line = ["console=ttyS0", "panic=-1", "rdinit=/init", "loglevel=4", "tsc=reliable", "no_timer_check", *arguments]
+        line = ["console=ttyS0", "panic=-1", "rdinit=/init", "loglevel=4", "tsc=reliable", "no_timer_check", *words]
         self.qemu = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", QEMU, "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-M", "pc", "-accel", "tcg",
              "-cpu", "qemu64,+rdrand", "-m", str(memory), "-smp", cpus, "-kernel", os.path.join(KERNELS, "vmlinux"), "-initrd", self.initrd,
-             "-append", " ".join(line), "-serial", f"file:{self.console_path}",
-             "-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line", "-nic", "none",
-             *(["-icount", "shift=1,sleep=off"] if cpus == "1" else []), *devices],
-            pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        theirs.close()
+             "-append", " ".join(line), "-serial", f"file:{self.console_path}", "-nic", "none",
+             *(["-icount", clock] if clock else []), *devices],
+            pass_fds=fds, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         atexit.register(self.stop)
 
     def __enter__(self):
@@ -237,6 +277,27 @@ class Guest:
             return tt.read(self.console_path).decode(errors="replace")
         except OSError:
             return ""
+
+    def stop(self):
+        if self.qemu.poll() is None:
+            self.qemu.kill()
+            self.qemu.wait(STOP_SECONDS)
+        self.qemu.stderr.close()
+
+
+class Guest(Machine):
+    """A machine that runs what it is asked for. Made by boot()."""
+
+    def __init__(self, image, memory, cpus, words, devices, vsock):
+        self.line, theirs = socket.socketpair()
+        self.pending, self.answers, self.records = bytearray(), True, 0
+        devices = ["-chardev", f"socket,id=line,fd={theirs.fileno()}", "-serial", "chardev:line", *devices,
+                   *(vsock.devices(memory) if vsock else [])]
+        # Who waits for the host waits by the host's clock, too.
+        clock = None if cpus != "1" else "shift=1,sleep=on" if vsock else "shift=1,sleep=off"
+        super().__init__(image, memory, cpus, words, clock, devices,
+                         [theirs.fileno(), *([vsock.fd.fileno()] if vsock else [])])
+        theirs.close()
 
     def broken(self, what):
         """An end to the guest, and what is known of why."""
@@ -352,17 +413,48 @@ class Guest:
                     self.qemu.wait(STOP_SECONDS)
                 except (Broken, subprocess.TimeoutExpired):
                     pass
-            if self.qemu.poll() is None:
-                self.qemu.kill()
-            self.qemu.wait(STOP_SECONDS)
-        self.qemu.stderr.close()
+        super().stop()
         self.line.close()
 
 
-def boot(image, memory=768, cpus="1", arguments=(), devices=()):
+class Cell(Machine):
+    """A machine whose first process is telltale-init, for one cell. A cells.Local with the same settings does the same
+    without a machine; @words: further words of the kernel's command line.
+    """
+
+    def __init__(self, image, argv, base, memory=384, cpus="1", words=(), half_close=False, **settings):
+        image.copy(cells.INIT, "/init")
+        image.copy(cells.AGENT, "/sbin/telltale-agent")
+        image.copy(cells.WORK, "/cell_work")
+        image.vsock()
+        settings = {"endpoint": "vsock:2:9001", "exit": "vsock:2:9000", "modules": ":".join(image.loaded), **settings}
+        words = ["cellos.argv=" + cells.encoded(argv), *words]
+        for name, value in settings.items():
+            words += [f"telltale.{name.replace('_', '-')}={one}" for one in (value if isinstance(value, list) else [value])
+                      if one is not None]
+        self.device, self.began = Vsock(base, half_close), time.monotonic()
+        super().__init__(image, memory, cpus, words, "shift=1,sleep=on" if cpus == "1" else None,
+                         self.device.devices(memory), [self.device.fd.fileno()])
+        # QEMU's alone from here on: its end is seen by that.
+        self.device.fd.close()
+
+    def wait(self, host=None):
+        """Until the machine is switched off."""
+        try:
+            self.qemu.wait(cells.SECONDS)
+            status = self.qemu.returncode
+        except subprocess.TimeoutExpired:
+            status = None
+        seconds = time.monotonic() - self.began
+        self.stop()
+        complaints = self.device.stop()
+        return cells.Ended(host.code if host else None, status, self.console() + complaints, seconds)
+
+
+def boot(image, memory=768, cpus="1", arguments=(), devices=(), vsock=None):
     """A guest that answers; @arguments: further words of its kernel's command line, @devices: of QEMU's."""
     image.program(os.path.join(tt.BUILD, "tests", "guest", "guest_init"), "/init")
-    vm = Guest(image, memory, cpus, arguments, devices)
+    vm = Guest(image, memory, cpus, arguments, devices, vsock)
     try:
         vm.wait_until_ready()
         for path in image.loaded:

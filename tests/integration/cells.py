@@ -1,0 +1,337 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Cells: what a host sees of one, and what must be true of it. cell.py runs them in a PID namespace of this machine,
+tests/guest/guest_cell.py in a microVM; the checks are the same.
+
+    host = cells.Host(base)
+    ended = Local(host).run(["/cell_work", ...])
+    cells.check_account("...", host.frames())
+"""
+import base64
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import threading
+import time
+
+import tt
+from tt import check, none, same
+
+WORK = tt.program("cell_work")
+INIT, AGENT = os.path.join(tt.BUILD, "telltale-init"), os.path.join(tt.BUILD, "telltale-agent")
+SECONDS = 120  # no cell takes longer, not under software emulation either
+OWN = ("agent.hello", "agent.heartbeat", "telemetry.dropped")
+FRAME_MAX = 4096
+CHOWN, SETUID, BIND, RAW = 0, 7, 10, 13  # numbers of capabilities
+
+
+class Ended:
+    """What is left of a cell: @code: what the host was told, None: nothing; @said: what people saw of it."""
+
+    def __init__(self, code, status, said, seconds):
+        self.code, self.status, self.said, self.seconds = code, status, said, seconds
+
+    def lines(self):
+        return [f"code {self.code}, status {self.status}, {self.seconds:.1f} s", *self.said.splitlines()[-40:]]
+
+
+class Host:
+    """A host in Python: BASE_9001 and BASE_9000, with the bad habits that hosts have.
+
+    @cut: closes the first connection after so many bytes, wherever that is; @deaf: nobody listens at first
+    """
+
+    def __init__(self, base, cut=None, deaf=False):
+        self.base, self.cut, self.code = base, cut, None
+        self.connections, self.lock, self.closing = [], threading.Lock(), False
+        self.reads = threading.Event()
+        self.reads.set()
+        self.listener = None
+        if not deaf:
+            self.listen()
+        self.exit = self.bind(9000)
+        threading.Thread(target=self.wait_for_code, daemon=True).start()
+
+    def bind(self, port):
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(f"{self.base}_{port}")
+        os.chmod(f"{self.base}_{port}", 0o666)
+        listener.listen()
+        return listener
+
+    def listen(self):
+        self.listener = self.bind(9001)
+        threading.Thread(target=self.accept, args=(self.listener,), daemon=True).start()
+
+    def wait_for_code(self):
+        connection, _ = self.exit.accept()
+        data = b""
+        while len(data) < 4:
+            part = connection.recv(4 - len(data))
+            if not part:
+                break
+            data += part
+        self.code = struct.unpack("<i", data)[0] if len(data) == 4 else data
+        connection.close()
+
+    def accept(self, listener):
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            got = bytearray()
+            with self.lock:
+                self.connections.append(got)
+            threading.Thread(target=self.read, args=(connection, got), daemon=True).start()
+
+    def read(self, connection, got):
+        cut, self.cut = self.cut, None
+        while cut is None or len(got) < cut:
+            self.reads.wait()
+            data = connection.recv(1 << 16 if cut is None else cut - len(got))
+            if not data:
+                break
+            got += data
+        connection.close()
+
+    def stall(self):
+        self.reads.clear()
+
+    def go_on(self):
+        self.reads.set()
+
+    def gone(self):
+        """Nobody listens any more."""
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        os.unlink(f"{self.base}_9001")
+
+    def split(self):
+        """For each connection: its frames, and what is left of one that was cut."""
+        with self.lock:
+            raw = [bytes(x) for x in self.connections]
+        found = []
+        for data in raw:
+            frames, at = [], 0
+            while at + 4 <= len(data):
+                size = struct.unpack_from("<I", data, at)[0]
+                if size > FRAME_MAX or at + 4 + size > len(data):
+                    break
+                frames.append(data[at:at + 4 + size])
+                at += 4 + size
+            found.append((frames, data[at:]))
+        return found
+
+    def frames(self):
+        """All frames, in order, as `telltale wire decode` shows them; "connection" says on which they came."""
+        found = []
+        for number, (frames, _) in enumerate(self.split()):
+            for frame in decode(b"".join(frames)):
+                found.append({**frame, "connection": number})
+        return found
+
+
+def decode(raw):
+    done = subprocess.run([tt.TELLTALE, "wire", "decode"], input=raw, capture_output=True, env=tt.clean_env(), timeout=60)
+    if done.returncode:
+        raise RuntimeError(f"wire decode: {done.stderr.decode()}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def encoded(words):
+    return base64.b64encode(json.dumps(list(words)).encode()).decode()
+
+
+class Local:
+    """A cell in a PID namespace of this machine: telltale-init --cell. @settings: as options, lists are given again."""
+
+    def __init__(self, base, **settings):
+        settings = {"endpoint": f"unix:{base}_9001", "exit": f"unix:{base}_9000", "cwd": "/", **settings}
+        self.options = []
+        for name, value in settings.items():
+            for one in value if isinstance(value, list) else [value]:
+                if one is not None:
+                    self.options += ["--" + name.replace("_", "-"), str(one)]
+
+    def start(self, argv):
+        self.began = time.monotonic()
+        self.process = subprocess.Popen([INIT, "--cell", *self.options, "--", *argv], env=tt.clean_env(),
+                                        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        return self
+
+    def wait(self, host=None):
+        try:
+            said, _ = self.process.communicate(timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            said, _ = self.process.communicate()
+            said += b"\nit did not end"
+        return Ended(host.code if host else None, self.process.returncode, said.decode(errors="replace"),
+                     time.monotonic() - self.began)
+
+    def run(self, argv, host=None):
+        return self.start(argv).wait(host)
+
+
+# What must be true of any cell's frames.
+
+def account(frames):
+    """Frames of major 2: what arrived, what was dropped by the agent's own account, what got lost on the way, complaints."""
+    complaints, seqs, by_seq = [], [f["seq"] for f in frames], {}
+    for frame in frames:
+        if frame["seq"] in by_seq:
+            complaints.append(f"twice: seq {frame['seq']}")
+        by_seq[frame["seq"]] = frame
+    if seqs != sorted(seqs):
+        complaints.append("not in order")
+    holes = set(range(max(seqs, default=-1) + 1)) - set(seqs)
+    told, dropped = set(), 0
+    for frame in frames:
+        if frame["probe_source"] == "telemetry.dropped" and frame["count"]:
+            told |= holes & set(range(frame["first_seq"], frame["last_seq"] + 1))
+            dropped += frame["count"]
+    if len(told) != dropped:
+        complaints.append(f"{dropped} are told as dropped, {len(told)} are missing there")
+    # Only what was on the way when a connection broke can be lost without a word: just before the next one's hello.
+    lost = sorted(holes - told)
+    hellos = {f["seq"] for f in frames if f["probe_source"] == "agent.hello"}
+    for seq in lost:
+        after = next((s for s in range(seq, max(seqs) + 1) if s not in holes), None)
+        if after not in hellos:
+            complaints.append(f"seq {seq} is missing, and nobody says why")
+    return {"received": len(by_seq), "dropped": dropped, "lost": len(lost), "complaints": complaints}
+
+
+def check_account(name, frames, lost=0):
+    """@lost: how many may be lost on the way; None: any number."""
+    found = account(frames)
+    none(f"{name}: every number of seq is there or accounted for", found["complaints"])
+    if lost is not None:
+        same(f"{name}: none lost on the way", found["lost"], lost)
+    return found
+
+
+def of(frames, *sources):
+    return [f for f in frames if f["probe_source"] in sources]
+
+
+def key_of(frame):
+    return frame["guest_pid"], frame.get("start_ns")
+
+
+def check_hello(name, frames, sensors):
+    """@sensors: what must tell each source."""
+    hello = frames[0] if frames else {}
+    same(f"{name}: the first frame is the agent's", hello.get("probe_source"), "agent.hello")
+    told = dict(x.split("=", 1) for x in hello.get("sensors", []))
+    same(f"{name}: ... and says what tells each source", told, sensors)
+    same(f"{name}: ... and which it will send", sorted(hello.get("surface", [])), sorted(sensors))
+    check(f"{name}: ... it is PID 2 of its cell", hello.get("guest_pid") == 2 and hello.get("guest_comm") == "telltale-agent", hello)
+    return hello
+
+
+def check_processes(name, frames):
+    """Each process is born once, ends once, and has a parent that was there; those that ran a program said so."""
+    complaints, born, ended = [], {}, {}
+    for frame in of(frames, "process.spawned", "process.exited"):
+        if frame["guest_pid"] == 0 or not frame.get("start_ns"):
+            complaints.append(f"no process: {frame}")
+        elif frame["probe_source"] == "process.exited":
+            if key_of(frame) in ended:
+                complaints.append(f"ended twice: {frame}")
+            ended[key_of(frame)] = frame
+        else:
+            if not frame.get("exe") and key_of(frame) in born:
+                complaints.append(f"born twice: {frame}")
+            born.setdefault(key_of(frame), frame)
+    complaints += [f"ended, but never born: {ended[k]}" for k in ended.keys() - born.keys()]
+    complaints += [f"never ended: {born[k]}" for k in born.keys() - ended.keys()]
+    pids = {pid for pid, _ in born} | {1, 2, 0}
+    complaints += [f"no parent: {f}" for f in born.values() if f.get("ppid", 0) not in pids]
+    none(f"{name}: every process is born and ends, once", complaints)
+    return born, ended
+
+
+def check_crowd(name, frames, count):
+    """The programs that crowd=@count started: each with its arguments and its status, none missing, none twice."""
+    started, _ = {}, 0
+    ended = {key_of(f): f for f in of(frames, "process.exited")}
+    complaints = []
+    for frame in of(frames, "process.spawned"):
+        argv = frame.get("argv", [])
+        if argv[1:2] == ["end"]:
+            number = int(argv[2])
+            if number in started:
+                complaints.append(f"twice: {frame}")
+            started[number] = frame
+            status = ended.get(key_of(frame), {}).get("exit_code")
+            if status != number % 200:
+                complaints.append(f"number {number} ended with {status}")
+            if not frame.get("exe", "").endswith("/cell_work"):
+                complaints.append(f"not what ran: {frame}")
+    complaints += [f"missing: number {i}" for i in range(count) if i not in started]
+    none(f"{name}: all of {count} programs that ended at once, with argv and status", complaints)
+
+
+def check_signals(name, frames, count):
+    """The children of fork=@count, which never ran a program."""
+    ran = {key_of(f) for f in of(frames, "process.spawned") if f.get("exe")}
+    bare = [f for f in of(frames, "process.exited") if key_of(f) not in ran]
+    same(f"{name}: children that were killed and that ended, by signal and status",
+         (sum(f.get("signal") == 9 for f in bare), sum(f.get("exit_code") == 7 for f in bare)), (count // 2, count - count // 2))
+
+
+def check_connects(name, frames, port):
+    told = [(f.get("addr"), f.get("port")) for f in of(frames, "net.connect_attempted")]
+    want = [("127.0.0.1", port), ("127.0.0.1", port + 1), ("::1", port + 2), ("127.0.0.1", port + 3),
+            ("unix:/no/such/socket", None), ("unix:@no-such-name", None)]
+    same(f"{name}: every connect, with its address", sorted(told, key=str), sorted(want, key=str))
+
+
+def check_denied(name, frames):
+    told = {f.get("capability") for f in of(frames, "capability.denied")}
+    none(f"{name}: every capability that was asked for in vain", {CHOWN, SETUID, BIND, RAW} - told)
+
+
+def check_touched(name, frames, folder):
+    bits = 0
+    for frame in of(frames, "fs.inotify_fired"):
+        if frame.get("path") == f"{folder}/made":
+            bits |= frame["mask"]
+    same(f"{name}: the watched file was made, written, deleted", bits & 0x302, 0x302)
+
+
+def check_attacks(name, frames, ended, gate=True):
+    """@gate: the kernel tells what the gate's filter refused."""
+    tried = re.findall(r"^attack (\w+) (\w+)\r?$", ended.said, re.M)
+    check(f"{name}: attacks were tried", len(tried) == 18, ended.lines())
+    none(f"{name}: ... and each was refused", [x for x in tried if x[1] == "0"])
+    same(f"{name}: ... none ended the agent", {f.get("restarts", 0) for f in of(frames, "agent.hello")}, {0})
+    if gate:
+        check(f"{name}: ... and the host was told of those that the filter refused",
+              len(of(frames, "gate.denied")) >= 8 and all("syscall" in f for f in of(frames, "gate.denied")), of(frames, "gate.denied"))
+
+
+EVERYTHING = ["process.spawned", "process.exited", "capability.denied", "net.connect_attempted", "gate.denied"]
+
+
+def check_everything(name, frames, ended, count, port, folder, told=None):
+    """All that cell_work does when it is asked for crowd=@count fork=10 connect=@port denied touch=@folder attack 42.
+
+    @told: what the agent's sensor can tell
+    """
+    told = EVERYTHING if told is None else told
+    same(f"{name}: the exit code came to the host", ended.code, 42) or none("...", ended.lines())
+    check_account(name, frames)
+    check_processes(name, frames)
+    check_crowd(name, frames, count)
+    check_signals(name, frames, 10)
+    if "net.connect_attempted" in told:
+        check_connects(name, frames, port)
+    if "capability.denied" in told:
+        check_denied(name, frames)
+    check_touched(name, frames, folder)
+    check_attacks(name, frames, ended, "gate.denied" in told)
