@@ -294,6 +294,9 @@ static void test_values(void)
 	for (unsigned i = 0; i < 8; i++)
 		byte(0xff);
 	CHECK_INT(decode_as(WIRE_LENIENT, NULL), -WIRE_E_UNEXPECTED_END);
+	buf[len - 8] = 0x80; /* 2^63 pairs: twice as many items are none, to 64 bits */
+	memset(buf + len - 7, 0, 7);
+	CHECK_INT(decode_as(WIRE_LENIENT, NULL), -WIRE_E_UNEXPECTED_END);
 	begin();
 	byte(0xbb); /* a map of 2^64-1 pairs of major 2, of which there is one */
 	for (unsigned i = 0; i < 8; i++)
