@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* connects N - N times a socket and a refused connect to 127.0.0.1; prints nanoseconds per pair on stderr. */
+/* connects N - N refused connects to 127.0.0.1; prints nanoseconds per connect on stderr. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
