@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 
+import bench_agent
 import bench_calls
 import bench_costs
 import bench_count
@@ -40,10 +41,15 @@ TABLES = {
     "kernel_spawn": bench_kernel.spawn,
     "kernel_attach": bench_kernel.attach,
     "noise": bench_kernel.noise,
+    "agent_size": bench_agent.size,
+    "agent_cpu": bench_agent.cpu,
+    "agent_missed": bench_agent.missed,
+    "agent_workload": bench_agent.workload,
 }
 # what --only also takes
 GROUPS = {
     "kernel": ["kernel_pair", "kernel_tax", "kernel_spawn", "kernel_attach", "work", "recorder", "observe", "noise"],
+    "agent": ["agent_size", "agent_cpu", "agent_missed", "agent_workload"],
 }
 
 
@@ -59,8 +65,8 @@ def main():
     if not os.path.exists(os.path.join(build, "bench", "liblttng_open.so")) and \
             subprocess.run(["pkg-config", "--exists", "lttng-ust"], check=False).returncode == 0:
         subprocess.run(["meson", "setup", "--reconfigure", build], cwd=SOURCE, check=True, stdout=subprocess.DEVNULL)
-    subprocess.run(["ninja", "-C", build, "bench-programs", "telltale", "libtelltale.so", "libtelltale-audit.so",
-                    "tests/integration/count_probe", "tests/integration/kernel_driver"], check=True,
+    subprocess.run(["ninja", "-C", build, "bench-programs", "telltale", "telltale-agent", "telltale-init", "libtelltale.so",
+                    "libtelltale-audit.so", "tests/integration/count_probe", "tests/integration/kernel_driver"], check=True,
                    stdout=subprocess.DEVNULL)
     parts = []
     with tempfile.TemporaryDirectory(dir=build) as folder:

@@ -276,6 +276,19 @@ static void test_refused(void)
 	}
 }
 
+/* An escape that is cut where the text ends is none, whatever stands behind the text. */
+static void test_cut_escape(void)
+{
+	static const char whole[] = "\\x41";
+
+	for (size_t n = 0; n < 4; n++) {
+		char bytes[8] = "";
+
+		CHECK_INT(wire_unescape((struct wire_text){whole, n}, bytes), n);
+		CHECK(memcmp(bytes, whole, n) == 0);
+	}
+}
+
 int main(void)
 {
 	TAP_RUN(test_vectors);
@@ -283,6 +296,7 @@ int main(void)
 	TAP_RUN(test_every_size);
 	TAP_RUN(test_escape);
 	TAP_RUN(test_unescape);
+	TAP_RUN(test_cut_escape);
 	TAP_RUN(test_largest);
 	TAP_RUN(test_numbers);
 	TAP_RUN(test_refused);
