@@ -61,7 +61,7 @@ static const char *make_view(const struct init_cell *c, const struct gate_option
 		name = "cell";
 	if (name && sethostname(name, strlen(name)) < 0)
 		return "cannot set the name of the host";
-	r = gate_view(gate, &step);
+	r = init_gate_view(gate, &step);
 	errno = -r;
 	return r < 0 ? "cannot make the gate's view" : NULL;
 }

@@ -96,10 +96,10 @@ static TT_NORETURN void fail(const char *what, const char *object, int err, int 
 static void pass_gate(const struct init_workload *w)
 {
 	enum gate_step step = GATE_STEPS;
-	int landlock = 0, r = gate_pass(&w->gate, &landlock, &step);
+	int landlock = 0, r = init_gate_pass(&w->gate, &landlock, &step);
 
 	if (r < 0)
-		fail("the gate cannot be closed", gate_step_name(step), -r, 125);
+		fail("the gate cannot be closed", init_gate_step_name(step), -r, 125);
 }
 
 void init_workload_run(const struct init_workload *w)
