@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What init tells people: lines on stderr, which in a guest is the console. No allocation; signal-safe. */
+#ifndef TT_INIT_SAY_H
+#define TT_INIT_SAY_H
+
+#include <stdint.h>
+
+/* init_say - "telltale-init: " and these texts, one behind the other; NULL ends them */
+void init_say(const char *first, ...) __attribute__((__sentinel__));
+
+/* init_say_error - "telltale-init: WHAT 'OBJECT': the text of @err", positive; @object: or NULL */
+void init_say_error(const char *what, const char *object, int err);
+
+/* init_digits - a number as text, in one of a few buffers that are used in turn */
+const char *init_digits(int64_t v);
+
+#endif
