@@ -189,6 +189,26 @@ static json_t *counts_json(const struct receiver_cell *c)
 			 number(s->repeated));
 }
 
+/* Texts of the agent are kept as they stand in a line of JSON. */
+static json_t *kept_json(const char *text)
+{
+	char quoted[160];
+	json_t *json;
+
+	(void)snprintf(quoted, sizeof(quoted), "\"%s\"", text);
+	json = json_loads(quoted, JSON_DECODE_ANY, NULL);
+	return json ? json : json_string("");
+}
+
+static json_t *agent_json(const struct receiver_agent *a)
+{
+	if (!a->known)
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o}", "boot_id", kept_json(a->boot_id), "agent_version",
+			 kept_json(a->version), "kernel_version", kept_json(a->kernel), "restarts",
+			 number(a->restarts));
+}
+
 static json_t *guest_json(const struct receiver_cell *c)
 {
 	json_t *rejects = json_object(), *states = json_object(), *j;
@@ -205,6 +225,7 @@ static json_t *guest_json(const struct receiver_cell *c)
 		      source_names(c->spec.authorized), "declared", source_names(c->spec.declared),
 		      "major", (int)c->major, "states", states, "seq", counts_json(c), "rejects",
 		      rejects, "exit_status", c->has_exit ? number(c->exit_status) : json_null());
+	(void)json_object_set_new(j, "agent", agent_json(&c->agent));
 	(void)json_object_set_new(j, "frames", number(c->frames));
 	(void)json_object_set_new(j, "heartbeats", number(c->heartbeats));
 	(void)json_object_set_new(j, "connections", number(c->connections));
