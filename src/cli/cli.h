@@ -54,6 +54,7 @@ int cli_cmd_doctor(int argc, char **argv);
 int cli_cmd_policy(int argc, char **argv);
 int cli_cmd_schema(int argc, char **argv);
 int cli_cmd_wire(int argc, char **argv);
+int cli_cmd_receive(int argc, char **argv);
 int cli_cmd_verify(int argc, char **argv);
 
 /*

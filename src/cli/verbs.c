@@ -191,6 +191,34 @@ const struct cli_verb cli_verbs[] = {
 		"Exit status: 0 if nothing is wrong; 1 if something is, or if a key is given and the\n"
 		"end is not proven.\n"
 	},
+	{
+		"receive", "receive (--vsock-base BASE | --cid N) --cell-id ID --spec FILE [OPTIONS]",
+		"take what the agents of guests send: stamp it, chain it, write it down",
+		cli_cmd_receive,
+		"      --vsock-base BASE listen on the unix sockets BASE_9001 and BASE_9000, where a\n"
+		"                        microVM monitor leads a guest's connections to its host\n"
+		"      --cid N           take AF_VSOCK connections of the guest with this CID\n"
+		"      --cell-id ID      what the cell is called: letters, digits, '.', '_', '-'\n"
+		"      --run-id ID       a UUID; made where it is not given\n"
+		"      --spec FILE       the cell's spec: JSON with telemetry.authorized\n"
+		"      --declared FILE   a JSON array of sources, in place of telemetry.declared\n"
+		"      --vsock-port N    where the agent connects to (default 9001)\n"
+		"      --exit-port N     where the exit code comes (default 9000; 0: nowhere)\n"
+		"      --output-dir DIR  the folder of the record (default: among the runs)\n"
+		"      --silence SECONDS without a word this long a cell is silent (default 10)\n"
+		"      --rate N          frames a second of one cell; what is over it waits\n"
+		"      --lenient         take what older agents send: see telltale wire\n"
+		"      --key FILE        sign the chain: a private Ed25519 key, PEM\n"
+		"      --chain-head FD   the newest hash of each chain, to this fd\n"
+		"      --status FD       a line of JSON for each change of a cell's state\n"
+		"      --once            end when the cells are over\n"
+		"      --cells FILE      many cells: a JSON object per line, with cell_id, run_id,\n"
+		"                        vsock_base or cid, spec, declared, output_dir, or with remove;\n"
+		"                        -: standard input, read as it comes\n"
+		HELP_HELP
+		"\n"
+		"SIGTERM and SIGINT end all records in good order.\n"
+	},
 	{ NULL, NULL, NULL, NULL, NULL },
 };
 /* clang-format on */
