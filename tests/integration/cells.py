@@ -179,30 +179,33 @@ class Local:
 # What must be true of any cell's frames.
 
 def account(frames):
-    """Frames of major 2: what arrived, what was dropped by the agent's own account, what got lost on the way, complaints."""
-    complaints, seqs, by_seq = [], [f["seq"] for f in frames], {}
+    """Frames of major 2: what arrived, what was dropped by the agent's own account, what got lost on the way, complaints.
+
+    A hello takes its number when it can be sent, not when the connection broke: it may stand before smaller ones.
+    """
+    complaints, got = [], set()
     for frame in frames:
-        if frame["seq"] in by_seq:
+        if frame["seq"] in got:
             complaints.append(f"twice: seq {frame['seq']}")
-        by_seq[frame["seq"]] = frame
-    if seqs != sorted(seqs):
+        got.add(frame["seq"])
+    others = [f for f in frames if f["probe_source"] != "agent.hello"]
+    if any(a["seq"] > b["seq"] for a, b in zip(others, others[1:])):
         complaints.append("not in order")
-    holes = set(range(max(seqs, default=-1) + 1)) - set(seqs)
+    holes = set(range(max(got, default=-1) + 1)) - got
     told, dropped = set(), 0
-    for frame in frames:
-        if frame["probe_source"] == "telemetry.dropped" and frame["count"]:
+    for frame in of(frames, "telemetry.dropped"):
+        if frame["count"]:
             told |= holes & set(range(frame["first_seq"], frame["last_seq"] + 1))
             dropped += frame["count"]
     if len(told) != dropped:
         complaints.append(f"{dropped} are told as dropped, {len(told)} are missing there")
-    # Only what was on the way when a connection broke can be lost without a word: just before the next one's hello.
-    lost = sorted(holes - told)
-    hellos = {f["seq"] for f in frames if f["probe_source"] == "agent.hello"}
-    for seq in lost:
-        after = next((s for s in range(seq, max(seqs) + 1) if s not in holes), None)
-        if after not in hellos:
+    # Only what was on the way when a connection broke can be lost without a word.
+    for seq in sorted(holes - told):
+        before = max((f for f in others if f["seq"] < seq), key=lambda f: f["seq"], default=None)
+        after = min((f for f in others if f["seq"] > seq), key=lambda f: f["seq"], default=None)
+        if before and after and before["connection"] == after["connection"]:
             complaints.append(f"seq {seq} is missing, and nobody says why")
-    return {"received": len(by_seq), "dropped": dropped, "lost": len(lost), "complaints": complaints}
+    return {"received": len(got), "dropped": dropped, "lost": len(holes - told), "complaints": complaints}
 
 
 def check_account(name, frames, lost=0):
