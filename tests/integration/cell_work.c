@@ -12,6 +12,7 @@
  *	touch=PATH	makes, writes and deletes PATH/made
  *	attack		tries to end, trace, starve and impersonate the agent
  *	hold=MS		waits
+ *	until=PATH	waits until there is such a file, for a minute at most
  *	flood=N		N programs that end at once, as quickly as they can be made
  *	spin=N		N children that are no programs, as quickly as they can be made
  *	end N		alone: ends with status N % 200 at once (what crowd and flood start)
@@ -229,6 +230,15 @@ static void hold(int ms)
 	tell(0, "hold %d", ms);
 }
 
+static void until(const char *path)
+{
+	int tries = 0;
+
+	while (access(path, F_OK) < 0 && tries++ < 6000)
+		(void)nanosleep(&(struct timespec){.tv_nsec = 10 * 1000000}, NULL);
+	tell(error_of(access(path, F_OK)), "until");
+}
+
 int main(int argc, char **argv)
 {
 	self = argv[0];
@@ -258,6 +268,8 @@ int main(int argc, char **argv)
 			attack();
 		else if (strcmp(argv[i], "hold") == 0)
 			hold(number);
+		else if (strcmp(argv[i], "until") == 0 && value)
+			until(value);
 		else
 			return 64;
 	}
