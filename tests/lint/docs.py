@@ -12,6 +12,7 @@ import lint
 
 MAN = "man/telltale.1"
 MAN_PRELOAD = "man/telltale-preload.5"
+MAN_AGENT = "man/telltale-agent.8"
 MAN_PROFILE = "man/telltale-profile.5"
 PRELOAD = "docs/preload.md"
 TRACE = "docs/trace-format.md"
@@ -122,11 +123,14 @@ def check_formats():
 
 
 def check_variables(names):
-    """What programs read of their environment stands in both manuals and on the library's page."""
+    """What programs read of their environment stands in both manuals and on the library's page; for those of a guest, in
+    the agent's manual."""
     ours = re.compile(r'"((?:TELLTALE|SUBSTRATE|CELLOS)_[A-Z_]+)(?:=[a-z]*)?"')
-    found = {v for n in names if re.match(r"src/.*\.[ch]$", n) for v in ours.findall(lint.read(n))}
-    found.discard("TELLTALE_CTX")  # from one image to the next, not for people
-    for place in (MAN, MAN_PRELOAD, PRELOAD):
+    of_guest = re.compile(r"src/(agent|init)/")
+    for place in (MAN, MAN_PRELOAD, PRELOAD, MAN_AGENT):
+        sources = [n for n in names if re.match(r"src/.*\.[ch]$", n) and bool(of_guest.match(n)) == (place == MAN_AGENT)]
+        found = {v for n in sources for v in ours.findall(lint.read(n))}
+        found.discard("TELLTALE_CTX")  # from one image to the next, not for people
         text = lint.read(place)
         complaints = [f"no '{v}'" for v in sorted(found) if not re.search(rf"(?<![A-Z_]){v}(?![A-Z_])", text)]
         lint.point(f"{place} names every variable", complaints, len(found))
