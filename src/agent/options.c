@@ -250,17 +250,19 @@ static int take_option(struct agent_options *o, int argc, char **argv, int *i)
 }
 
 /* What whoever boots the guest has set; of several the last one counts. */
-static const char *find_endpoint(struct agent_options *o)
+static const char *find_endpoint(const struct agent_options *o)
 {
-	char path[256], *line = o->cmdline, *word, *value;
+	/* apart: where there is an option it takes no memory */
+	static char cmdline[4096];
+	char path[256], *line = cmdline, *word, *value;
 	const char *found = NULL;
 	long n;
 
-	n = tt_file_read(agent_join(path, sizeof(path), o->proc, "/cmdline", NULL), o->cmdline,
-			 sizeof(o->cmdline) - 1);
+	n = tt_file_read(agent_join(path, sizeof(path), o->proc, "/cmdline", NULL), cmdline,
+			 sizeof(cmdline) - 1);
 	if (n <= 0)
 		return NULL;
-	o->cmdline[n] = '\0';
+	cmdline[n] = '\0';
 	while ((word = tt_cmdline_next(&line, &value)))
 		if (value && strcmp(word, "telltale.endpoint") == 0)
 			found = value;

@@ -30,7 +30,6 @@ struct agent_options {
 	unsigned walk_ms, heartbeat_ms, flush_ms, restarts, major;
 	bool does_fork, wants_help, wants_version;
 	char why[AGENT_LINE_MAX]; /* of -EINVAL: one line for people */
-	char cmdline[4096];
 };
 
 extern const char agent_help[];

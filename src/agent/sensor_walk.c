@@ -179,7 +179,9 @@ int agent_walk_open(struct agent_sensor *s, const struct agent_watch *w, const c
 		*ret_why = "no /proc";
 		return -errno;
 	}
-	memset(&walk, 0, sizeof(walk));
+	/* the rest is zero: memory that was never written takes none */
+	walk.count = 0;
+	walk.beyond_told = 0;
 	walk.proc = fd;
 	walk.own = (uint32_t)getpid();
 	*s = (struct agent_sensor){

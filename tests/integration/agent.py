@@ -167,7 +167,7 @@ def heartbeat():
 
 def stalled():
     host = Host().listen()
-    agent = Agent(host.endpoint, files=64)
+    agent = Agent(host.endpoint, "--heartbeat-ms", "50", files=64)
     c = host.accept()
     c.until(lambda f: True)
     done = []
@@ -179,8 +179,9 @@ def stalled():
     rss = agent.resident()
     print(f"# resident with a full queue: {rss} bytes")
     tt.check("at most 256 KiB of memory with a full queue", rss <= 256 * 1024, rss)
+    # a heartbeat comes when nothing is left
+    c.until(lambda f: f["probe_source"] == "agent.heartbeat")
     c.until_path(agent.mark())
-    # the last counts come with or before the mark; more room is made by reading
     acts = [f for f in c.frames if f["probe_source"] == "fs.inotify_fired"]
     dropped = [f for f in c.frames if f["probe_source"] == "telemetry.dropped"]
     tt.check("more than the queue's 1024 came, and some did not", 1024 < len(acts) < len(done), len(acts))
@@ -207,8 +208,8 @@ def closed_in_a_frame():
         a.read(1000)
     a.close()
     b = host.accept()
-    mark = agent.mark()
-    b.until_path(mark)
+    b.until(lambda f: f["probe_source"] == "agent.heartbeat")
+    b.until_path(agent.mark())
     tt.same("a new connection begins with a hello", b.frames[0]["probe_source"], "agent.hello")
     acts = [f["seq"] for f in b.frames if f["probe_source"] != "agent.hello"]
     tt.same("the others come in their order", acts, sorted(acts))
@@ -234,6 +235,7 @@ def closed_in_a_frame():
         if b.frames[0]["probe_source"] != "agent.hello":
             complaints.append(b.frames[0])
     tt.none("cut 40 times, each connection begins with a hello", complaints)
+    b.until(lambda f: f["probe_source"] == "agent.heartbeat")
     b.until_path(agent.mark())
     agent.end()
 
@@ -377,6 +379,7 @@ def killed():
     b = host.accept()
     # what the first one had sent is still in its socket
     a.until_end()
+    b.until(lambda f: f["probe_source"] == "agent.heartbeat")
     b.until_path(after.mark())
     tt.same("the next one says that it is not the first", b.frames[0]["restarts"], 1)
     tt.check("the first one's frames were cut somewhere", len(a.rest) > 0)
