@@ -52,14 +52,14 @@ static void tell_init(struct agent *a, const char *text)
 	a->options.ready_fd = -1;
 }
 
-static int fail(struct agent *a, const char *what, int error)
+static int fail(struct agent *a, const char *what, int error, int status)
 {
 	char text[AGENT_LINE_MAX];
 
 	(void)agent_join(text, sizeof(text), "failed ", what, ": ", strerror(error), NULL);
 	agent_say(text + strlen("failed "), NULL);
 	tell_init(a, text);
-	return 1;
+	return status;
 }
 
 static int watch(struct agent *a, int fd, uint32_t tag)
@@ -164,7 +164,7 @@ static int turn(struct agent *a)
 	agent_link_step(&a->link);
 	if (!a->end_ns)
 		return 0;
-	return agent_link_finish(&a->link) || now >= a->end_ns;
+	return agent_link_finish(&a->link, a->end_ns) || now >= a->end_ns;
 }
 
 static int open_epoll(struct agent *a)
@@ -283,17 +283,17 @@ static int start(struct agent *a)
 		return fail(a,
 			    agent_join(what, sizeof(what),
 				       "no sensor tells of processes: ", a->sensors.tried, NULL),
-			    -r);
+			    -r, 1);
 	r = open_queue(a);
 	if (r)
-		return fail(a, "the queue's memory", -r);
+		return fail(a, "the queue's memory", -r, 1);
 	agent_hello_init(&a->hello, a->sensors.each, a->sensors.count, o->proc, o->restarts);
 	r = agent_confine((uid_t)o->uid, (gid_t)o->gid, caps_to_keep(a), caps_to_connect(a), &why);
 	if (r)
-		return fail(a, why, -r);
+		return fail(a, why, -r, 1);
 	r = open_epoll(a);
 	if (r)
-		return fail(a, "epoll", -r) + 2;
+		return fail(a, "epoll", -r, 3);
 	tell_ready(a);
 	return loop(a);
 }

@@ -2,6 +2,7 @@
 /* The connection to the host: made, used, lost, made again. */
 #include "agent/link.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -255,14 +256,32 @@ void agent_link_event(struct agent_link *l, uint32_t events)
 		send_all(l);
 }
 
-bool agent_link_finish(struct agent_link *l)
+/*
+ * Of a vsock, most devices hand only the end of both sides to the host. So both are ended, and close() waits for the
+ * answer, which the device gives when the host's socket has taken all. It must be called: at exit nobody waits.
+ */
+static void close_vsock(struct agent_link *l, uint64_t deadline_ns)
 {
-	bool is_empty = !agent_queue_state(l->queue)->events && agent_queue_settle(l->queue) &&
-			!agent_queue_state(l->queue)->events;
+	uint64_t now = tt_clock_ns(CLOCK_MONOTONIC);
+	uint64_t left = deadline_ns > now ? deadline_ns - now : 0;
+	struct linger linger = {1, (int)((left + TT_NS_PER_SEC - 1) / TT_NS_PER_SEC)};
+	int flags = fcntl(l->fd, F_GETFL);
+
+	if (setsockopt(l->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)) < 0 ||
+	    fcntl(l->fd, F_SETFL, flags & ~O_NONBLOCK) < 0)
+		agent_say("the end of the connection: ", strerror(errno), NULL);
+	fall(l, CLOSED_BY_HOST);
+}
+
+bool agent_link_finish(struct agent_link *l, uint64_t deadline_ns)
+{
+	bool is_empty = agent_queue_settle(l->queue) && !agent_queue_state(l->queue)->events;
 
 	if (l->state == AGENT_LINK_UP && is_empty && l->hello_sent == l->hello_len) {
 		l->state = AGENT_LINK_ENDING;
-		if (shutdown(l->fd, SHUT_WR) < 0)
+		if (l->endpoint->addr.ss_family == AF_VSOCK)
+			close_vsock(l, deadline_ns);
+		else if (shutdown(l->fd, SHUT_WR) < 0)
 			fall(l, errno);
 	}
 	/* nobody is there, and nobody is waited for */

@@ -65,7 +65,11 @@ void agent_link_step(struct agent_link *l);
 /* agent_link_event - what epoll said of its socket */
 void agent_link_event(struct agent_link *l, uint32_t events);
 
-/* agent_link_finish - when all is sent: end the connection and wait for the host's end; true: it is there */
-bool agent_link_finish(struct agent_link *l);
+/*
+ * agent_link_finish - when all is sent: end the connection and wait until the host has it; true: nothing is left to do
+ * On a unix socket the end of this side is told and the host's is waited for. Between a guest and a host there is no
+ * half of a connection as a rule: there the socket is closed, which waits until @deadline_ns, rounded up to a second.
+ */
+bool agent_link_finish(struct agent_link *l, uint64_t deadline_ns);
 
 #endif

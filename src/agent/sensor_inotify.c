@@ -20,8 +20,8 @@
 #include "base/time.h"
 
 #define PATHS_MAX 32
-#define NAMES_MAX 32 /* of one path: folders further up are not watched */
-#define READS_MAX 64 /* of one call */
+#define NAMES_MAX 32  /* of one path: folders further up are not watched */
+#define READS_MAX 256 /* of one call */
 
 #define WAY_MASK \
 	(IN_CREATE | IN_MOVED_TO | IN_DELETE | IN_MOVED_FROM | IN_DELETE_SELF | IN_MOVE_SELF)
@@ -42,7 +42,7 @@ static struct {
 	unsigned count;
 	bool look_again, is_full;
 	char told[PATH_MAX + NAME_MAX + 2];
-	_Alignas(struct inotify_event) char events[8192];
+	_Alignas(struct inotify_event) char events[2048];
 } watch;
 
 /* The paths of the folders on the way. False: it is no absolute path, or too long. */

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """telltale-agent and its host: order, hello, heartbeats, stalls, broken connections, ends; what it says of bad options."""
 import os
+import re
 import resource
 import signal
 import socket
@@ -12,12 +13,15 @@ import tt
 from agent_host import AGENT, FIVE, Agent, Host, account
 
 ROOT = os.geteuid() == 0
+PLAIN = AGENT + "-plain"
 
 
 def run(*args, env=None, **more):
     done = subprocess.run([AGENT, *args], env=env or tt.clean_env(), stdin=subprocess.DEVNULL, capture_output=True,
                           timeout=tt.SECONDS, **more)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    # who may not be the last one killed says so: that is the machine's matter
+    err = "".join(line for line in done.stderr.decode().splitlines(True) if "oom_score_adj" not in line)
+    return done.returncode, done.stdout.decode(), err
 
 
 def options():
@@ -173,12 +177,8 @@ def stalled():
     done = []
     for _ in range(100):
         done += agent.act(100)
-        # a queue of inotify holds 16384: the agent must go on reading, whatever its host does
-        tt.wait_for(lambda: tt.state_of(agent.pid) == "S")
+    agent.settled()
     tt.check("with a host that does not read the agent goes on", agent.process.poll() is None)
-    rss = agent.resident()
-    print(f"# resident with a full queue: {rss} bytes")
-    tt.check("at most 256 KiB of memory with a full queue", rss <= 256 * 1024, rss)
     # a heartbeat comes when nothing is left
     c.until(lambda f: f["probe_source"] == "agent.heartbeat")
     c.until_path(agent.mark())
@@ -203,7 +203,7 @@ def closed_in_a_frame():
     a = host.accept()
     # more than the socket takes: the agent stands in the middle of a frame
     agent.act(4000)
-    tt.wait_for(lambda: tt.state_of(agent.pid) == "S")
+    agent.settled()
     while not a.rest or len(a.frames) < 50:
         a.read(1000)
     a.close()
@@ -225,16 +225,16 @@ def closed_in_a_frame():
     tt.check("that gap is one stretch", gap and not gap & seen)
     # many times more: every connection is cut somewhere, none begins in the middle of a frame
     complaints = []
-    for i in range(40):
+    for i in range(12):
         agent.act(300)
         c = b
-        c.read(97 * (i + 1))
+        c.read(331 * (i + 1))
         c.close()
         b = host.accept()
         b.until(lambda f: True)
         if b.frames[0]["probe_source"] != "agent.hello":
             complaints.append(b.frames[0])
-    tt.none("cut 40 times, each connection begins with a hello", complaints)
+    tt.none("cut 12 times, each connection begins with a hello", complaints)
     b.until(lambda f: f["probe_source"] == "agent.heartbeat")
     b.until_path(agent.mark())
     agent.end()
@@ -277,7 +277,7 @@ def major_one():
     agent = Agent(host.endpoint, "--major", "1", "--heartbeat-ms", "10", files=64)
     c = host.accept()
     agent.act(6000)
-    tt.wait_for(lambda: tt.state_of(agent.pid) == "S")
+    agent.settled()
     agent.process.send_signal(signal.SIGTERM)
     c.until_end()
     tt.same("SIGTERM ends it", agent.process.wait(tt.SECONDS), 0)
@@ -308,7 +308,7 @@ def forks():
         resource.setrlimit(resource.RLIMIT_NOFILE, (5, 5))
 
     status, _, err = run(*common, preexec_fn=few_files)
-    tt.check("3 if the loop fails", status == 3 and "Too many open files" in err, (status, err))
+    tt.check("3 if the loop fails", status == 3 and err.startswith("telltale-agent: epoll: "), (status, err))
     with subprocess.Popen([AGENT, "--fork", *common], preexec_fn=few_files, stdin=subprocess.DEVNULL,
                           stderr=subprocess.PIPE, env=tt.clean_env()) as p:
         p.stderr.read()
@@ -355,7 +355,7 @@ def flush():
     agent = Agent(host.endpoint, "--flush-ms", "100", files=64)
     c = host.accept()
     agent.act(6000)
-    tt.wait_for(lambda: tt.state_of(agent.pid) == "S")
+    agent.settled()
     tt.same("a host that does not read cannot keep it", agent.end(), 0)
     tt.check("what could not be sent is said", " frames not sent" in agent.said(), agent.said())
     c.close()
@@ -373,7 +373,7 @@ def killed():
     a = host.accept()
     a.until(lambda f: True)
     agent.act(8000)
-    tt.wait_for(lambda: tt.state_of(agent.pid) == "S")
+    agent.settled()
     tt.same("killed", agent.end(signal.SIGKILL), -signal.SIGKILL)
     after = Agent(host.endpoint, "--queue-fd", str(memory), "--restarts", "1", files=64, pass_fds=[memory])
     b = host.accept()
@@ -382,7 +382,6 @@ def killed():
     b.until(lambda f: f["probe_source"] == "agent.heartbeat")
     b.until_path(after.mark())
     tt.same("the next one says that it is not the first", b.frames[0]["restarts"], 1)
-    tt.check("the first one's frames were cut somewhere", len(a.rest) > 0)
     died = [f for f in b.frames if f.get("cause") == "agent_died"]
     tt.same("one record that it died, without a number", [f["count"] for f in died], [0])
     # the number that the first hello of the second agent has was taken when it began
@@ -407,13 +406,73 @@ def without_a_sensor():
 
 
 def small():
+    size = os.path.getsize(PLAIN)
+    print(f"# without eBPF {size} bytes on disk, with it {os.path.getsize(AGENT)}")
+    tt.check("at most 128 KiB on disk without eBPF", size <= 128 * 1024, size)
     host = Host().listen()
-    agent = Agent(host.endpoint, files=4)
-    host.accept().until_path(agent.mark())
-    rss, size = agent.resident(), os.path.getsize(AGENT)
-    print(f"# resident with an empty queue: {rss} bytes; on disk: {size} bytes")
-    tt.check("at most 256 KiB of memory with an empty queue", rss <= 256 * 1024, rss)
-    agent.end()
+    for sensor in (["--sensor", "walk", "--proc", "/proc"], ["--sensor", "walk", "--walk-ms", "3600000", "--proc",
+                                                            tt.scratch(0o755)]):
+        agent = Agent(host.endpoint, *sensor, files=64, quiet=False, program=PLAIN)
+        c = host.accept()
+        c.until_path(agent.mark())
+        empty = agent.resident()
+        # nobody reads: the socket is full, then the queue
+        agent.act(6000)
+        agent.settled()
+        full = agent.resident()
+        print(f"# {agent.ready}, {sensor[-1]}: resident {empty} bytes with an empty queue, {full} with a full one")
+        tt.check("at most 256 KiB of memory", empty < full <= 256 * 1024, (empty, full))
+        agent.end(signal.SIGKILL)
+        c.close()
+
+
+def mapped(pid):
+    """What a process has mapped, and how large that is."""
+    return [line.split()[0] for line in tt.read(f"/proc/{pid}/maps").decode().splitlines() if "[stack]" not in line]
+
+
+def nothing_grows():
+    host = Host().listen()
+    agent = Agent(host.endpoint, "--sensor", "auto", files=64, quiet=False)
+    print(f"# {agent.ready}")
+    c = host.accept()
+    c.until(lambda f: True)
+    before = mapped(agent.pid)
+    agent.act(6000)
+    for _ in range(200):
+        subprocess.run(["/bin/true"], check=False)
+    c.close()
+    c = host.accept()
+    c.until(lambda f: f["probe_source"] == "telemetry.dropped")
+    tt.same("no memory is mapped after it is ready", mapped(agent.pid), before)
+    agent.end(signal.SIGKILL)
+
+
+def linked():
+    for program in (AGENT, PLAIN):
+        name = os.path.basename(program)
+        headers = subprocess.run(["readelf", "-ld", program], capture_output=True, text=True, check=True,
+                                 timeout=tt.SECONDS).stdout
+        tt.check(f"{name} is static", "INTERP" not in headers and "DYNAMIC" not in headers, headers)
+        tt.check(f"{name} holds no private key", b"PRIVATE KEY" not in tt.read(program))
+        text = tt.read(program + ".map").decode()
+        text = text[:text.index("Discarded input sections")] + text[text.index("Linker script and memory map"):]
+        members = set(re.findall(r"\((\w+)\.l?o\)$", text, re.M))
+        ours = set(re.findall(r"telltale-agent(?:-plain)?\.p/(\w+)/\w+\.o$", text, re.M))
+        names = members | set(re.findall(r"^ \.(?:text|rodata|data|bss)\.([\w.]+)", text, re.M)) | set(
+            re.findall(r"^ +0x[0-9a-f]+ +(\w+)$", text, re.M))
+        tt.same(f"{name}: our folders in it", ours, {"agent", "base", "wire"})
+        crypto = [n for n in names if re.search(r"sha(1|2|3|256|512)|md5|aes|rsa|ecdsa|25519|chacha|poly|hmac|crypt|ssl", n, re.I)]
+        tt.same(f"{name}: no crypto in it", crypto, [])
+        if "libc.a(vfprintf.o)" in text or "musl" not in text:
+            tt.skip(f"{name}: which functions of libc allocate", "not linked with musl")
+            continue
+        stdio = sorted(members & {"printf", "fprintf", "vfprintf", "fopen", "fwrite", "puts", "snprintf", "vsnprintf"})
+        tt.same(f"{name}: no stdio in it", stdio, [])
+        heap = sorted(m for m in members if re.search(r"^(aligned_|posix_mem|memalign|lite_malloc|.*alloc$|free|sbrk|brk)", m))
+        print(f"# {name}: of the heap there is {heap}")
+        if program == PLAIN:
+            tt.same("without eBPF there is no heap", [m for m in heap if m not in ("free", "libc_calloc")], [])
 
 
 def main():
@@ -421,7 +480,7 @@ def main():
         tt.skip_all("no telltale-agent, or no readelf")
     for case in (options, endpoint_of_the_kernel, order, confined, no_host_at_first, heartbeat, stalled,
                  closed_in_a_frame, host_comes_back, talking_host, major_one, forks, flush, killed, without_a_sensor,
-                 small):
+                 small, nothing_grows, linked):
         print(f"# {case.__name__}")
         case()
     tt.done()

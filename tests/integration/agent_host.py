@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host for tests of telltale-agent: listens on a unix socket, reads frames as docs/wire.md has them, keeps the account."""
 import os
+import re
 import shutil
 import signal
 import socket
 import struct
 import subprocess
 import tempfile
+import time
 
 import tt
 
@@ -147,6 +149,16 @@ class Agent:
             self.turn += 1
             done.append(path)
         return done
+
+    def settled(self):
+        """Wait until it has done what there was to do: it sleeps, and no more wake-ups are counted."""
+        last = None
+        for _ in range(500):
+            now = re.findall(r"ctxt_switches:\s+(\d+)", tt.read(f"/proc/{self.pid}/status").decode())
+            if now == last and tt.state_of(self.pid) == "S":
+                return
+            last = now
+            time.sleep(0.05)
 
     def mark(self):
         """An act that can be told from the others."""
