@@ -14,10 +14,10 @@ def main():
     image = guest.Image()
     image.python()
     image.tests("agent_sensors", "agent_probe")
+    image.program("/bin/true")  # busybox takes a program's name for one of its own
     with guest.boot(image) as vm:
         vm.test("agent_sensors.py", str(BIRTHS), seconds=300)
-        links = vm.shell("ls /proc/self/fd >/dev/null; dmesg | grep -c 'BUG:\\|WARNING:'")
-        tt.same("the kernel complains of nothing", links.stdout.strip(), "0")
+        tt.same("the kernel complains of nothing", vm.shell("dmesg | grep 'BUG:\\|WARNING:'").stdout, "")
     tt.done()
 
 

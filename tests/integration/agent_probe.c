@@ -155,7 +155,7 @@ static socklen_t unix_address(struct sockaddr_un *un, const char *name)
 /* To places where nobody listens. */
 static int connects(void)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(9)};
+	struct sockaddr_in in = {.sin_family = AF_INET, .sin_port = htons(9)}, other;
 	struct sockaddr_in6 in6 = {
 		.sin6_family = AF_INET6, .sin6_port = htons(99), .sin6_addr = in6addr_loopback};
 	struct sockaddr none = {.sa_family = AF_UNSPEC};
@@ -178,6 +178,9 @@ static int connects(void)
 	in.sin_port = htons(11);
 	(void)!sendmsg(udp, &msg, 0);
 	in.sin_port = htons(12);
+	other = in;
+	other.sin_port = htons(14);
+	two[1].msg_hdr.msg_name = &other;
 	(void)!sendmmsg(udp, two, 2, 0);
 	in.sin_port = htons(13);
 	(void)!connect(udp, (struct sockaddr *)&in, sizeof(in));

@@ -91,17 +91,22 @@ def threads(sensor):
     born, over = of(frames, SPAWNED), of(frames, EXITED)
     same(f"{sensor}: threads are not processes", (len([f for f in born if "exe" not in f]), len(over)), (3, 3))
     same(f"{sensor}: a process ends with its last thread", sorted(f.get("exit_code", -1) for f in over), [0, 0, 9])
-    same(f"{sensor}: a thread's exec is its process's", [f["argv"] for f in born if f.get("exe", "").endswith("/true")],
-         [["from", "a", "thread"]])
+    told = [f["argv"] for f in born if f.get("exe", "").endswith("/true")]
+    if told or sensor == "ebpf":  # to the connector it may be over before its name is read
+        same(f"{sensor}: a thread's exec is its process's", told, [["from", "a", "thread"]])
     same(f"{sensor}: with threads, nothing is lost", sums["losses"], 0)
 
 
 def twice(sensor):
     frames, _ = cell(sensor, PROBE, "twice", "1", PROBE)
-    images = [f for f in of(frames, SPAWNED) if "exe" in f]
-    same(f"{sensor}: each program of a process", [os.path.basename(f["exe"]) for f in images],
-         ["agent_probe", "agent_probe", "true"])
-    if len(images) != 3:
+    images = of(frames, SPAWNED)[1:]
+    whole = ["agent_probe", "agent_probe", "true"]
+    told = [os.path.basename(f.get("exe", "?")) for f in images]
+    if not check(f"{sensor}: each program of a process",
+                 told == whole or (sensor == "connector" and len(told) == 3 and "?" in told), told):
+        return
+    if told != whole:
+        tt.skip(f"{sensor}: paths and arguments", "it was over before they were read")
         return
     same(f"{sensor}: is of the same process", len({(f["guest_pid"], f["start_ns"]) for f in images}), 1)
     same(f"{sensor}: with its arguments", images[0]["argv"], [PROBE, "twice", "1", PROBE])
@@ -137,7 +142,7 @@ def connects():
         return
     same("ebpf: every way to name an address, in order", [(f["addr"], f.get("port")) for f in of(frames, CONNECT)],
          [("127.0.0.1", 9), ("::1", 99), ("unix:/no/such/socket", None), ("unix:@no such\nname", None), ("127.0.0.1", 10),
-          ("127.0.0.1", 11), ("127.0.0.1", 12), ("127.0.0.1", 12), ("127.0.0.1", 13)])
+          ("127.0.0.1", 11), ("127.0.0.1", 12), ("127.0.0.1", 14), ("127.0.0.1", 13)])
     same("ebpf: who asked for it", {f["guest_pid"] for f in of(frames, CONNECT)}, {FIRST})
 
 
@@ -159,7 +164,8 @@ def overflow():
         same("ebpf: and is counted", sums["told"] + sums["lost"], 50000 + 2 * 503 + 3)
     frames, sums = cell("connector", PROBE, "births", "2000", "vfork", options=["-s", "-b", "4096"])
     if frames is not None:
-        check("connector: what its socket had no room for is counted", sums["lost"] > 3000 and sums["losses"], sums)
+        check("connector: what its socket had no room for is counted, on every CPU", sums["lost"] > 3900 and sums["losses"],
+              sums)
 
 
 def nested(sensor):
