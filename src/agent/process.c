@@ -145,7 +145,15 @@ int agent_stat_read(int proc_fd, uint32_t pid, struct agent_stat *ret)
 
 uint64_t agent_stat_start_ns(const struct agent_stat *s)
 {
-	return s->start_ticks * (TT_NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK));
+	static uint64_t slept_ns, tick_ns;
+
+	if (!tick_ns) {
+		/* looked at once: it must not make two of one process */
+		tick_ns = TT_NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
+		slept_ns = tt_clock_ns(CLOCK_BOOTTIME) - tt_clock_ns(CLOCK_MONOTONIC);
+		slept_ns -= slept_ns % tick_ns;
+	}
+	return s->start_ticks * tick_ns - slept_ns;
 }
 
 /* The kernel's struct linux_dirent64, getdents(2). */

@@ -34,7 +34,7 @@ int agent_stat_parse(const char *text, size_t len, struct agent_stat *ret) TT_MU
 /* agent_stat_read - of @pid below @proc_fd; -ENOENT or -ESRCH: it is gone */
 int agent_stat_read(int proc_fd, uint32_t pid, struct agent_stat *ret) TT_MUST_CHECK;
 
-/* agent_stat_start_ns - when it began */
+/* agent_stat_start_ns - when it began, by CLOCK_MONOTONIC: /proc counts the time asleep, too */
 uint64_t agent_stat_start_ns(const struct agent_stat *s);
 
 /* agent_process_pids - call @each with every pid that is listed; 0 or -errno */

@@ -11,9 +11,11 @@
 #include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -27,17 +29,20 @@
 #define FOLLOWED_MAX 4096 /* a power of two */
 #define CPUS         1024 /* whose numbers are followed */
 #define DATAGRAM     8192
-#define MESSAGES_MAX 4096 /* of one call */
-#define DEPTH_MAX    32   /* PID namespaces in one another: the kernel's own limit */
+#define MESSAGES_MAX 4096                /* of one call */
+#define TICK_NS      (10 * TT_NS_PER_MS) /* of the times in /proc */
+#define DEPTH_MAX    32                  /* PID namespaces in one another: the kernel's own limit */
 
 /* A process of the cell. */
 struct followed {
 	uint64_t start_ns;
 	int32_t pid;             /* outside; 0: this place is free */
 	uint32_t number, parent; /* inside; 0: not known */
-	uint32_t threads;
+	uint32_t threads, uid;
 	char comm[16];
-	bool seen, is_own; /* is_own: the cell's init or this agent, of which nothing is told */
+	bool has_uid, seen;
+	bool was_found; /* in /proc, which knows its start less exactly than a message */
+	bool is_own;    /* the cell's init or this agent, of which nothing is told */
 };
 
 static struct {
@@ -100,36 +105,48 @@ static void drop(struct followed *p)
 	conn.followed[free_at] = (struct followed){0};
 }
 
-/* The numbers of a process in each namespace from outside on; how many, 0: it is gone. */
-static unsigned numbers_of(int32_t pid, uint32_t *numbers)
+/* What /proc/PID/status tells: the process's numbers, from outside on, and its user. */
+struct status {
+	uint32_t numbers[DEPTH_MAX], uid;
+	unsigned count; /* of numbers; 0: it is gone */
+};
+
+static void status_read(int32_t pid, struct status *ret)
 {
 	char path[64], text[2048];
 	int fd = openat(conn.proc, agent_process_path(path, (uint32_t)pid, "status"),
 			O_RDONLY | O_CLOEXEC);
 	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
 	const char *at;
-	unsigned count = 0;
 	char *end;
 
 	if (fd >= 0)
 		(void)close(fd);
+	ret->count = 0;
 	if (n <= 0)
-		return 0;
+		return;
 	text[n] = '\0';
+	ret->uid = agent_process_field(text, (size_t)n, "Uid", &at)
+			   ? (uint32_t)strtoul(at, NULL, 10)
+			   : 0;
 	if (!agent_process_field(text, (size_t)n, "NSpid", &at))
-		return 0;
-	while (count < DEPTH_MAX && isdigit((unsigned char)*at)) {
-		numbers[count++] = (uint32_t)strtoul(at, &end, 10);
+		return;
+	while (ret->count < DEPTH_MAX && isdigit((unsigned char)*at)) {
+		ret->numbers[ret->count++] = (uint32_t)strtoul(at, &end, 10);
 		at = *end == '\t' ? end + 1 : end;
 	}
-	return count;
 }
 
-static uint32_t number_of(int32_t pid)
+static uint32_t number_in(const struct status *s)
 {
-	uint32_t numbers[DEPTH_MAX];
+	return s->count >= conn.depth ? s->numbers[conn.depth - 1] : 0;
+}
 
-	return numbers_of(pid, numbers) >= conn.depth ? numbers[conn.depth - 1] : 0;
+static void put_status(struct followed *p, const struct status *s)
+{
+	p->number = number_in(s);
+	p->uid = s->uid;
+	p->has_uid = s->count != 0;
 }
 
 static struct wire_frame frame_of(const struct followed *p, enum wire_source source, uint64_t ts_ns)
@@ -141,33 +158,100 @@ static struct wire_frame frame_of(const struct followed *p, enum wire_source sou
 		.guest_monotonic_ns = ts_ns,
 		.ppid = p->parent,
 		.start_ns = p->start_ns,
-		.has = WIRE_HAS(start_ns) | (p->parent ? WIRE_HAS(ppid) : 0),
+		.uid = p->uid,
+		.has = WIRE_HAS(start_ns) | (p->parent ? WIRE_HAS(ppid) : 0) |
+		       (p->has_uid ? WIRE_HAS(uid) : 0),
 	};
 }
 
-/* What /proc knows of it now. False: it is gone. */
-static bool learn(struct followed *p)
+static void put_comm(struct followed *p, const struct agent_stat *s)
 {
-	struct agent_stat s;
-
-	if (agent_stat_read(conn.proc, (uint32_t)p->pid, &s) < 0)
-		return false;
 	memset(p->comm, 0, sizeof(p->comm));
-	memcpy(p->comm, s.comm, s.comm_len < sizeof(p->comm) ? s.comm_len : sizeof(p->comm));
-	return true;
+	memcpy(p->comm, s->comm, s->comm_len < sizeof(p->comm) ? s->comm_len : sizeof(p->comm));
+}
+
+/* Two accounts of when a process began, one of them in ticks of the clock and read from /proc. */
+static bool is_same_start(uint64_t exact_ns, uint64_t in_ticks_ns)
+{
+	return in_ticks_ns < exact_ns + TICK_NS && exact_ns < in_ticks_ns + 2 * TICK_NS;
+}
+
+/* Its end was not heard of. */
+static void tell_gone(struct followed *p)
+{
+	struct wire_frame f = frame_of(p, WIRE_PROCESS_EXITED, tt_clock_ns(CLOCK_MONOTONIC));
+
+	if (!p->is_own)
+		agent_tell(conn.sink, &f);
+	drop(p);
+}
+
+/* Whether it is in the cell's own namespace; one in a namespace below is found by its parents. */
+static bool is_in_cell(int32_t pid, const struct status *s)
+{
+	struct stat st;
+	char path[64];
+
+	if (s->count != conn.depth)
+		return s->count > conn.depth;
+	return fstatat(conn.proc, agent_process_path(path, (uint32_t)pid, "ns/pid"), &st, 0) == 0 &&
+	       st.st_ino == conn.ns;
+}
+
+/* One that was there before we listened, or whose birth was lost; @arg: nothing. */
+static void find_one(uint32_t pid, void *arg)
+{
+	struct followed *p = find((int32_t)pid);
+	struct agent_stat stat;
+	struct wire_frame f;
+	struct status s;
+
+	(void)arg;
+	if (agent_stat_read(conn.proc, pid, &stat) < 0)
+		return;
+	if (p && (p->is_own || is_same_start(p->start_ns, agent_stat_start_ns(&stat)))) {
+		p->seen = true;
+		return;
+	}
+	if (p) /* another one with its number; of the one we knew nothing more was heard */
+		tell_gone(p);
+	status_read((int32_t)pid, &s);
+	if (!is_in_cell((int32_t)pid, &s))
+		return;
+	p = add((int32_t)pid);
+	if (!p) {
+		conn.lost++;
+		return;
+	}
+	p->seen = p->was_found = true;
+	p->start_ns = agent_stat_start_ns(&stat);
+	put_comm(p, &stat);
+	put_status(p, &s);
+	p->is_own = p->number == 1 || p->number == (uint32_t)getpid();
+	status_read((int32_t)stat.ppid, &s);
+	p->parent = number_in(&s);
+	f = frame_of(p, WIRE_PROCESS_SPAWNED, tt_clock_ns(CLOCK_MONOTONIC));
+	agent_process_put(conn.proc, pid, &f);
+	if (!p->is_own)
+		agent_tell(conn.sink, &f);
 }
 
 static void take_fork(const struct tt_proc_event *e)
 {
-	struct followed *parent = find(e->parent_pid), *p = find(e->pid);
+	struct followed *parent, *p = find(e->pid);
 	struct wire_frame f;
+	struct status s;
 
 	if (e->pid != e->tid) {
 		if (p)
 			p->threads++;
 		return;
 	}
-	if (p) /* its end was lost */
+	/* found before its message was read */
+	if (p && p->was_found && is_same_start(e->ts_ns, p->start_ns))
+		return;
+	/* else its end was lost */
+	if (p)
 		drop(p);
 	parent = find(e->parent_pid);
 	if (!parent)
@@ -177,12 +261,12 @@ static void take_fork(const struct tt_proc_event *e)
 		conn.lost++;
 		return;
 	}
-	parent = find(e->parent_pid);
 	p->start_ns = e->ts_ns;
 	p->parent = parent->number;
+	/* what it is called by now may be another program's name already */
 	memcpy(p->comm, parent->comm, sizeof(p->comm));
-	p->number = number_of(e->pid);
-	/* a new program has a new name already, which is not the child's yet */
+	status_read(e->pid, &s);
+	put_status(p, &s);
 	f = frame_of(p, WIRE_PROCESS_SPAWNED, e->ts_ns);
 	agent_tell(conn.sink, &f);
 }
@@ -190,13 +274,23 @@ static void take_fork(const struct tt_proc_event *e)
 static void take_exec(const struct tt_proc_event *e)
 {
 	struct followed *p = find(e->pid);
+	struct agent_stat stat;
 	struct wire_frame f;
+	struct status s;
 
-	if (!p || p->is_own)
+	if (!p) {
+		/* it may have come in from outside */
+		find_one((uint32_t)e->pid, NULL);
 		return;
-	if (!p->number)
-		p->number = number_of(e->pid);
-	(void)learn(p);
+	}
+	if (p->is_own)
+		return;
+	if (!p->number) {
+		status_read(e->pid, &s);
+		put_status(p, &s);
+	}
+	if (agent_stat_read(conn.proc, (uint32_t)p->pid, &stat) == 0)
+		put_comm(p, &stat);
 	f = frame_of(p, WIRE_PROCESS_SPAWNED, e->ts_ns);
 	agent_process_put(conn.proc, (uint32_t)p->pid, &f);
 	agent_tell(conn.sink, &f);
@@ -273,89 +367,72 @@ static void take(const struct tt_proc_event *e)
 	}
 }
 
-/* Whether a process is of the cell's own namespace or one below it: its number there, or 0. */
-static uint32_t number_if_ours(int32_t pid)
-{
-	uint32_t numbers[DEPTH_MAX], count = numbers_of(pid, numbers);
-	struct stat st;
-	char path[64];
-
-	if (count < conn.depth)
-		return 0;
-	/* one further down is found by its parents */
-	if (count == conn.depth &&
-	    (fstatat(conn.proc, agent_process_path(path, (uint32_t)pid, "ns/pid"), &st, 0) < 0 ||
-	     st.st_ino != conn.ns))
-		return 0;
-	return numbers[conn.depth - 1];
-}
-
-/* One that was there before we listened, or whose birth was lost. */
-static void find_one(uint32_t pid, void *arg)
-{
-	struct followed *p = find((int32_t)pid);
-	uint32_t number, own = (uint32_t)getpid();
-	struct wire_frame f;
-	struct agent_stat s;
-
-	(void)arg;
-	if (p) {
-		p->seen = true;
-		return;
-	}
-	number = number_if_ours((int32_t)pid);
-	if (!number || agent_stat_read(conn.proc, pid, &s) < 0)
-		return;
-	p = add((int32_t)pid);
-	if (!p) {
-		conn.lost++;
-		return;
-	}
-	p->seen = true;
-	p->number = number;
-	p->start_ns = agent_stat_start_ns(&s);
-	p->is_own = number == 1 || number == own;
-	p->parent = number_of((int32_t)s.ppid);
-	(void)learn(p);
-	f = frame_of(p, WIRE_PROCESS_SPAWNED, tt_clock_ns(CLOCK_MONOTONIC));
-	agent_process_put(conn.proc, pid, &f);
-	if (!p->is_own && conn.sink)
-		agent_tell(conn.sink, &f);
-}
-
 /* Our list against the one of /proc: at the beginning, and when messages were lost. */
 static void look_around(void)
 {
+	/* places that are free are not written to: they cost no memory */
 	for (unsigned i = 0; i < FOLLOWED_MAX; i++)
-		conn.followed[i].seen = false;
+		if (conn.followed[i].pid)
+			conn.followed[i].seen = false;
 	if (agent_process_pids(conn.proc, find_one, NULL) < 0)
 		return;
-	for (unsigned i = 0; i < FOLLOWED_MAX; i++) {
+	for (unsigned i = 0; i < FOLLOWED_MAX;) {
 		struct followed *p = &conn.followed[i];
-		struct wire_frame f;
 
-		if (!p->pid || p->seen)
-			continue;
-		f = frame_of(p, WIRE_PROCESS_EXITED, tt_clock_ns(CLOCK_MONOTONIC));
-		agent_tell(conn.sink, &f);
-		drop(p);
-		i--; /* another may have moved up */
+		/* another may move up into its place */
+		if (p->pid && !p->seen)
+			tell_gone(p);
+		else
+			i++;
 	}
+}
+
+static void read_all(void)
+{
+	struct tt_proc_event e;
+	size_t len, at;
+
+	for (unsigned i = 0; i < MESSAGES_MAX && receive(&len); i++)
+		for (at = 0; tt_proc_event_parse(conn.datagram, len, &at, &e) == 1;)
+			take(&e);
+}
+
+/*
+ * A message of our own from each CPU: its number shows how many before it are missing. What we are
+ * called is one.
+ */
+static void provoke(void)
+{
+	cpu_set_t all, one;
+	char name[16] = "";
+
+	(void)prctl(PR_GET_NAME, name);
+	if (sched_getaffinity(0, sizeof(all), &all) < 0)
+		return;
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &all))
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		if (sched_setaffinity(0, sizeof(one), &one) == 0)
+			(void)prctl(PR_SET_NAME, name);
+	}
+	(void)sched_setaffinity(0, sizeof(all), &all);
 }
 
 static void connector_run(struct agent_sensor *s, struct agent_sink *sink)
 {
-	struct tt_proc_event e;
 	bool is_first = !conn.sink;
-	size_t len, at;
 
 	(void)s;
 	conn.sink = sink;
 	conn.overflowed = false;
 	conn.lost = 0;
-	for (unsigned i = 0; i < MESSAGES_MAX && receive(&len); i++)
-		for (at = 0; tt_proc_event_parse(conn.datagram, len, &at, &e) == 1;)
-			take(&e);
+	read_all();
+	if (conn.overflowed) {
+		provoke();
+		read_all();
+	}
 	if (conn.lost || conn.overflowed)
 		agent_lost(sink, AGENT_SENSOR_FULL, conn.lost);
 	if (is_first || conn.lost || conn.overflowed)
@@ -372,7 +449,7 @@ static void connector_close(struct agent_sensor *s)
 /* Who we are outside: there /proc/self leads to our number, which tells how deep the cell is. */
 static int find_cell(void)
 {
-	uint32_t numbers[DEPTH_MAX];
+	struct status s;
 	struct stat st;
 	char self[16];
 	ssize_t n = readlinkat(conn.proc, "self", self, sizeof(self) - 1);
@@ -380,7 +457,8 @@ static int find_cell(void)
 	if (n < 0)
 		return -errno;
 	self[n] = '\0';
-	conn.depth = numbers_of(atoi(self), numbers);
+	status_read(atoi(self), &s);
+	conn.depth = s.count;
 	if (!conn.depth)
 		return -ENOENT;
 	if (fstatat(conn.proc, "self/ns/pid", &st, 0) < 0)

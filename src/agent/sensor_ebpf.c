@@ -11,6 +11,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
@@ -36,10 +37,12 @@
 #define RECORD_BUSY (1u << 31)
 #define RECORD_DROP (1u << 30)
 #define HEADER_SIZE 8u /* linux/bpf.h: BPF_RINGBUF_HDR_SZ */
+#define RECORD_MAX  (sizeof(struct guest_exec) + GUEST_EXE_MAX + GUEST_ARGV_MAX)
 
 /*
  * A ring as the kernel shows it: a page that we write how far we have read, a page that says how
- * far was written, and the data, mapped twice in a row so that no record is in two pieces.
+ * far was written, and the data. The kernel would map them twice in a row, so that no record is in
+ * two pieces; once is half the memory, and few records are.
  */
 struct ring {
 	uint64_t *read, *written;
@@ -57,7 +60,8 @@ static struct {
 	struct guest_acts_gate_bpf *gate;
 	struct ring rings[2];
 	unsigned ring_count;
-	int epoll, timer;
+	int epoll, timer, proc;
+	char whole[2][RECORD_MAX]; /* of each ring: a record that was in two pieces */
 	char addr[sizeof(struct sockaddr_un) + sizeof("unix:")];
 } ebpf;
 
@@ -70,13 +74,13 @@ static int ring_open(struct ring *r, int fd, size_t size)
 	if (map == MAP_FAILED)
 		return -errno;
 	r->read = (uint64_t *)map;
-	map = mmap(NULL, page + 2 * size, PROT_READ, MAP_SHARED, fd, (off_t)page);
+	map = mmap(NULL, page + size, PROT_READ, MAP_SHARED, fd, (off_t)page);
 	if (map == MAP_FAILED)
 		return -errno;
 	r->written = (uint64_t *)map;
 	r->data = map + page;
 	r->size = size;
-	r->mapped = page + 2 * size;
+	r->mapped = page + size;
 	return epoll_ctl(ebpf.epoll, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
@@ -94,6 +98,21 @@ static void ring_pass(struct ring *r, uint32_t len)
 	__atomic_store_n(r->read, r->at, __ATOMIC_RELEASE);
 }
 
+/* @at: where in the ring; a head is never in two pieces. */
+static const struct guest_head *record_at(const struct ring *r, size_t at, uint32_t len)
+{
+	char *whole = ebpf.whole[r - ebpf.rings];
+	size_t first = r->size - at;
+
+	if (len <= first)
+		return (const struct guest_head *)(r->data + at);
+	if (len > RECORD_MAX)
+		len = RECORD_MAX;
+	memcpy(whole, r->data + at, first);
+	memcpy(whole + first, r->data, len - first);
+	return (const struct guest_head *)whole;
+}
+
 /* The next record that is whole, or NULL. What is no record is passed over. */
 static const struct guest_head *ring_peek(struct ring *r, uint32_t *ret_len)
 {
@@ -107,7 +126,7 @@ static const struct guest_head *ring_peek(struct ring *r, uint32_t *ret_len)
 		if (head & RECORD_BUSY)
 			return NULL;
 		if (!(head & RECORD_DROP))
-			return (const struct guest_head *)(p + HEADER_SIZE);
+			return record_at(r, (r->at + HEADER_SIZE) & (r->size - 1), *ret_len);
 		ring_pass(r, *ret_len);
 	}
 	return NULL;
@@ -186,6 +205,10 @@ static void tell(struct agent_sink *sink, const struct guest_head *h)
 	switch ((enum guest_kind)h->kind) {
 	case GUEST_FORK:
 		f.source = WIRE_PROCESS_SPAWNED;
+		break;
+	case GUEST_THERE:
+		f.source = WIRE_PROCESS_SPAWNED;
+		agent_process_put(ebpf.proc, h->pid, &f);
 		break;
 	case GUEST_EXEC:
 		put_exec(&f, (const struct guest_exec *)h);
@@ -297,6 +320,8 @@ static void ebpf_close(struct agent_sensor *s)
 		(void)close(ebpf.timer);
 	if (ebpf.epoll > 0)
 		(void)close(ebpf.epoll);
+	if (ebpf.proc > 0)
+		(void)close(ebpf.proc);
 	memset(&ebpf, 0, sizeof(ebpf));
 }
 
@@ -339,6 +364,25 @@ static int set_scope(int prog_fd)
 
 #define BIT(source) (1u << WIRE_##source)
 
+/* Tracepoints, as far as there are. */
+static uint32_t attach_acts(void)
+{
+	uint32_t surface = 0;
+	bool begins = guest_acts_bpf__on_call__attach(ebpf.acts) >= 0;
+	bool returns = guest_acts_bpf__on_return__attach(ebpf.acts) >= 0;
+
+	if (begins)
+		surface |= BIT(NET_CONNECT_ATTEMPTED);
+	if (begins && returns) {
+		surface |= BIT(GATE_DENIED);
+		ebpf.acts->bss->since_ns = tt_clock_ns(CLOCK_MONOTONIC);
+	}
+	/* not all kernels have it */
+	if (returns && guest_acts_bpf__on_capability__attach(ebpf.acts) >= 0)
+		surface |= BIT(CAPABILITY_DENIED);
+	return surface;
+}
+
 /*
  * The functions of the kernel, with the one of the gate; or without it; or tracepoints. Returns the
  * surface.
@@ -357,28 +401,41 @@ static uint32_t open_acts(void)
 		surface = BIT(CAPABILITY_DENIED) | BIT(NET_CONNECT_ATTEMPTED);
 	else if (!surface)
 		DISCARD(ebpf.entry, guest_acts_entry_bpf);
-	if (!surface && PREPARE(ebpf.acts, guest_acts_bpf, GUEST_ACTS_BYTES) == 0) {
-		if (guest_acts_bpf__on_call__attach(ebpf.acts) >= 0)
-			surface |= BIT(NET_CONNECT_ATTEMPTED);
-		/* a tracepoint that not all kernels have */
-		if (guest_acts_bpf__on_capability__attach(ebpf.acts) >= 0 &&
-		    guest_acts_bpf__on_return__attach(ebpf.acts) >= 0)
-			surface |= BIT(CAPABILITY_DENIED);
-	}
+	if (!surface && PREPARE(ebpf.acts, guest_acts_bpf, GUEST_ACTS_BYTES) == 0)
+		surface = attach_acts();
 	if (!surface && ebpf.acts)
 		DISCARD(ebpf.acts, guest_acts_bpf);
 	ebpf.ring_count += surface != 0;
 	return surface;
 }
 
+/* Those that are there already, as after an agent that died: each becomes a record. */
+static void look_around(int link_fd)
+{
+	union bpf_attr attr = {.iter_create.link_fd = (uint32_t)link_fd};
+	int fd = (int)syscall(SYS_bpf, BPF_ITER_CREATE, &attr, sizeof(attr));
+	char nothing[64];
+
+	while (fd >= 0 && read(fd, nothing, sizeof(nothing)) > 0)
+		;
+	if (fd >= 0)
+		(void)close(fd);
+}
+
 static int open_lives(void)
 {
 	int n = PREPARE(ebpf.lives, guest_lives_bpf, GUEST_LIVES_BYTES);
 
-	if (n == 0)
-		n = guest_lives_bpf__attach(ebpf.lives) < 0 ? -errno : 0;
-	ebpf.ring_count += n == 0;
-	return n;
+	if (n < 0)
+		return n;
+	if (guest_lives_bpf__on_fork__attach(ebpf.lives) < 0 ||
+	    guest_lives_bpf__on_exec__attach(ebpf.lives) < 0 ||
+	    guest_lives_bpf__on_exit__attach(ebpf.lives) < 0)
+		return -errno;
+	if (guest_lives_bpf__on_each__attach(ebpf.lives) >= 0)
+		look_around(ebpf.lives->links.on_each_fd);
+	ebpf.ring_count++;
+	return 0;
 }
 
 int agent_ebpf_open(struct agent_sensor *s, const struct agent_watch *w, const char **ret_why)
@@ -386,13 +443,13 @@ int agent_ebpf_open(struct agent_sensor *s, const struct agent_watch *w, const c
 	struct epoll_event ev = {.events = EPOLLIN | EPOLLET};
 	int n = 0;
 
-	(void)w;
 	*ret_why = "no room for fds";
 	ebpf.epoll = epoll_create1(EPOLL_CLOEXEC);
 	ebpf.timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (ebpf.epoll < 0 || ebpf.timer < 0 ||
 	    epoll_ctl(ebpf.epoll, EPOLL_CTL_ADD, ebpf.timer, &ev) < 0)
 		n = -errno;
+	ebpf.proc = open(w->proc ? w->proc : "/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (n == 0) {
 		n = open_lives();
 		*ret_why = n == -EPERM || n == -EACCES

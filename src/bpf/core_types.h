@@ -125,6 +125,7 @@ struct vm_area_struct {
 
 struct mm_struct {
 	unsigned long arg_start, arg_end;
+	struct file *exe_file;
 };
 
 struct upid {
@@ -164,6 +165,10 @@ struct thread_info {
 	__u32 status;
 };
 
+struct seccomp {
+	int mode;
+};
+
 struct bpf_local_storage;
 
 struct task_struct {
@@ -184,7 +189,16 @@ struct task_struct {
 	struct files_struct *files;
 	struct signal_struct *signal;
 	struct task_io_accounting ioac;
+	struct seccomp seccomp;
 	struct bpf_local_storage *bpf_storage;
+};
+
+struct pid_namespace {
+	struct task_struct *child_reaper;
+};
+
+struct bpf_iter__task {
+	struct task_struct *task;
 };
 
 struct linux_binprm {

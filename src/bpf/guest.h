@@ -25,6 +25,7 @@ enum guest_kind {
 	GUEST_CAPABILITY,
 	GUEST_CONNECT,
 	GUEST_REFUSED, /* a call, by the gate */
+	GUEST_THERE,   /* a process that was there before us */
 };
 
 /* Each record begins with this. Times: CLOCK_MONOTONIC; pids: as the cell counts them. */

@@ -6,8 +6,8 @@
  *
  *	plain        tracepoints. A refused capability is told when its call fails for want of
  *	             rights, for this tracepoint tells of questions asked just in case, too; an
- *	             address as user memory has it when the call begins; a call that the gate
- *	             refused shows in none of them
+ *	             address as user memory has it when the call begins; a call that seccomp
+ *	             refused is one that returns and did not begin
  *	GUEST_ENTRY  functions of the kernel, where the address is the kernel's own copy
  *	GUEST_GATE   ... and the one that takes note of calls that seccomp refused
  */
@@ -18,10 +18,12 @@
 #define AF_INET         2
 #define AF_INET6        10
 
-/* The cell's own init is none of the workload. */
+/* The cell's init is none of the workload, nor is what it forks before that runs its program. */
 static __always_inline bool put_act(struct guest_head *h, __u32 kind)
 {
-	return put_head(h, bpf_get_current_task_btf(), kind) && h->pid != 1;
+	struct task_struct *t = bpf_get_current_task_btf();
+
+	return (__u64)BPF_CORE_READ(t, mm, exe_file) != init_exe && put_head(h, t, kind);
 }
 
 static __always_inline void tell_number(__u32 kind, __u32 number)
@@ -35,24 +37,30 @@ static __always_inline void tell_number(__u32 kind, __u32 number)
 	tell(&r, sizeof(r));
 }
 
-static __always_inline void tell_address(const void *addr, __u32 len, bool is_user)
+#ifdef GUEST_ENTRY
+#define READ_ADDRESS bpf_probe_read_kernel
+#else
+#define READ_ADDRESS bpf_probe_read_user
+#endif
+
+static __noinline int tell_address(const void *addr, __u32 len)
 {
 	struct guest_connect r;
 	__u16 family = 0;
 
 	if (!addr || len < sizeof(family) || !put_act(&r.head, GUEST_CONNECT))
-		return;
+		return 0;
 	if (len > GUEST_ADDR_MAX)
 		len = GUEST_ADDR_MAX;
-	if ((is_user ? bpf_probe_read_user(r.addr, len, addr)
-		     : bpf_probe_read_kernel(r.addr, len, addr)) < 0)
-		return;
+	if (READ_ADDRESS(r.addr, len, addr) < 0)
+		return 0;
 	__builtin_memcpy(&family, r.addr, sizeof(family));
 	if (family != AF_INET && family != AF_INET6 && family != AF_UNIX)
-		return;
+		return 0;
 	r.len = len;
 	r.pad = 0;
 	tell(&r, __builtin_offsetof(struct guest_connect, addr) + len);
+	return 0;
 }
 
 #ifdef GUEST_ENTRY
@@ -71,7 +79,7 @@ int BPF_PROG(on_capability, const struct cred *cred, struct user_namespace *ns, 
 SEC("fentry/security_socket_connect")
 int BPF_PROG(on_connect, struct socket *sock, void *addr, int len)
 {
-	tell_address(addr, len, false);
+	tell_address(addr, len);
 	return 0;
 }
 
@@ -81,7 +89,7 @@ int BPF_PROG(on_send, struct socket *sock, struct msghdr *msg, int size)
 	void *name = BPF_CORE_READ(msg, msg_name);
 
 	if (name)
-		tell_address(name, BPF_CORE_READ(msg, msg_namelen), false);
+		tell_address(name, BPF_CORE_READ(msg, msg_namelen));
 	return 0;
 }
 
@@ -107,27 +115,38 @@ int BPF_PROG(on_refused, unsigned long nr, long signr, int action)
 #define ERROR_ACCESS 13
 #define MESSAGES_MAX 1024 /* UIO_MAXIOV */
 
-/* Capabilities that the call under way was refused. */
+#define SECCOMP_MODE_FILTER 2
+
+/* Of a thread that was refused a capability, or is under a seccomp filter. */
+struct state {
+	__u64 refused; /* capabilities, by the call under way */
+	__u32 entered; /* the call under way has passed seccomp */
+	__u32 pad;
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, int);
-	__type(value, __u64);
-} refused SEC(".maps");
+	__type(value, struct state);
+} states SEC(".maps");
+
+/* From when on all calls are seen; 0: not yet. */
+__u64 since_ns = 0;
 
 /* cred, the namespace asked for, the one that has it, capability, result */
 SEC("raw_tp/cap_capable")
 int on_capability(struct bpf_raw_tracepoint_args *ctx)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	__u64 *bits;
+	struct state *s;
 
 	if (!(int)ctx->args[4] || (void *)ctx->args[0] != (void *)BPF_CORE_READ(t, cred) ||
 	    !number_in_cell(BPF_CORE_READ(t, thread_pid)))
 		return 0;
-	bits = bpf_task_storage_get(&refused, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (bits)
-		*bits |= 1ull << (ctx->args[3] & 63);
+	s = bpf_task_storage_get(&states, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (s)
+		s->refused |= 1ull << (ctx->args[3] & 63);
 	else
 		__sync_fetch_and_add(&lost, 1);
 	return 0;
@@ -140,21 +159,35 @@ static long tell_bit(__u32 i, void *arg)
 	return 0;
 }
 
+/*
+ * A call that seccomp refuses never gets to on_call(), but returns all the same. Of a thread that
+ * was in a call when we came, that is not known before its next one.
+ */
+static __always_inline bool is_refused(struct task_struct *t, struct state *s, long result)
+{
+	if (result >= 0 || BPF_CORE_READ(t, seccomp.mode) != SECCOMP_MODE_FILTER)
+		return false;
+	return s ? !s->entered : since_ns && BPF_CORE_READ(t, start_time) > since_ns;
+}
+
 SEC("tp_btf/sys_exit")
 int BPF_PROG(on_return, struct pt_regs *regs, long result)
 {
 	struct task_struct *t = bpf_get_current_task_btf();
-	__u64 *bits, all;
+	struct state *s = NULL;
+	__u64 all;
 
 	/* most have none of anybody's */
-	if (!t->bpf_storage)
+	if (t->bpf_storage)
+		s = bpf_task_storage_get(&states, t, NULL, 0);
+	if (result < 0 && is_refused(t, s, result))
+		tell_number(GUEST_REFUSED, arch_nr(regs));
+	if (!s)
 		return 0;
-	bits = bpf_task_storage_get(&refused, t, NULL, 0);
-	if (!bits || !*bits)
-		return 0;
-	all = *bits;
-	*bits = 0;
-	if (result == -ERROR_PERM || result == -ERROR_ACCESS)
+	s->entered = 0;
+	all = s->refused;
+	s->refused = 0;
+	if (all && (result == -ERROR_PERM || result == -ERROR_ACCESS))
 		bpf_loop(64, tell_bit, &all, 0);
 	return 0;
 }
@@ -164,7 +197,7 @@ static __always_inline void tell_message(const struct user_msghdr *from)
 	struct user_msghdr m;
 
 	if (bpf_probe_read_user(&m, sizeof(m), from) == 0 && m.msg_name)
-		tell_address(m.msg_name, m.msg_namelen, true);
+		tell_address(m.msg_name, m.msg_namelen);
 }
 
 static long tell_each(__u32 i, void *arg)
@@ -178,21 +211,28 @@ static long tell_each(__u32 i, void *arg)
 SEC("tp_btf/sys_enter")
 int BPF_PROG(on_call, struct pt_regs *regs, long nr)
 {
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct state *s;
 	__u64 args[6];
 	__u32 count;
 
+	if (BPF_CORE_READ(t, seccomp.mode) == SECCOMP_MODE_FILTER &&
+	    number_in_cell(BPF_CORE_READ(t, thread_pid))) {
+		s = bpf_task_storage_get(&states, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (s)
+			s->entered = 1;
+	}
 	if (nr != NR_CONNECT && nr != NR_SENDTO && nr != NR_SENDMSG && nr != NR_SENDMMSG)
 		return 0;
-	if (arch_foreign(bpf_get_current_task_btf(), nr) ||
-	    !number_in_cell(BPF_CORE_READ(bpf_get_current_task_btf(), thread_pid)))
+	if (arch_foreign(t, nr) || !number_in_cell(BPF_CORE_READ(t, thread_pid)))
 		return 0;
 	arch_args(regs, args);
 	switch (nr) {
 	case NR_CONNECT:
-		tell_address((void *)args[1], args[2], true);
+		tell_address((void *)args[1], args[2]);
 		break;
 	case NR_SENDTO:
-		tell_address((void *)args[4], args[5], true);
+		tell_address((void *)args[4], args[5]);
 		break;
 	case NR_SENDMSG:
 		tell_message((void *)args[1]);

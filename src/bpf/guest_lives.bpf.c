@@ -133,3 +133,15 @@ int BPF_PROG(on_exit, struct task_struct *t)
 	tell(&r, sizeof(r));
 	return 0;
 }
+
+/* Run by the agent, once: who is there already. */
+SEC("iter/task")
+int on_each(struct bpf_iter__task *ctx)
+{
+	struct task_struct *t = ctx->task;
+	struct guest_head h;
+
+	if (t && t->pid == t->tgid && put_head(&h, t, GUEST_THERE) && h.pid != 1)
+		tell(&h, sizeof(h));
+	return 0;
+}

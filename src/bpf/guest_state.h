@@ -21,6 +21,8 @@
 __u64 cell_ns = 0;
 __u32 cell_level = 0;
 __u32 agent_tgid = 0;
+/* The program that the cell's init runs, and who was forked from it and has not run another yet. */
+__u64 init_exe = 0;
 
 /*
  * With so many bytes in the ring the agent wants to be woken: it writes this, and the first to wake
@@ -101,9 +103,11 @@ int scope(void *ctx)
 	__u32 level = BPF_CORE_READ(p, level);
 	struct upid *u = (void *)p + bpf_core_field_offset(struct pid, numbers) +
 			 level * bpf_core_type_size(struct upid);
+	struct pid_namespace *ns = BPF_CORE_READ(u, ns);
 
 	cell_level = level;
-	cell_ns = (__u64)BPF_CORE_READ(u, ns);
+	init_exe = (__u64)BPF_CORE_READ(ns, child_reaper, mm, exe_file);
+	cell_ns = (__u64)ns;
 	agent_tgid = t->tgid;
 	return 0;
 }

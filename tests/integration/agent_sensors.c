@@ -148,9 +148,13 @@ static void put_sums(FILE *out, const struct agent_sensor *s, const struct agent
 	FILE *f = fopen("/proc/self/status", "re");
 
 	fprintf(out,
-		"{\"sums\": true, \"sensor\": \"%s\", \"surface\": %u, \"told\": %lu, \"lost\": %lu, "
-		"\"losses\": %lu, \"status\": %d, \"cpu_us\": %lu",
-		s->name, s->surface, sink->told, sink->lost, sink->losses, status, us);
+		"{\"sums\": true, \"sensor\": \"%s\", \"told\": %lu, \"lost\": %lu, \"losses\": %lu, "
+		"\"status\": %d, \"cpu_us\": %lu, \"surface\": [\"\"",
+		s->name, sink->told, sink->lost, sink->losses, status, us);
+	for (int i = 1; i < WIRE_SOURCE_END; i++)
+		if (s->surface >> i & 1)
+			fprintf(out, ", \"%s\"", wire_source_name(i));
+	fputs("]", out);
 	while (f && fgets(line, sizeof(line), f))
 		if (strncmp(line, "VmRSS:", 6) == 0 || strncmp(line, "RssFile:", 8) == 0)
 			fprintf(out, ", \"%.*s\": %lu", (int)strcspn(line, ":"), line,
