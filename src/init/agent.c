@@ -199,6 +199,7 @@ void init_agent_start(struct init_agent *a)
 		return;
 	}
 	a->pid = r;
+	a->told = false;
 	a->ready_fd = pair[0];
 	a->state = INIT_AGENT_STARTING;
 	a->due_ms = init_now_ms() + READY_MS;
@@ -222,9 +223,9 @@ void init_agent_hear(struct init_agent *a)
 		a->failures = 0;
 		return;
 	}
-	/* its death tells the rest */
 	if (n > 0)
 		init_say("agent: ", text, NULL);
+	a->told = n > 0;
 	(void)kill(a->pid, SIGKILL);
 }
 
@@ -238,13 +239,10 @@ bool init_agent_ended(struct init_agent *a, pid_t pid, int status)
 	if (a->ready_fd >= 0)
 		init_agent_hear(a);
 	close_ready(a);
-	if (a->state == INIT_AGENT_STOPPING && status == 0) {
-		schedule(a);
-		return true;
-	}
-	init_say("agent: ", a->state == INIT_AGENT_STARTING ? "not ready: " : "",
-		 by_signal ? "ended by signal " : "exited with ",
-		 init_digits(by_signal ? WTERMSIG(status) : WEXITSTATUS(status)), NULL);
+	if (!a->told && (a->state != INIT_AGENT_STOPPING || status != 0))
+		init_say("agent: ", a->state == INIT_AGENT_STARTING ? "not ready: " : "",
+			 by_signal ? "ended by signal " : "exited with ",
+			 init_digits(by_signal ? WTERMSIG(status) : WEXITSTATUS(status)), NULL);
 	if (a->state == INIT_AGENT_STARTING)
 		a->failures++;
 	else if (init_now_ms() - a->ready_ms >= LONG_MS)
@@ -271,10 +269,12 @@ void init_agent_due(struct init_agent *a)
 		init_agent_start(a);
 	} else if (a->state == INIT_AGENT_STARTING && a->ready_fd >= 0) {
 		init_say("agent: not ready after 5 seconds", NULL);
+		a->told = true;
 		close_ready(a);
 		(void)kill(a->pid, SIGKILL);
 	} else if (a->state == INIT_AGENT_STOPPING) {
 		init_say("agent: does not end", NULL);
+		a->told = true;
 		(void)kill(a->pid, SIGKILL);
 		a->due_ms = UINT64_MAX;
 	}
