@@ -25,6 +25,7 @@
 #define FAILURES_MAX 10
 #define FLUSH_MS     2000 /* the agent's own */
 #define GRACE_MS     1000
+#define KILL_MS      2000 /* for the end of who was killed */
 #define ARGS_MAX     (40 + 2 * INIT_PATHS_MAX)
 #define INSTALLED    "/sbin/telltale-agent"
 #define WATCH_NAME   "CELLOS_TELEMETRY_INOTIFY_PATH"
@@ -162,6 +163,13 @@ static void close_ready(struct init_agent *a)
 	a->ready_fd = -1;
 }
 
+static void end_by_force(struct init_agent *a)
+{
+	(void)kill(a->pid, SIGKILL);
+	a->killed = true;
+	a->due_ms = init_now_ms() + KILL_MS;
+}
+
 /* Later again, or never. */
 static void schedule(struct init_agent *a)
 {
@@ -199,6 +207,7 @@ void init_agent_start(struct init_agent *a)
 		return;
 	}
 	a->pid = r;
+	a->told = a->killed = false;
 	a->ready_fd = pair[0];
 	a->state = INIT_AGENT_STARTING;
 	a->due_ms = init_now_ms() + READY_MS;
@@ -222,10 +231,10 @@ void init_agent_hear(struct init_agent *a)
 		a->failures = 0;
 		return;
 	}
-	/* its death tells the rest */
 	if (n > 0)
 		init_say("agent: ", text, NULL);
-	(void)kill(a->pid, SIGKILL);
+	a->told = n > 0;
+	end_by_force(a);
 }
 
 bool init_agent_ended(struct init_agent *a, pid_t pid, int status)
@@ -238,13 +247,10 @@ bool init_agent_ended(struct init_agent *a, pid_t pid, int status)
 	if (a->ready_fd >= 0)
 		init_agent_hear(a);
 	close_ready(a);
-	if (a->state == INIT_AGENT_STOPPING && status == 0) {
-		schedule(a);
-		return true;
-	}
-	init_say("agent: ", a->state == INIT_AGENT_STARTING ? "not ready: " : "",
-		 by_signal ? "ended by signal " : "exited with ",
-		 init_digits(by_signal ? WTERMSIG(status) : WEXITSTATUS(status)), NULL);
+	if (!a->told && (a->state != INIT_AGENT_STOPPING || status != 0))
+		init_say("agent: ", a->state == INIT_AGENT_STARTING ? "not ready: " : "",
+			 by_signal ? "ended by signal " : "exited with ",
+			 init_digits(by_signal ? WTERMSIG(status) : WEXITSTATUS(status)), NULL);
 	if (a->state == INIT_AGENT_STARTING)
 		a->failures++;
 	else if (init_now_ms() - a->ready_ms >= LONG_MS)
@@ -269,13 +275,19 @@ void init_agent_due(struct init_agent *a)
 	if (a->state == INIT_AGENT_WAITING) {
 		a->restarts++;
 		init_agent_start(a);
-	} else if (a->state == INIT_AGENT_STARTING && a->ready_fd >= 0) {
-		init_say("agent: not ready after 5 seconds", NULL);
+	} else if (a->state == INIT_AGENT_OFF || a->state == INIT_AGENT_READY) {
+		return;
+	} else if (a->killed) {
+		init_say("agent: cannot be killed", NULL);
+		a->state = INIT_AGENT_OFF;
+		a->pid = 0;
+	} else {
+		init_say("agent: ",
+			 a->state == INIT_AGENT_STARTING ? "not ready after 5 seconds"
+							 : "does not end",
+			 NULL);
+		a->told = true;
 		close_ready(a);
-		(void)kill(a->pid, SIGKILL);
-	} else if (a->state == INIT_AGENT_STOPPING) {
-		init_say("agent: does not end", NULL);
-		(void)kill(a->pid, SIGKILL);
-		a->due_ms = UINT64_MAX;
+		end_by_force(a);
 	}
 }

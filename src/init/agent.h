@@ -39,6 +39,8 @@ struct init_agent {
 	unsigned restarts; /* so far */
 	unsigned failures; /* starts in a row that did not get ready */
 	bool was_ready;    /* one of them was */
+	bool killed;       /* it was sent SIGKILL: that is the end, be it awaited or not */
+	bool told;         /* why this one ends was said */
 };
 
 /* init_agent_start - at once. OFF or STARTING afterwards; why not is said. */

@@ -19,6 +19,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 #include "base/sys.h"
 #include "init/cell.h"
@@ -180,12 +181,14 @@ static void end_agent(struct inside *in)
 	if (a->state == INIT_AGENT_READY)
 		init_agent_stop(a);
 	while (a->state == INIT_AGENT_STOPPING)
-		take_turn(in, a->due_ms == UINT64_MAX ? init_now_ms() + KILL_MS : UINT64_MAX);
+		take_turn(in, UINT64_MAX);
 }
 
 static TT_NORETURN void finish(struct inside *in, int code)
 {
 	kill_workload(in);
+	/* it may have stopped the terminal */
+	(void)tcflow(STDERR_FILENO, TCOON);
 	end_agent(in);
 	(void)send(in->cell->report_fd, &code, sizeof(code), MSG_NOSIGNAL);
 	/* the kernel ends whatever is left, and takes the namespaces away */
@@ -253,7 +256,7 @@ void init_cell_inside(struct init_cell *c)
 				       .outer_proc_fd = c->outer_proc_fd,
 				       .ready_fd = -1};
 	c->signal_fd = init_cell_signals();
-	in.agent.queue_fd = memfd_create("telltale-queue", MFD_CLOEXEC);
+	in.agent.queue_fd = memfd_create("telltale-queue", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	why = c->signal_fd < 0 || in.agent.queue_fd < 0 ? "no fds" : make_view(c, &w.gate);
 	if (why) {
 		init_say_error(why, NULL, errno);

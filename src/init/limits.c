@@ -14,6 +14,7 @@
 #include "init/spawn.h"
 
 #define MOUNTS_MAX  (256 << 10)
+#define NAMES       16
 #define RESERVE_MIN (16ull << 20) /* of memory, for the kernel, init and the agent */
 
 static const char *const names[INIT_CONTROLLERS] = {"memory", "pids", "cpu"};
@@ -126,7 +127,8 @@ static void lend(struct init_tree *t)
 	for (enum init_controller c = 0; c < INIT_CONTROLLERS; c++) {
 		if (!(t->has & 1u << c))
 			continue;
-		if (!has_word(lent, names[c]) && switch_controller(t->own, '+', c) == 0)
+		/* in any case: another one that ends now may take it back */
+		if (switch_controller(t->own, '+', c) == 0 && !has_word(lent, names[c]))
 			t->lent |= 1u << c;
 		(void)switch_controller(t->top, '+', c);
 	}
@@ -134,7 +136,7 @@ static void lend(struct init_tree *t)
 
 static int make_folder(int dirfd, const char *name, int *ret)
 {
-	if (mkdirat(dirfd, name, 0755) < 0 && errno != EEXIST)
+	if (mkdirat(dirfd, name, 0755) < 0)
 		return -errno;
 	*ret = open_folder(dirfd, name);
 	return *ret < 0 ? -errno : 0;
@@ -148,8 +150,20 @@ static void close_tree(struct init_tree *t)
 	tt_closep(&t->workload);
 }
 
+/* Folders that nobody is in any more. */
+static void remove_folders(int own, const char *name)
+{
+	TT_CLEANUP(tt_closep) int top = open_folder(own, name);
+
+	if (top >= 0) {
+		(void)unlinkat(top, "workload", AT_REMOVEDIR);
+		(void)unlinkat(top, "agent", AT_REMOVEDIR);
+	}
+	(void)unlinkat(own, name, AT_REMOVEDIR);
+}
+
 /* Puts back what was there. A folder that somebody is in stays. */
-static void undo_tree(struct init_tree *t, const char *name)
+static void undo_tree(struct init_tree *t)
 {
 	for (enum init_controller c = 0; t->v2 && c < INIT_CONTROLLERS; c++) {
 		if (t->top >= 0)
@@ -158,17 +172,39 @@ static void undo_tree(struct init_tree *t, const char *name)
 			(void)switch_controller(t->own, '-', c);
 	}
 	(void)init_write_text(t->own, "cgroup.procs", "0");
-	if (t->top >= 0) {
-		(void)unlinkat(t->top, "workload", AT_REMOVEDIR);
-		(void)unlinkat(t->top, "agent", AT_REMOVEDIR);
-	}
-	(void)unlinkat(t->own, name, AT_REMOVEDIR);
+	if (t->top >= 0)
+		remove_folders(t->own, t->name);
 	close_tree(t);
 }
 
-static int make_tree(struct init_tree *t, const char *name)
+/*
+ * The folder of ours. Another process may have our number in its own namespace, and one that was killed may have left
+ * its folder.
+ */
+static int make_top(struct init_tree *t)
 {
-	int r = make_folder(t->own, name, &t->top);
+	int r = -EEXIST;
+
+	for (unsigned n = 0; r == -EEXIST && n < NAMES; n++) {
+		struct tt_out o;
+
+		tt_out_init(&o, t->name, sizeof(t->name) - 1);
+		tt_out_str(&o, "telltale-init-");
+		tt_out_i64(&o, getpid());
+		if (n) {
+			tt_out_char(&o, '-');
+			tt_out_u64(&o, n);
+		}
+		t->name[o.len] = '\0';
+		remove_folders(t->own, t->name);
+		r = make_folder(t->own, t->name, &t->top);
+	}
+	return r;
+}
+
+static int make_tree(struct init_tree *t)
+{
+	int r = make_top(t);
 
 	if (r == 0)
 		r = make_folder(t->top, "agent", &t->agent);
@@ -184,14 +220,11 @@ static int make_tree(struct init_tree *t, const char *name)
 	return r;
 }
 
-/* Of v2 the controllers that it has; of v1 the one that was asked for. */
-static uint32_t controllers(struct init_tree *t, enum init_controller which)
+static uint32_t controllers(const struct init_tree *t)
 {
 	char text[512];
 	uint32_t has = 0;
 
-	if (!t->v2)
-		return 1u << which;
 	(void)read_text(t->own, "cgroup.controllers", text, sizeof(text));
 	for (enum init_controller c = 0; c < INIT_CONTROLLERS; c++)
 		has |= has_word(text, names[c]) ? 1u << c : 0;
@@ -203,48 +236,54 @@ static bool is_wanted(uint32_t has)
 	return has & (1u << INIT_MEMORY | 1u << INIT_PIDS);
 }
 
-/* Groups in one hierarchy, if it has what is needed. */
-static void add_tree(struct init_limits *l, const char *path, bool v2, enum init_controller which)
+/* Groups in one hierarchy, if it has what is needed. @has: of v1, what it has; 0: v2 */
+static void add_tree(struct init_limits *l, const char *path, uint32_t has)
 {
-	struct init_tree t = {.top = -1, .agent = -1, .workload = -1, .v2 = v2};
+	struct init_tree t = {.top = -1, .agent = -1, .workload = -1, .v2 = !has, .has = has};
 	int r;
 
 	t.own = open_folder(AT_FDCWD, path);
 	if (t.own < 0)
 		return;
 	t.is_root = faccessat(t.own, "cgroup.type", F_OK, 0) < 0;
-	t.has = controllers(&t, which);
-	r = is_wanted(t.has) ? make_tree(&t, l->name) : -ENOENT;
+	if (t.v2)
+		t.has = controllers(&t);
+	r = is_wanted(t.has) ? make_tree(&t) : -ENOENT;
 	if (r == 0) {
 		l->trees[l->count++] = t;
 		return;
 	}
 	if (r != -ENOENT)
 		init_say_error("cannot make a control group below", path, -r);
-	undo_tree(&t, l->name);
+	undo_tree(&t);
 }
 
 static void make_trees(struct init_limits *l)
 {
-	static char mounts[MOUNTS_MAX], self[8192], path[PATH_MAX];
+	static char mounts[MOUNTS_MAX], self[8192], path[PATH_MAX], other[PATH_MAX];
 	long n = tt_file_read("/proc/self/mountinfo", mounts, sizeof(mounts) - 1);
 	long m = tt_file_read("/proc/self/cgroup", self, sizeof(self) - 1);
 	uint32_t has = 0;
-	struct tt_out o;
 
-	tt_out_init(&o, l->name, sizeof(l->name) - 1);
-	tt_out_str(&o, "telltale-init-");
-	tt_out_i64(&o, getpid());
 	if (n < 0 || m < 0)
 		return;
 	mounts[n] = self[m] = '\0';
 	if (find_own(self, mounts, NULL, path))
-		add_tree(l, path, true, INIT_MEMORY);
+		add_tree(l, path, 0);
 	if (l->count)
 		has = l->trees[0].has;
-	for (enum init_controller c = INIT_MEMORY; c <= INIT_PIDS; c++)
-		if (!(has & 1u << c) && find_own(self, mounts, names[c], path))
-			add_tree(l, path, false, c);
+	for (enum init_controller c = INIT_MEMORY; c <= INIT_PIDS; c++) {
+		uint32_t these = 1u << c;
+
+		if (has & these || !find_own(self, mounts, names[c], path))
+			continue;
+		/* both may be in one hierarchy */
+		if (c == INIT_MEMORY && !(has & 1u << INIT_PIDS) &&
+		    find_own(self, mounts, names[INIT_PIDS], other) && strcmp(path, other) == 0)
+			these |= 1u << INIT_PIDS;
+		add_tree(l, path, these);
+		has |= these;
+	}
 }
 
 static const struct init_tree *tree_with(const struct init_limits *l, enum init_controller which)
@@ -405,5 +444,5 @@ void init_limits_report(const struct init_limits *l)
 void init_limits_remove(struct init_limits *l)
 {
 	while (l->count)
-		undo_tree(&l->trees[--l->count], l->name);
+		undo_tree(&l->trees[--l->count]);
 }

@@ -22,10 +22,10 @@ struct init_tree {
 	int own, top, agent, workload; /* folders: where init was, and the three that were made */
 	bool v2, is_root;
 	uint32_t has, lent; /* controllers, a bit each: that limit; that were switched on in @own */
+	char name[40];
 };
 
 struct init_limits {
-	char name[40];
 	struct init_tree trees[INIT_CONTROLLERS];
 	unsigned count;
 };

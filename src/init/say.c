@@ -2,14 +2,53 @@
 /* Lines for people. Each goes out in one write, so that it stays whole between those of others. */
 #include "init/say.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/out.h"
 
 #define LINE_MAX_BYTES 1024
 #define BUFFERS        4
+
+static int say_fd = STDERR_FILENO;
+
+void init_say_open(void)
+{
+	struct stat st;
+	int fd;
+
+	/* a file never waits, and has its own place where we write; a socket cannot be opened */
+	if (fstat(STDERR_FILENO, &st) < 0 || (!S_ISCHR(st.st_mode) && !S_ISFIFO(st.st_mode)))
+		return;
+	fd = open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0)
+		say_fd = fd;
+}
+
+static int put(const char *line, size_t len)
+{
+	ssize_t n = send(say_fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n < 0 && errno == ENOTSOCK)
+		n = write(say_fd, line, len);
+	return n < 0 ? errno : 0;
+}
+
+/* What does not go out at once is lost. A terminal whose session has ended is there again when it is opened anew. */
+static void put_line(const char *line, size_t len)
+{
+	if (put(line, len) != EIO || say_fd == STDERR_FILENO)
+		return;
+	(void)close(say_fd);
+	say_fd = STDERR_FILENO;
+	init_say_open();
+	(void)put(line, len);
+}
 
 const char *init_digits(int64_t v)
 {
@@ -44,9 +83,7 @@ void init_say(const char *first, ...)
 		put_plain(&o, text);
 	va_end(more);
 	line[o.len] = '\n';
-	/* there is nobody else to tell */
-	if (write(STDERR_FILENO, line, o.len + 1) < 0)
-		return;
+	put_line(line, o.len + 1);
 }
 
 void init_say_error(const char *what, const char *object, int err)

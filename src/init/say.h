@@ -5,6 +5,12 @@
 
 #include <stdint.h>
 
+/*
+ * init_say_open - where stderr leads, opened anew if that can be: what is said then never waits, for a workload may
+ * stop its terminal, or nobody read its pipe. Needs /proc.
+ */
+void init_say_open(void);
+
 /* init_say - "telltale-init: " and these texts, one behind the other; NULL ends them */
 void init_say(const char *first, ...) __attribute__((__sentinel__));
 

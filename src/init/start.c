@@ -82,6 +82,7 @@ static int start_alone(char **args)
 		return 2;
 	}
 	(void)init_close_from(3, 0);
+	init_say_open();
 	code = run_cell();
 	tell_exit(code);
 	return code;
@@ -114,6 +115,7 @@ static int start_machine(void)
 	/* Ctrl-Alt-Del is a signal to us, no sudden end */
 	(void)reboot(RB_DISABLE_CAD);
 	init_boot_mounts();
+	init_say_open();
 	init_boot_loopback();
 	/* without its modules the machine may have no way to the host */
 	if (read_settings() == 0 && (!settings.modules || init_boot_modules(settings.modules) == 0))

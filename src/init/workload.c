@@ -117,7 +117,7 @@ void init_workload_run(const struct init_workload *w)
 	/* EPERM: it is another session's; the workload can use it, without job control */
 	if (w->terminal)
 		(void)ioctl(STDIN_FILENO, TIOCSCTTY, 0);
-	r = init_close_from(3, 0);
+	r = init_close_from(3, 1);
 	if (r < 0)
 		fail("workload", "close_range", -r, 125);
 	init_default_signals();
