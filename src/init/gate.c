@@ -12,6 +12,7 @@
 #include <linux/capability.h>
 #include <linux/prctl.h>
 #include <linux/securebits.h>
+#include <string.h>
 
 #include "base/sys.h"
 #include "init/gate_internal.h"
@@ -82,6 +83,28 @@ static int drop_bounding(void)
 	return r < 0 ? r : control(PR_SET_SECUREBITS, LOCKED_SECUREBITS, 0);
 }
 
+/* Believed only when seen. Looked up, not tried out: a try would be on the record as the first refused act. */
+static bool is_without_rights(const struct gate_options *o)
+{
+	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
+	struct __user_cap_data_struct caps[2];
+	uid_t u[3];
+	gid_t g[3];
+
+	memset(caps, 0xff, sizeof(caps));
+	if (tt_sys3(SYS_getresuid, &u[0], &u[1], &u[2]) < 0 ||
+	    tt_sys3(SYS_getresgid, &g[0], &g[1], &g[2]) < 0 ||
+	    tt_sys2(SYS_getgroups, 0, NULL) != 0 || tt_sys2(SYS_capget, &head, caps) < 0)
+		return false;
+	for (int i = 0; i < 3; i++)
+		if (u[i] != o->uid || g[i] != o->gid)
+			return false;
+	for (int i = 0; i < 2; i++)
+		if (caps[i].effective || caps[i].permitted || caps[i].inheritable)
+			return false;
+	return true;
+}
+
 static int change_ids(const struct gate_options *o)
 {
 	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};
@@ -99,8 +122,7 @@ static int change_ids(const struct gate_options *o)
 		r = tt_sys3(SYS_setresuid, o->uid, o->uid, o->uid);
 	if (r == 0) /* also what can be inherited */
 		r = tt_sys2(SYS_capset, &head, caps);
-	/* believed only when seen: what is root again would not be stopped by anything else here */
-	if (r == 0 && tt_sys3(SYS_setresuid, -1, 0, -1) != -EPERM)
+	if (r == 0 && !is_without_rights(o))
 		r = -EPERM;
 	return (int)r;
 }

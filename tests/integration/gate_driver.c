@@ -5,7 +5,8 @@
  *
  *	gate_driver [-l LAYER] [-w PATH]... -- COMMAND...
  *
- * LAYER: all; ids (other ids and no more); filter, landlock (that alone: the command has the victim's uid)
+ * LAYER: all; ids (other ids and no more); filter, landlock (that alone: the command has the victim's uid); none (its
+ * uid and nothing in between)
  * Says on stderr what became of the victim ("victim: untouched") and which ABI of Landlock there was; its status is
  * the command's. Run as root.
  */

@@ -1,0 +1,178 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""The gate: every road to the agent tried behind all of it and behind each layer alone; what a workload needs works.
+
+gate.py [NAME]...    only the programs of that name
+"""
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import kernel_works
+import tt
+
+DRIVER = tt.program("gate_driver")
+ATTACK = tt.program("gate_attack")
+HERE = os.path.dirname(os.path.abspath(__file__))
+WORK_UID = 1000
+SECONDS = 120
+PATH = "/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin"
+# They are about rights that no workload has.
+NEED_ROOT = {"namespaces", "another root", "setpriv"}
+
+
+def cell(cmd, layer="all", options=(), **more):
+    """A command in the driver's cell: its status, output, and what the driver says of the victim."""
+    run = subprocess.run([DRIVER, "-l", layer, *options, "--", *cmd], capture_output=True, text=True, timeout=SECONDS,
+                         stdin=subprocess.DEVNULL, check=False, **more)
+    run.victim = re.findall(r"^victim: (.*)$", run.stderr, re.M)
+    run.landlock = next((int(n) for n in re.findall(r"^landlock: (\d+)$", run.stderr, re.M)), None)
+    return run
+
+
+def attacks():
+    """The points of gate_attack are points of this test."""
+    for layer in ("all", "ids", "filter", "landlock"):
+        run = cell([ATTACK, "-l", layer, "-t", "3"], layer)
+        if layer == "landlock" and not run.landlock:
+            tt.skip("landlock alone", "this kernel has none that serves")
+            continue
+        if layer == "landlock" and run.landlock < 6:
+            tt.skip("landlock alone", "this kernel's has no scopes")
+            continue
+        points = re.findall(r"^(ok|not ok) \d+ - (.*)$", run.stdout, re.M)
+        for good, name in points:
+            tt.check(f"{layer}: {name}", good == "ok")
+        tt.check(f"{layer}: all roads were tried", len(points) > 100 and f"1..{len(points)}" in run.stdout,
+                 run.stdout[-500:] + run.stderr)
+        tt.same(f"{layer}: status", run.returncode, int(any(good != "ok" for good, _ in points)))
+        tt.same(f"{layer}: the victim", run.victim, ["untouched"])
+
+
+def without_gate():
+    """A test that cannot fail proves nothing: the same victim with nothing in between."""
+    for what, script, said in (
+        ("a signal", "kill -USR1 2", r"signal 10 to its process"),
+        ("a signal to its thread", "kill -USR1 3", r"signal 10 to its"),
+        ("a group's signal", "/bin/kill -USR2 -- -2", r"signal 12 to its process"),
+        ("a kill", "kill -KILL 2; sleep 5", r"killed"),
+        ("a stop", "kill -STOP 2; sleep 5", r"stopped"),
+        ("a nicer value", "renice -n 19 -p 2", r"changed: nice 19"),
+        ("a limit", "prlimit --pid 2 --nofile=20:20", r"changed:.* files 20,"),
+        ("a policy", "chrt -i -p 0 2", r"changed:.* policy 5"),
+        ("an io class", "ionice -c 3 -p 2", r"changed:.* ioprio 24583"),
+        ("the score of an oom", "echo 100 >/proc/2/oom_score_adj", r"changed"),
+    ):
+        run = cell(["sh", "-c", script], "none")
+        tt.check(f"without a gate {what} is seen", run.returncode == 124 and re.search(said, "\n".join(run.victim)),
+                 [run.returncode, run.victim, run.stderr[-500:]])
+
+
+def jobs():
+    for shell in (["bash", "--norc", "--noprofile", "--noediting", "-i"], ["dash", "-i"]):
+        if not shutil.which(shell[0]):
+            tt.skip(f"jobs of {shell[0]}", f"no {shell[0]}")
+            continue
+        run = cell(["/usr/bin/python3", os.path.join(HERE, "gate_jobs.py"), *shell])
+        tt.check(f"jobs of {shell[0]} are controlled", run.returncode == 0 and run.victim == ["untouched"],
+                 run.stdout + run.stderr)
+
+
+def small_things():
+    """What the workload keeps: its own groups, its own files, its own fds and no others."""
+    folder = tt.scratch()
+    os.chown(folder, WORK_UID, WORK_UID)
+    fd = os.open("/dev/null", os.O_RDONLY)
+    run = cell(["sh", "-c", f"ls /proc/self/fd | wc -l; ls -l /proc/$$/fd | grep -c ' {fd} ->'"], pass_fds=[fd])
+    os.close(fd)
+    tt.same("an fd that was not CLOEXEC stays behind", run.stdout.split(), ["4", "0"])
+    run = cell(["bash", "-c", "set -m; sleep 1000 & kill -TERM -- -$!; wait $!; echo $?"])
+    tt.same("its own group by number", run.stdout.split(), ["143"])
+    run = cell(["sh", "-c", "trap 'echo got' USR1; kill -USR1 0"])
+    tt.same("its own group by 0", (run.stdout.split(), run.victim), (["got"], ["untouched"]))
+    run = cell(["sh", "-c", f"exec >{folder}/out; echo 1; echo 2 >/dev/stdout; echo 3 >/proc/self/fd/1"])
+    with open(os.path.join(folder, "out"), encoding="ascii") as f:
+        tt.same("what is open may be opened again", f.read(), "3\n")
+    run = cell(["sh", "-c", f"cd {folder}; mkdir -p a b; echo x >a/f; mv a/f b/g; ln b/g a/h; cat a/h; rm -r a b"])
+    tt.same("files go from folder to folder", run.stdout, "x\n")
+    run = cell(["sh", "-c", "cat /proc/self/mountinfo"])
+    tt.none("nosuid on all that can be written to",
+            [line for line in run.stdout.splitlines()
+             if line.split()[5].startswith("rw") and "nosuid" not in line.split()[5] and is_on_top(line, run.stdout)])
+    run = cell(["sh", "-c", "ls -d /proc/[0-9]*; ls /dev"])
+    tt.check("no process but its own", "/proc/1\n" not in run.stdout and "/proc/2\n" not in run.stdout, run.stdout)
+    tt.same("no device but a few", sorted(w for w in run.stdout.split() if not w.startswith("/")),
+            sorted("fd full null ptmx pts random shm stderr stdin stdout tty urandom zero".split()))
+
+
+def is_on_top(line, mounts):
+    """Not under another mount, at its place or above it, that came later."""
+    rows = [row.split() for row in mounts.splitlines()]
+    mine = line.split()
+    later = rows[[row[0] for row in rows].index(mine[0]) + 1:]
+    return not any(mine[4] == row[4] or (mine[4] + "/").startswith(row[4].rstrip("/") + "/") for row in later)
+
+
+def writable():
+    folder = tt.scratch()
+    given, other = os.path.join(folder, "given"), os.path.join(folder, "other")
+    for path in (given, other):
+        os.mkdir(path)
+        os.chown(path, WORK_UID, WORK_UID)
+    run = cell(["sh", "-c", f"cd {given} && echo x >f && mkdir d && mv f d/g && cat d/g; "
+                f"echo x >{other}/f || echo refused; echo x >/tmp/gate-$$ || echo refused; echo x >/dev/null"],
+               options=["-w", given])
+    if not run.landlock:
+        tt.skip("only the folders that are given", "no Landlock that serves")
+        return
+    tt.same("only the folders that are given", run.stdout.split(), ["x", "refused", "refused"])
+    run = cell(["true"], options=["-w", os.path.join(folder, "missing")])
+    tt.check("a folder that is not there closes the gate", run.returncode == 125 and "landlock" in run.stderr, run.stderr)
+
+
+def programs(only):
+    """Each in an empty folder of its own that is the workload's, with loopback as the only network it needs."""
+    root = tt.find_scratch()
+    if not root:
+        tt.skip("programs", "no place that programs may lie in")
+        return
+    folder = os.path.join(root, "project")
+    os.environ["PATH"] = PATH
+    for work in kernel_works.WORKS:
+        if work.name in NEED_ROOT or (only and work.name not in only):
+            continue
+        missing = work.missing()
+        if missing:
+            tt.skip(f"{work.name} works", f"no {missing}")
+            continue
+        shutil.rmtree(folder, ignore_errors=True)
+        os.mkdir(folder)
+        work.prepare(folder)
+        subprocess.run(["chown", "-R", f"{WORK_UID}:{WORK_UID}", folder], check=True)
+        env = tt.clean_env(PATH=PATH, HOME=folder, LC_ALL="C.UTF-8", GIT_AUTHOR_NAME="A", GIT_AUTHOR_EMAIL="a@example.org",
+                           GIT_COMMITTER_NAME="A", GIT_COMMITTER_EMAIL="a@example.org", GIT_CONFIG_NOSYSTEM="1", TMPDIR="/tmp")
+        run = cell(work.cmd, cwd=folder, env=env)
+        good = run.victim == ["untouched"] and (work.status is None or run.returncode == work.status)
+        tt.check(f"{work.name} works", good, [run.returncode, run.stdout[-600:], run.stderr[-1500:]])
+
+
+def main():
+    if os.geteuid() != 0:
+        tt.skip_all("needs root")
+    probe = cell(["true"], "none")
+    if probe.returncode != 0:
+        tt.skip_all("no namespaces here: " + probe.stderr.strip())
+    only = set(sys.argv[1:])
+    if not only:
+        without_gate()
+        attacks()
+        small_things()
+        writable()
+        jobs()
+    programs(only)
+    tt.done()
+
+
+main()
