@@ -192,16 +192,6 @@ static void end_cell(struct receiver_cell *c, const char *why)
 	receiver_cell_end(c, why);
 }
 
-int receiver_remove(struct receiver *r, const char *cell_id, struct tt_err *err)
-{
-	struct receiver_cell *c = find_cell(r, cell_id);
-
-	if (!c)
-		return tt_fail_text(err, ENOENT, "there is no cell '%.60s'", cell_id);
-	end_cell(c, "removed");
-	return 0;
-}
-
 static void drop_from_dirty(struct receiver *r, struct receiver_cell *c)
 {
 	struct receiver_cell **at = &r->dirty, *before = NULL;
@@ -308,23 +298,28 @@ static bool read_connection(struct receiver_cell *c)
 }
 
 /*
- * A new connection of a cell that has one. An agent that was started anew connects while the end of the old connection
- * may not have been read: that is looked for. Otherwise the first one stays.
+ * What has arrived already. Bounded by what a socket holds, so that nobody who goes on sending keeps us.
  */
-static bool has_room(struct receiver_cell *c)
+static void drain(struct receiver_cell *c)
 {
 	char byte;
 
-	if (c->connection.fd < 0)
-		return true;
-	/* bounded: what a socket holds; EOF can only be seen behind it */
-	for (unsigned i = 0; i < 64 && c->connection.fd >= 0 && !c->paused; i++) {
+	for (unsigned i = 0; i < 64 && c->connection.fd >= 0 && !c->paused && !c->gone; i++) {
 		ssize_t n = recv(c->connection.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
 
 		if (n < 0 && errno == EAGAIN)
 			break;
 		(void)read_connection(c);
 	}
+}
+
+/*
+ * A new connection of a cell that has one. An agent that was started anew connects while the end of the old connection
+ * may not have been read: that is looked for. Otherwise the first one stays.
+ */
+static bool has_room(struct receiver_cell *c)
+{
+	drain(c);
 	return c->connection.fd < 0;
 }
 
@@ -382,6 +377,39 @@ static void read_exit(struct receiver_cell *c)
 	if (c->connection.fd < 0)
 		receiver_state_set(c, RECEIVER_CLOSED, "the exit code came");
 	receiver_flush(c);
+}
+
+/* The end: what had come by then is taken, connections that wait to be accepted included. */
+static void take_rest(struct receiver_cell *c)
+{
+	uint32_t cid;
+	int fd;
+
+	for (unsigned i = 0; i < 64 && c->listener.fd >= 0 && !c->gone; i++) {
+		fd = receiver_accept(c->listener.fd, &cid);
+		if (fd < 0)
+			break;
+		take_connection(c, fd);
+	}
+	drain(c);
+	if (c->exit_listener.fd >= 0 && !c->gone) {
+		fd = receiver_accept(c->exit_listener.fd, &cid);
+		if (fd >= 0)
+			take_exit_connection(c, fd);
+	}
+	if (c->exit_connection.fd >= 0)
+		read_exit(c);
+}
+
+int receiver_remove(struct receiver *r, const char *cell_id, struct tt_err *err)
+{
+	struct receiver_cell *c = find_cell(r, cell_id);
+
+	if (!c)
+		return tt_fail_text(err, ENOENT, "there is no cell '%.60s'", cell_id);
+	take_rest(c);
+	end_cell(c, "removed");
+	return 0;
 }
 
 static void take_vsock(struct receiver *r, const struct receiver_handle *h)
@@ -558,8 +586,10 @@ int receiver_run(struct receiver *r, struct tt_err *err)
 		free_gone(r);
 	}
 	receiver_look_at_clock(r);
-	for (struct receiver_cell *c = r->cells; c; c = c->next)
+	for (struct receiver_cell *c = r->cells; c; c = c->next) {
+		take_rest(c);
 		end_cell(c, "the receiver was ended");
+	}
 	free_gone(r);
 	if (r->failed)
 		return tt_fail_text(err, EIO, "something could not be written");

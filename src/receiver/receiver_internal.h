@@ -115,8 +115,9 @@ struct receiver_cell {
 	unsigned major;  /* of the last frame; 0: none yet */
 	enum receiver_state state;
 	uint64_t state_count[RECEIVER_STATES];
-	uint64_t opened_ns, ended_ns;       /* since the epoch */
-	uint64_t heard_ms, act_ms, left_ms; /* CLOCK_MONOTONIC; left: the connection ended */
+	uint64_t opened_ns, ended_ns; /* since the epoch */
+	uint64_t heard_ms, act_ms, left_ms,
+		state_ms; /* CLOCK_MONOTONIC; left: the connection ended */
 
 	uint64_t frames, acts, heartbeats, undeclared, attribution, connections, refused;
 	uint64_t dropped_unknown; /* times that the agent could not say how many */

@@ -32,6 +32,7 @@ static void put_status(struct receiver_cell *c, const char *why)
 void receiver_state_set(struct receiver_cell *c, enum receiver_state state, const char *why)
 {
 	c->state = state;
+	c->state_ms = c->r->now_ms;
 	c->state_count[state]++;
 	receiver_line_state(c, why);
 	put_status(c, why);
@@ -92,6 +93,6 @@ void receiver_state_look(struct receiver_cell *c)
 	}
 	if (c->state != RECEIVER_LIVE && c->state != RECEIVER_RECOVERED)
 		return;
-	if (connected && now - c->act_ms >= window)
+	if (connected && now - c->act_ms >= window && now - c->state_ms >= window)
 		receiver_state_set(c, RECEIVER_IDLE, "heartbeats and nothing else");
 }
