@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The chain as it is read again. Two passes: the first one looks for a chain line, whose names the first hash begins
- * with. Of a block no more is kept than one checksum for each record, and of lines no more than a buffer.
+ * The chain as it is read again. Two passes: the first one looks for a chain line, whose names the
+ * first hash begins with. Of a block no more is kept than one checksum for each record, and of
+ * lines no more than a buffer.
  */
 #include "chain/verify.h"
 
@@ -171,7 +172,10 @@ static void say_hidden(struct verify *v, const struct chain_fields *f, const cha
 		    first, first + f->records - 1);
 }
 
-/* Behind @at the records are the same as they were, but for @came that were not there, or @gone that are not. */
+/*
+ * Behind @at the records are the same as they were, but for @came that were not there, or @gone
+ * that are not.
+ */
 static bool is_shifted(const struct verify *v, const struct chain_fields *f, size_t at,
 		       uint64_t came, uint64_t gone)
 {
