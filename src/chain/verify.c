@@ -27,9 +27,8 @@ struct verify {
 	uint64_t line;       /* the one being read, from 1 */
 	uint64_t block_line; /* where the open block begins */
 	uint64_t count;      /* records in it */
-	uint64_t
-		suspect; /* a line in it that looks like a chain line and is none; 0: there is none */
-	bool suspect_whole; /* it has an end: nobody tore it */
+	uint64_t suspect;    /* a line that begins as chain lines do, and is none; or 0 */
+	bool suspect_whole;  /* it has an end: nobody tore it */
 	bool last_final, last_newline;
 	uint32_t got[GOT_MAX]; /* checksums of its records */
 	uint32_t crc;          /* of the line being read, and whether it begins as records do */
