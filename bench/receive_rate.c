@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * How many frames the receiver takes: receive_rate FOLDER FRAMES WHAT... says for each WHAT the nanoseconds of CPU
- * time that a frame took. decode: decoded alone; chain: decoded, stamped and chained, not written; trace: trace.jsonl
- * written as well; both: and cloudevents.jsonl; with "-signed" behind it chain lines are signed. The frames are
- * encoded before, the mix of a shell at work, and come in reads of 64 KiB.
+ * How many frames the receiver takes: receive_rate FOLDER FRAMES WHAT... says for each WHAT the
+ * nanoseconds of CPU time that a frame took. decode: decoded alone; chain: decoded, stamped and
+ * chained, not written; trace: trace.jsonl written as well; both: and cloudevents.jsonl; with
+ * "-signed" behind it chain lines are signed. The frames are encoded before, the mix of a shell at
+ * work, and come in reads of 64 KiB. "send:PATH" sends them to a receiver that listens there
+ * instead.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -178,6 +182,26 @@ static void receive_all(struct receiver *r, struct receiver_cell *c)
 		fail("frames were not counted");
 }
 
+static void send_all(const char *path)
+{
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		fail("a long path");
+	strcpy(addr.sun_path, path);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+		fail("connect");
+	for (size_t at = 0; at < frames_len;) {
+		ssize_t n = send(fd, frames + at, frames_len - at, MSG_NOSIGNAL);
+
+		if (n < 0)
+			fail("send");
+		at += (size_t)n;
+	}
+	(void)close(fd);
+}
+
 static void drop_file(struct receiver_file *f)
 {
 	receiver_file_close(f);
@@ -209,6 +233,10 @@ int main(int argc, char **argv)
 		struct stat st = {0};
 		uint64_t ns;
 
+		if (strncmp(argv[i], "send:", 5) == 0) {
+			send_all(argv[i] + 5);
+			continue;
+		}
 		(void)snprintf(path, sizeof(path), "%s/host.key", argv[1]);
 		if (is_signed && chain_key_load(&key, path, &err) < 0)
 			fail(err.text);
