@@ -22,7 +22,7 @@ static uint8_t *frames;
 static size_t frames_len, frames_cap;
 static uint64_t seq, clock_ns = UINT64_C(5000000000);
 
-static void fail(const char *what)
+static TT_NORETURN void fail(const char *what)
 {
 	fprintf(stderr, "receive_rate: %s\n", what);
 	exit(1);

@@ -21,7 +21,7 @@
 static int out;
 static struct chain *chain;
 
-static void fail(const char *what)
+static TT_NORETURN void fail(const char *what)
 {
 	fprintf(stderr, "chain_probe: %s\n", what);
 	exit(1);
