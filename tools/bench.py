@@ -21,6 +21,7 @@ import bench_costs
 import bench_count
 import bench_kernel
 import bench_observe
+import bench_receive
 import bench_work
 from bench_lib import ROUNDS, SOURCE, Bench
 
@@ -45,11 +46,14 @@ TABLES = {
     "agent_cpu": bench_agent.cpu,
     "agent_missed": bench_agent.missed,
     "agent_workload": bench_agent.workload,
+    "receive_rate": bench_receive.rate,
+    "receive_memory": bench_receive.memory,
 }
 # what --only also takes
 GROUPS = {
     "kernel": ["kernel_pair", "kernel_tax", "kernel_spawn", "kernel_attach", "work", "recorder", "observe", "noise"],
     "agent": ["agent_size", "agent_cpu", "agent_missed", "agent_workload"],
+    "receive": ["receive_rate", "receive_memory"],
 }
 
 

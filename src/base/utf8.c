@@ -2,6 +2,9 @@
 /* UTF-8 validation after the table of well-formed sequences in RFC 3629 section 4. */
 #include "base/utf8.h"
 
+#include <stdint.h>
+#include <string.h>
+
 static bool is_tail(unsigned char c)
 {
 	return (c & 0xc0) == 0x80;
@@ -37,8 +40,18 @@ bool tt_utf8_is_valid(const void *bytes, size_t n)
 	const unsigned char *p = bytes;
 
 	for (size_t i = 0; i < n;) {
-		size_t len = tt_utf8_len(p + i, n - i);
+		uint64_t eight;
+		size_t len;
 
+		/* most text is ASCII */
+		if (n - i >= sizeof(eight)) {
+			memcpy(&eight, p + i, sizeof(eight));
+			if (!(eight & UINT64_C(0x8080808080808080))) {
+				i += sizeof(eight);
+				continue;
+			}
+		}
+		len = tt_utf8_len(p + i, n - i);
 		if (!len)
 			return false;
 		i += len;

@@ -5,8 +5,8 @@
  *	record  record  ..  chain line 0  record  ..  chain line 1
  *	`---- hash 0 ----'  `---------- hash 1 ------'
  *
- * hash N = SHA-256(hash N-1, the bytes of chain line N-1, the bytes of the records): all that stands before the
- * last chain line is covered, chain lines too.
+ * hash N = SHA-256(hash N-1, the bytes of chain line N-1, the bytes of the records): all that
+ * stands before the last chain line is covered, chain lines too.
  */
 #include <errno.h>
 #include <nettle/sha2.h>
@@ -247,7 +247,10 @@ static ssize_t find_last(int fd, uint64_t size, char *buf, char *line, struct ch
 	return 0;
 }
 
-/* The records from @at on. Returns where a line begins that has no newline, UINT64_MAX if none does, by @ret_torn. */
+/*
+ * The records from @at on. Returns where a line begins that has no newline, UINT64_MAX if none
+ * does, by @ret_torn.
+ */
 static int add_rest(struct chain *c, int fd, uint64_t at, char *buf, uint64_t *ret_torn)
 {
 	uint64_t line_begin = at;

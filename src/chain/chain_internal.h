@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a chain line looks like, for those who write it and those who read it; hashes and keys. */
-#ifndef TT_CHAIN_INTERNAL_H
-#define TT_CHAIN_INTERNAL_H
+#ifndef TT_CHAIN_CHAIN_INTERNAL_H
+#define TT_CHAIN_CHAIN_INTERNAL_H
 
 #include "base/out.h"
 #include "base/time.h"
@@ -42,7 +42,8 @@ static inline size_t chain_crc_count(uint64_t records)
 }
 
 /*
- * chain_line_put - the line up to what a signature covers: neither key, signature, brace nor newline
+ * chain_line_put - the line up to what a signature covers: neither key, signature, brace nor
+ * newline
  * chain_line_end - the rest
  */
 void chain_line_put(struct tt_out *o, const struct chain_fields *f, uint64_t now_ns);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * CRC-32C. It proves nothing: it only tells which record of a block was altered. This polynomial, as both
- * processors have an instruction for it: with a table it would cost more than SHA-256 does.
+ * CRC-32C. It proves nothing: it only tells which record of a block was altered. This polynomial,
+ * as both processors have an instruction for it: with a table it would cost more than SHA-256 does.
  */
 #include <string.h>
 
 #if defined(__aarch64__)
 #include <sys/auxv.h>
+#else
+#include <cpuid.h>
 #endif
 
 #include "chain/chain_internal.h"
@@ -29,9 +31,18 @@ static uint32_t crc_plain(uint32_t crc, const uint8_t *p, size_t len)
 }
 
 #if defined(__x86_64__)
+/*
+ * Asked when it is needed: the compiler's way would ask a dozen things at the start of every
+ * program.
+ */
 static bool has_instruction(void)
 {
-	return __builtin_cpu_supports("sse4.2");
+	static _Atomic int known; /* 1: no, 2: yes */
+	unsigned eax, ebx, ecx = 0, edx;
+
+	if (!known)
+		known = __get_cpuid(1, &eax, &ebx, &ecx, &edx) && ecx & bit_SSE4_2 ? 2 : 1;
+	return known == 2;
 }
 
 __attribute__((__target__("sse4.2"))) static uint32_t crc_word(uint32_t crc, uint64_t word)

@@ -2,9 +2,10 @@
 /*
  * Keys of Ed25519 (RFC 8410) and what is done with them.
  *
- * Of nettle, linked statically: it uses the processor's instructions for SHA-256 (five times as fast as libsodium,
- * as fast as libcrypto), and adds 180 KB without relocations to the program. Static libcrypto adds 4 MB, and 100 page faults to
- * the start of every "telltale run". What nettle lacks is PEM; of an Ed25519 key that is a fixed prefix and 32 bytes.
+ * Of nettle, linked statically: it uses the processor's instructions for SHA-256 (five times as
+ * fast as libsodium, as fast as libcrypto), and adds 180 KB without relocations to the program.
+ * Static libcrypto adds 4 MB, and 100 page faults to the start of every "telltale run". What nettle
+ * lacks is PEM; of an Ed25519 key that is a fixed prefix and 32 bytes.
  */
 #include <errno.h>
 #include <nettle/base64.h>

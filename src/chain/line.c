@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A chain line, written and read. It is read in exactly the form in which it is written, so that what is read is
- * all that is in it: {"ts", "event_type", HEAD, "syscall" .. "elapsed_us", IDS, the keys of the chain}.
+ * A chain line, written and read. It is read in exactly the form in which it is written, so that
+ * what is read is all that is in it: {"ts", "event_type", HEAD, "syscall" .. "elapsed_us", IDS, the
+ * keys of the chain}.
  */
 #include <errno.h>
 #include <nettle/base64.h>
@@ -131,7 +132,10 @@ static void must(struct reader *r, const char *literal)
 		r->bad = true;
 }
 
-/* Up to the literal, which is taken, too. No text of JSON has a bare quote inside, so the first one is the right one. */
+/*
+ * Up to the literal, which is taken, too. No text of JSON has a bare quote inside, so the first one
+ * is the right one.
+ */
 static struct chain_text text_until(struct reader *r, const char *literal)
 {
 	struct chain_text t = {r->p, 0};
@@ -147,7 +151,10 @@ static struct chain_text text_until(struct reader *r, const char *literal)
 	return t;
 }
 
-/* Decimal as it is written: no sign, no leading zero, below 2^53 so that every reader of JSON can have it. */
+/*
+ * Decimal as it is written: no sign, no leading zero, below 2^53 so that every reader of JSON can
+ * have it.
+ */
 static uint64_t number(struct reader *r, const char *key)
 {
 	const char *from;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The chain as it is read again. Two passes: the first one looks for a chain line, whose names the first hash begins
- * with. Of a block no more is kept than one checksum for each record, and of lines no more than a buffer.
+ * The chain as it is read again. Two passes: the first one looks for a chain line, whose names the
+ * first hash begins with. Of a block no more is kept than one checksum for each record, and of
+ * lines no more than a buffer.
  */
 #include "chain/verify.h"
 
@@ -26,9 +27,8 @@ struct verify {
 	uint64_t line;       /* the one being read, from 1 */
 	uint64_t block_line; /* where the open block begins */
 	uint64_t count;      /* records in it */
-	uint64_t
-		suspect; /* a line in it that looks like a chain line and is none; 0: there is none */
-	bool suspect_whole; /* it has an end: nobody tore it */
+	uint64_t suspect;    /* a line that begins as chain lines do, and is none; or 0 */
+	bool suspect_whole;  /* it has an end: nobody tore it */
 	bool last_final, last_newline;
 	uint32_t got[GOT_MAX]; /* checksums of its records */
 	uint32_t crc;          /* of the line being read, and whether it begins as records do */
@@ -171,7 +171,10 @@ static void say_hidden(struct verify *v, const struct chain_fields *f, const cha
 		    first, first + f->records - 1);
 }
 
-/* Behind @at the records are the same as they were, but for @came that were not there, or @gone that are not. */
+/*
+ * Behind @at the records are the same as they were, but for @came that were not there, or @gone
+ * that are not.
+ */
 static bool is_shifted(const struct verify *v, const struct chain_fields *f, size_t at,
 		       uint64_t came, uint64_t gone)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading a chain again: whether anything was altered, removed, put in, moved or cut, and how much of that is
- * proven (docs/chain.md). For files of any size and from anybody: memory is bounded.
+ * Reading a chain again: whether anything was altered, removed, put in, moved or cut, and how much
+ * of that is proven (docs/chain.md). For files of any size and from anybody: memory is bounded.
  */
 #ifndef TT_CHAIN_VERIFY_H
 #define TT_CHAIN_VERIFY_H

@@ -125,6 +125,8 @@ static bool is_wanted(const struct events *e, const json_t *line)
 		return true; /* no silent loss */
 	if (store_text_is(type, "notice"))
 		return !e->failed;
+	if (store_text_is(type, "chain"))
+		return e->kind == KIND_ALL && !e->failed;
 	if (e->failed && !has_failed(line, is_call))
 		return false;
 	if (!is_told_so(e, line))
@@ -403,6 +405,10 @@ static void put_readable(struct events *e, const struct store_item *item)
 		cli_line_host(&l, line);
 	} else if (store_text_is(type, "notice")) {
 		put_notice(&l, line);
+	} else if (store_text_is(type, "chain")) {
+		cli_line_fmt(&l, "chain line %lld: %lld records before it",
+			     (long long)store_get_int(line, "chain_seq", 0),
+			     (long long)store_get_int(line, "records", 0));
 	} else if (store_text_is(type, "sample")) {
 		cli_line_fmt(&l,
 			     "sample cpu %.1f %%, memory %lld KiB, processes %lld, "

@@ -101,7 +101,8 @@ static bool is_listed(const char *list, const char *name, size_t len)
 
 static bool is_secret_name(const char *name, size_t len)
 {
-	for (size_t i = 0; i < TT_ARRAY_SIZE(secret_names); i++)
+	/* the shortest has four: "-o" is not held against each */
+	for (size_t i = 0; len >= 4 && i < TT_ARRAY_SIZE(secret_names); i++)
 		if (ends_in(name, len, secret_names[i], strlen(secret_names[i])))
 			return true;
 	if (len == 4 && ends_in(name, len, "pass", 4))

@@ -110,6 +110,10 @@ static void make_texts(struct receiver_cell *c)
 		",\"adg\":{\"cell_id\":\"%s\",\"run_id\":\"%s\",\"spec_signature_hash\":\"%s\","
 		"\"host_received_at\":\"",
 		c->id, c->run_id, c->spec.hash);
+	c->id_len = strlen(c->id);
+	c->head_len = strlen(c->head);
+	c->ids_len = strlen(c->ids);
+	c->adg_len = strlen(c->adg);
 }
 
 static int open_chain(struct receiver_cell *c, struct tt_err *err)

@@ -79,13 +79,13 @@ void receiver_cloud_frame(struct receiver_cell *c, const struct wire_frame *f)
 	if (c->events.fd < 0)
 		return;
 	PUT(o, "{\"specversion\":\"1.0\",\"id\":\"");
-	tt_out_str(o, c->run_id);
+	tt_out_mem(o, c->run_id, TT_UUID_TEXT_LEN);
 	tt_out_char(o, '-');
 	tt_out_u64(o, c->event_epoch);
 	tt_out_char(o, '-');
 	tt_out_u64(o, c->event_number++);
 	PUT(o, "\",\"source\":\"/telltale/cells/");
-	tt_out_str(o, c->id);
+	tt_out_mem(o, c->id, c->id_len);
 	PUT(o, "\",\"type\":\"cell.observability.guest.");
 	tt_out_str(o, wire_source_name(f->source));
 	PUT(o, "\",\"subject\":\"pid:");
@@ -94,7 +94,7 @@ void receiver_cloud_frame(struct receiver_cell *c, const struct wire_frame *f)
 	tt_out_mem(o, c->r->time, TT_TIME_TEXT_LEN);
 	PUT(o, "\",\"datacontenttype\":\"application/json\",\"data\":{");
 	put_data(o, f);
-	tt_out_str(o, c->adg);
+	tt_out_mem(o, c->adg, c->adg_len);
 	tt_out_mem(o, c->r->time, TT_TIME_TEXT_LEN);
 	PUT(o, "\"}}}\n");
 }

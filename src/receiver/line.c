@@ -18,21 +18,12 @@ void receiver_put_text(struct tt_out *o, struct wire_text text)
 	tt_out_char(o, '"');
 }
 
-void receiver_put_number(struct tt_out *o, const char *key, uint64_t v)
+void receiver_put_u64(struct tt_out *o, uint64_t v)
 {
-	PUT(o, ", \"");
-	tt_out_str(o, key);
-	PUT(o, "\": ");
-	tt_out_u64(o, v < INT64_MAX ? v : INT64_MAX); /* what readers have */
+	tt_out_u64(o, v < INT64_MAX ? v : INT64_MAX);
 }
 
-static void put_key_text(struct tt_out *o, const char *key, struct wire_text text)
-{
-	PUT(o, ", \"");
-	tt_out_str(o, key);
-	PUT(o, "\": ");
-	receiver_put_text(o, text);
-}
+#define put_key_text(o, key, text) (receiver_put_key(o, key), receiver_put_text(o, text))
 
 static void put_redacted(struct tt_out *o, struct wire_text text, bool secret, int depth)
 {
@@ -100,8 +91,8 @@ static void put_span(struct tt_out *o, const struct tt_uuid *id)
 }
 
 /* Up to "args", whose value follows. Returns where the line begins. */
-static size_t begin(struct receiver_cell *c, const char *type, const struct tt_uuid *span,
-		    const struct tt_uuid *parent, const char *component, const char *call)
+TT_INLINE size_t begin(struct receiver_cell *c, const char *type, const struct tt_uuid *span,
+		       const struct tt_uuid *parent, const char *component, const char *call)
 {
 	struct tt_out *o = &c->r->trace;
 	size_t from = o->len;
@@ -110,7 +101,7 @@ static size_t begin(struct receiver_cell *c, const char *type, const struct tt_u
 	tt_out_mem(o, c->r->time, TT_TIME_TEXT_LEN);
 	PUT(o, "\", \"event_type\": \"");
 	tt_out_str(o, type);
-	tt_out_str(o, c->head);
+	tt_out_mem(o, c->head, c->head_len);
 	put_span(o, span);
 	PUT(o, ", \"parent_span\": ");
 	put_span(o, parent);
@@ -146,7 +137,7 @@ static void put_who(struct receiver_cell *c, const struct wire_frame *f)
 		receiver_put_number(o, "ppid", f->ppid);
 	if (f->guest_comm.len)
 		put_key_text(o, "comm", f->guest_comm);
-	tt_out_str(o, c->ids);
+	tt_out_mem(o, c->ids, c->ids_len);
 	receiver_put_number(o, "guest_monotonic_ns", f->guest_monotonic_ns);
 	if (f->has & WIRE_HAS(start_ns))
 		receiver_put_number(o, "guest_start_ns", f->start_ns);

@@ -25,7 +25,7 @@ static size_t begin(struct receiver_cell *c, const char *type, bool span, const 
 	tt_out_mem(o, c->r->time, TT_TIME_TEXT_LEN);
 	PUT(o, "\", \"event_type\": \"");
 	tt_out_str(o, type);
-	tt_out_str(o, c->head);
+	tt_out_mem(o, c->head, c->head_len);
 	if (span) {
 		tt_uuid_text(text, &c->span);
 		PUT(o, "\"spn_");
@@ -124,7 +124,7 @@ void receiver_line_gap(struct receiver_cell *c, const struct receiver_gap *g)
 
 	if (g->has_seq)
 		receiver_put_number(o, "seq", g->seq);
-	tt_out_str(o, c->ids);
+	tt_out_mem(o, c->ids, c->ids_len);
 	put_str(o, "reason", g->reason);
 	PUT(o, ", \"count\": ");
 	if (g->count == UINT64_MAX)

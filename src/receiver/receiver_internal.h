@@ -103,6 +103,7 @@ struct receiver_cell {
 	char *folder_path;
 	struct receiver_file trace, events;
 	struct chain *chain;
+	size_t id_len, head_len, ids_len, adg_len;
 	char head[RECEIVER_HEAD_MAX]; /* from "session_id" up to the value of span_id */
 	char ids[RECEIVER_HEAD_MAX];  /* from "run_id" to "cell_id" */
 	char adg[RECEIVER_HEAD_MAX];  /* the block that the host vouches for, up to the time */
@@ -184,7 +185,11 @@ void receiver_line_gap(struct receiver_cell *c, const struct receiver_gap *g);
 
 /* Inside a line. */
 void receiver_put_text(struct tt_out *o, struct wire_text text);
-void receiver_put_number(struct tt_out *o, const char *key, uint64_t v);
+/* receiver_put_key - @key: a literal with everything around it, so that its length is known */
+#define receiver_put_key(o, key) tt_out_mem(o, ", \"" key "\": ", sizeof(", \"" key "\": ") - 1)
+/* receiver_put_u64 - at most what readers have: a signed number */
+void receiver_put_u64(struct tt_out *o, uint64_t v);
+#define receiver_put_number(o, key, v) (receiver_put_key(o, key), receiver_put_u64(o, v))
 /* receiver_put_argv - the inside of a JSON array, secrets taken out; @depth as tt_out_json() has it */
 void receiver_put_argv(struct tt_out *o, const struct wire_list *argv, int depth);
 /* receiver_put_address - 192.0.2.1:9, [::1]:80, unix:/path */

@@ -304,12 +304,14 @@ void store_busiest_add(struct store_busiest *b, const struct store_item *item)
 		b->lost_unknown = true;
 		return;
 	}
+	type = store_get_text(line, "event_type");
+	if (store_text_is(type, "chain"))
+		return;
 	b->events++;
 	if (!b->first_ns || item->ts_ns < b->first_ns)
 		b->first_ns = item->ts_ns;
 	if (item->ts_ns > b->last_ns)
 		b->last_ns = item->ts_ns;
-	type = store_get_text(line, "event_type");
 	if (store_text_is(type, "syscall")) {
 		add_call(b, line);
 	} else if (store_text_is(type, "process")) {

@@ -309,6 +309,8 @@ static void add_line(struct store_view *v, const struct store_item *item)
 	bool is_run = store_text_is(type, "run");
 	unsigned told;
 
+	if (store_text_is(type, "chain"))
+		return; /* no event: it holds the others together */
 	v->events++;
 	if (!v->first_ns || item->ts_ns < v->first_ns)
 		v->first_ns = item->ts_ns;

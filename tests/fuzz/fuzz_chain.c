@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a chained file: read again with and without something known, and gone on with. What was sound stays so,
- * with all its lines, and its end is proven by the head that the chain tells.
+ * Any bytes as a chained file: read again with and without something known, and gone on with. What
+ * was sound stays so, with all its lines, and its end is proven by the head that the chain tells.
  */
 #include <stdlib.h>
 #include <string.h>

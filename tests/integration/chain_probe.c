@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Writes chained files as the receiver does, for verify.py: the lines of standard input go to FILE, a chain line after
- * each BLOCK of them (0: none but the last). Goes on in a file that has something in it.
+ * Writes chained files as the receiver does, for verify.py: the lines of standard input go to FILE,
+ * a chain line after each BLOCK of them (0: none but the last). Goes on in a file that has
+ * something in it.
  *
  *	chain_probe [-k KEY] [-b BLOCK] [-o] [-n] [-i RUN_ID] FILE <LINES
  *
- * -o: the last line is not final; -n: no chain line at the end. Prints a line for --chain-head behind each chain line.
+ * -o: the last line is not final; -n: no chain line at the end. Prints a line for --chain-head
+ * behind each chain line.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -19,7 +21,7 @@
 static int out;
 static struct chain *chain;
 
-static void fail(const char *what)
+static TT_NORETURN void fail(const char *what)
 {
 	fprintf(stderr, "chain_probe: %s\n", what);
 	exit(1);
