@@ -438,6 +438,10 @@ class Cell(Machine):
         # QEMU's alone from here on: its end is seen by that.
         self.device.fd.close()
 
+    def says(self, text, seconds=cells.SECONDS):
+        """Until its console shows @text; False if it never did."""
+        return tt.wait_for(lambda: text in self.console() or self.qemu.poll() is not None, seconds) and text in self.console()
+
     def wait(self, host=None):
         """Until the machine is switched off."""
         try:
