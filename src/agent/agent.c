@@ -26,7 +26,10 @@
 enum {
 	TAG_SIGNAL = 100,
 	TAG_LINK = 101,
-	/* At the end sensors are read until nothing comes any more, but not by a workload's will for ever. */
+	/*
+	 * At the end sensors are read until nothing comes any more, but not by a workload's will
+	 * for ever.
+	 */
 	DRAIN_ROUNDS = 64,
 };
 
@@ -233,7 +236,9 @@ static uint64_t caps_to_keep(const struct agent *a)
 	return caps;
 }
 
-/* A receiver's socket in the file system is its owner's alone; on vsock there is nothing like that. */
+/*
+ * A receiver's socket in the file system is its owner's alone; on vsock there is nothing like that.
+ */
 static uint64_t caps_to_connect(const struct agent *a)
 {
 	bool is_path = a->options.endpoint.addr.ss_family == AF_UNIX;

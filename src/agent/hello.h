@@ -29,7 +29,10 @@ struct agent_hello {
 void agent_hello_init(struct agent_hello *h, const struct agent_sensor *sensors, unsigned count,
 		      const char *proc, unsigned restarts);
 
-/* agent_hello_frame - encoded, with the number that the queue has for it; its size or what wire_encode() says */
+/*
+ * agent_hello_frame - encoded, with the number that the queue has for it; its size or what
+ * wire_encode() says
+ */
 int agent_hello_frame(const struct agent_hello *h, const struct agent_sink *q,
 		      uint8_t ret[AGENT_HELLO_MAX]) TT_MUST_CHECK;
 

@@ -75,7 +75,10 @@ static void tell_outage(struct agent_link *l)
 	l->is_told = false;
 }
 
-/* Down, for a while that doubles each time. What the host has of a frame begins anew with the next connection. */
+/*
+ * Down, for a while that doubles each time. What the host has of a frame begins anew with the next
+ * connection.
+ */
 static void fall(struct agent_link *l, int error)
 {
 	uint64_t now = tt_clock_ns(CLOCK_MONOTONIC);
@@ -257,8 +260,9 @@ void agent_link_event(struct agent_link *l, uint32_t events)
 }
 
 /*
- * Of a vsock, most devices hand only the end of both sides to the host. So both are ended, and close() waits for the
- * answer, which the device gives when the host's socket has taken all. It must be called: at exit nobody waits.
+ * Of a vsock, most devices hand only the end of both sides to the host. So both are ended, and
+ * close() waits for the answer, which the device gives when the host's socket has taken all. It
+ * must be called: at exit nobody waits.
  */
 static void close_vsock(struct agent_link *l, uint64_t deadline_ns)
 {

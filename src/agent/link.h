@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The way to the host: a stream socket that is connected again whenever it breaks, and never waited for. A
- * connection begins with agent.hello, then come the frames of the queue, whole and in order. Single-threaded; nothing
- * allocates.
+ * The way to the host: a stream socket that is connected again whenever it breaks, and never waited
+ * for. A connection begins with agent.hello, then come the frames of the queue, whole and in order.
+ * Single-threaded; nothing allocates.
  */
 #ifndef TT_AGENT_LINK_H
 #define TT_AGENT_LINK_H
@@ -66,9 +66,10 @@ void agent_link_step(struct agent_link *l);
 void agent_link_event(struct agent_link *l, uint32_t events);
 
 /*
- * agent_link_finish - when all is sent: end the connection and wait until the host has it; true: nothing is left to do
- * On a unix socket the end of this side is told and the host's is waited for. Between a guest and a host there is no
- * half of a connection as a rule: there the socket is closed, which waits until @deadline_ns, rounded up to a second.
+ * agent_link_finish - when all is sent: end the connection and wait until the host has it
+ * On a unix socket the end of this side is told and the host's is waited for. Between a guest and a
+ * host there is no half of a connection as a rule: there the socket is closed, which waits until
+ * @deadline_ns, rounded up to a second. Returns true when nothing is left to do.
  */
 bool agent_link_finish(struct agent_link *l, uint64_t deadline_ns);
 

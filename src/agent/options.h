@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the agent was asked for: its options, one variable of the environment, the kernel's command line. */
+/*
+ * What the agent was asked for: its options, one variable of the environment, the kernel's command
+ * line.
+ */
 #ifndef TT_AGENT_OPTIONS_H
 #define TT_AGENT_OPTIONS_H
 

@@ -216,8 +216,8 @@ static bool is_sound(const struct agent_drop *drop, uint64_t next_seq)
 }
 
 /*
- * Look at every frame that an agent left. The first that is none ends them: it and all behind it are dropped, with
- * their numbers. Returns whether all were whole.
+ * Look at every frame that an agent left. The first that is none ends them: it and all behind it
+ * are dropped, with their numbers. Returns whether all were whole.
  */
 static bool keep_frames(struct agent_sink *q, struct agent_queue_state *state)
 {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The queue between sensors and host: encoded frames in a ring of fixed size, and the numbers of what had no room.
- * Its memory can outlive the agent: whatever instruction an agent is killed at, the next one finds all frames that
- * were in it, whole. Single-threaded; nothing allocates after _open().
+ * The queue between sensors and host: encoded frames in a ring of fixed size, and the numbers of
+ * what had no room. Its memory can outlive the agent: whatever instruction an agent is killed at,
+ * the next one finds all frames that were in it, whole. Single-threaded; nothing allocates after
+ * _open().
  */
 #ifndef TT_AGENT_QUEUE_H
 #define TT_AGENT_QUEUE_H
@@ -37,8 +38,8 @@ struct agent_queue_state {
 };
 
 /*
- * The memory. Of the two states one counts: a step makes the other one whole, then a single store puts it in force.
- * An agent of another layout begins anew.
+ * The memory. Of the two states one counts: a step makes the other one whole, then a single store
+ * puts it in force. An agent of another layout begins anew.
  */
 struct agent_queue_memory {
 	uint64_t magic;
@@ -66,8 +67,9 @@ enum agent_queue_found {
 
 /*
  * agent_queue_open - a queue in memory of its own, or in that of @fd
- * @fd: -1, or a memfd that is kept for the agents to come; an empty one gets its size here. Borrowed.
- * What an agent left there goes on: its frames, its numbers, and one "agent_died" with count 0.
+ * @fd: -1, or a memfd that is kept for the agents to come; an empty one gets its size here.
+ * Borrowed. What an agent left there goes on: its frames, its numbers, and one "agent_died" with
+ * count 0.
  */
 int agent_queue_open(struct agent_sink *q, int fd, unsigned major,
 		     enum agent_queue_found *ret_found) TT_MUST_CHECK;
@@ -78,13 +80,21 @@ static inline const struct agent_queue_state *agent_queue_state(const struct age
 	return &q->memory->states[q->memory->current & 1];
 }
 
-/* agent_queue_put - a frame as it is, without cutting; seq is set. 0, -ENOSPC: no room, or of wire_encode() */
+/*
+ * agent_queue_put - a frame as it is, without cutting; seq is set. 0, -ENOSPC: no room, or of
+ * wire_encode()
+ */
 int agent_queue_put(struct agent_sink *q, struct wire_frame *frame) TT_MUST_CHECK;
 
-/* agent_queue_settle - as many telemetry.dropped as there are causes, and room; true: all are told */
+/*
+ * agent_queue_settle - as many telemetry.dropped as there are causes, and room; true: all are told
+ */
 bool agent_queue_settle(struct agent_sink *q);
 
-/* agent_queue_peek - what is to be sent, from @skip bytes on; returns how many of @ret_parts are used */
+/*
+ * agent_queue_peek - what is to be sent, from @skip bytes on; returns how many of @ret_parts are
+ * used
+ */
 int agent_queue_peek(const struct agent_sink *q, size_t skip, struct iovec ret_parts[2]);
 
 /*
@@ -94,7 +104,8 @@ int agent_queue_peek(const struct agent_sink *q, size_t skip, struct iovec ret_p
 size_t agent_queue_sent(struct agent_sink *q, size_t bytes);
 
 /*
- * agent_queue_hello_reserve - take a number for the next agent.hello, unless it has one; before those of acts to come
+ * agent_queue_hello_reserve - take a number for the next agent.hello, unless it has one; before
+ * those of acts to come
  * agent_queue_hello_sent - that number is used
  */
 void agent_queue_hello_reserve(struct agent_sink *q);

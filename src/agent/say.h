@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the agent says to people: whole lines on stderr, the console of a guest. A line that nobody has room for is
- * left out: a console that stands still must not stop the agent. No allocation; signal-safe.
+ * What the agent says to people: whole lines on stderr, the console of a guest. A line that nobody
+ * has room for is left out: a console that stands still must not stop the agent. No allocation;
+ * signal-safe.
  */
 #ifndef TT_AGENT_SAY_H
 #define TT_AGENT_SAY_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A sensor of the agent: where acts come from, and how they reach the queue. Single-threaded; nothing is
- * allocated after _open(); a sensor reads what is there and never waits.
+ * A sensor of the agent: where acts come from, and how they reach the queue. Single-threaded;
+ * nothing is allocated after _open(); a sensor reads what is there and never waits.
  */
 #ifndef TT_AGENT_SENSOR_H
 #define TT_AGENT_SENSOR_H
@@ -23,16 +23,16 @@ enum agent_cause {
 struct agent_sink;
 
 /*
- * agent_tell - put an act into the queue: sets content_version and seq, and drops the keys that the major in use does
- * not have. What is too long is cut (argv from its end, then exe, path), "truncated" counts it. Without room it is
- * dropped and counted.
+ * agent_tell - put an act into the queue: sets content_version and seq, and drops the keys that the
+ * major in use does not have. What is too long is cut (argv from its end, then exe, path),
+ * "truncated" counts it. Without room it is dropped and counted.
  * @frame: source, guest_pid, guest_comm, guest_monotonic_ns and what else is known, with @has
  */
 void agent_tell(struct agent_sink *sink, struct wire_frame *frame);
 
 /*
- * agent_lost - @count acts were lost before they could be told. Each takes a number of seq, so that a hole and a
- * count always agree.
+ * agent_lost - @count acts were lost before they could be told. Each takes a number of seq, so that
+ * a hole and a count always agree.
  */
 void agent_lost(struct agent_sink *sink, enum agent_cause cause, uint64_t count);
 
@@ -58,14 +58,14 @@ struct agent_watch {
 };
 
 /*
- * Each opens one sensor. 0; or -errno, then *ret_why says in a word or two what is missing, and nothing is left open.
- * The memory of each is static: one of each kind can run.
+ * Each opens one sensor. 0; or -errno, then *ret_why says in a word or two what is missing, and
+ * nothing is left open. The memory of each is static: one of each kind can run.
  *
- * agent_ebpf_open       processes, refused capabilities, connects, calls that the gate refused, of the PID namespace
- *                       of this process and below. s->surface says what this kernel lets it tell.
- * agent_connector_open  processes, from @connector_fd
- * agent_walk_open       processes, from /proc every walk_ms
- * agent_inotify_open    changed files
+ * agent_ebpf_open processes, refused capabilities, connects, calls that the gate refused, of the
+ * PID namespace of this process and below. s->surface says what this kernel lets it tell.
+ * agent_connector_open processes, from @connector_fd
+ * agent_walk_open processes, from /proc every walk_ms
+ * agent_inotify_open changed files
  */
 int agent_ebpf_open(struct agent_sensor *s, const struct agent_watch *w,
 		    const char **ret_why) TT_MUST_CHECK;

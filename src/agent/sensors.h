@@ -16,8 +16,8 @@ struct agent_sensors {
 };
 
 /*
- * agent_sensors_open - one that tells of processes, the best that opens or the one that is asked for; and inotify if
- * there are paths
+ * agent_sensors_open - one that tells of processes, the best that opens or the one that is asked
+ * for; and inotify if there are paths
  * Returns 0, or -errno if nothing tells of processes. What @o points to must stay.
  */
 int agent_sensors_open(struct agent_sensors *s, const struct agent_options *o) TT_MUST_CHECK;

@@ -21,7 +21,9 @@ static size_t cut_at(struct wire_text text, size_t n)
 	return n;
 }
 
-/* An argv of at most @room bytes, one for the end of each argument; returns how many bytes that is. */
+/*
+ * An argv of at most @room bytes, one for the end of each argument; returns how many bytes that is.
+ */
 static size_t cut_args(struct agent_sink *q, const struct wire_list *all, size_t room,
 		       struct wire_list *ret)
 {
@@ -80,8 +82,8 @@ static size_t field_bytes(const struct wire_frame *frame, enum wire_field field)
 }
 
 /*
- * Rare, so it is searched for: the most bytes of each text with which the frame fits, in the order in which they are
- * given up. Returns 0, or what wire_encode() says if it does not fit at all.
+ * Rare, so it is searched for: the most bytes of each text with which the frame fits, in the order
+ * in which they are given up. Returns 0, or what wire_encode() says if it does not fit at all.
  */
 static int cut(struct agent_sink *q, struct wire_frame *frame)
 {

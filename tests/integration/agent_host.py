@@ -126,6 +126,7 @@ class Agent:
         self.errors = tempfile.TemporaryFile()
         mine, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         # no process is there: nothing but what the test does to files is told
+        options = ("--flush-ms", "200", *options)
         quiet = ["--sensor", "walk", "--walk-ms", "3600000", "--proc", tt.scratch(0o755)] if quiet else []
         self.process = subprocess.Popen(
             [program, "--endpoint", endpoint, "--ready-fd", str(theirs.fileno()), "--inotify", self.folder, *quiet,

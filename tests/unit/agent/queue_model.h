@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What tests of the queue share: acts of a wished size, and what a host would make of the frames. */
+/*
+ * What tests of the queue share: acts of a wished size, and what a host would make of the frames.
+ */
 #ifndef TT_TESTS_QUEUE_MODEL_H
 #define TT_TESTS_QUEUE_MODEL_H
 
@@ -80,7 +82,10 @@ static inline void host_read(struct host *h, const uint8_t *p, size_t n)
 	}
 }
 
-/* Send at most @max bytes, as the link does; *cut: bytes of the first frame that went before. Returns how many. */
+/*
+ * Send at most @max bytes, as the link does; *cut: bytes of the first frame that went before.
+ * Returns how many.
+ */
 static inline size_t host_take(struct host *h, struct agent_sink *q, size_t *cut, size_t max)
 {
 	struct iovec parts[2];

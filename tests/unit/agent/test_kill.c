@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * An agent that is killed at any instruction of its queue's steps leaves a queue that is whole: a child goes through
- * them one instruction at a time, and after each the memory is looked at as the next agent would.
+ * An agent that is killed at any instruction of its queue's steps leaves a queue that is whole: a
+ * child goes through them one instruction at a time, and after each the memory is looked at as the
+ * next agent would.
  */
 #include <signal.h>
 #include <sys/ptrace.h>

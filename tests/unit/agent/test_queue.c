@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The agent's queue: its limits and one past them, its account of drops against a model, what is left of it. */
+/*
+ * The agent's queue: its limits and one past them, its account of drops against a model, what is
+ * left of it.
+ */
 #include <sys/stat.h>
 
 #include "agent/hello.h"
@@ -53,7 +56,10 @@ static void limit_of_bytes(void)
 	begin(-1, 2);
 	tell_path(&q, 300);
 	one = agent_queue_state(&q)->tail;
-	/* frames of 4096 bytes with their length: 32 of them are all there is; seq takes one byte more from 24 on */
+	/*
+	 * frames of 4096 bytes with their length: 32 of them are all there is; seq takes one byte
+	 * more from 24 on
+	 */
 	agent_queue_close(&q);
 	begin(-1, 2);
 	fits = 4096 - one + 300;
@@ -99,8 +105,8 @@ static void model(void)
 							 : (size_t)(rand() % 9000));
 				acts++;
 			} else if (what < 84) {
-				enum agent_cause cause = rand() % 2 ? AGENT_SENSOR_FULL
-								    : AGENT_DIED;
+				enum agent_cause cause =
+					rand() % 2 ? AGENT_SENSOR_FULL : AGENT_DIED;
 				uint64_t n = (uint64_t)(rand() % 50);
 
 				agent_lost(&q, cause, n);
@@ -176,7 +182,10 @@ static void cutting(void)
 	while (wire_list_next(&decoded.argv, &at, &text))
 		kept += text.len + 1;
 	CHECK_INT(decoded.truncated, 5 * 1001 - kept);
-	/* as much as goes in: with "truncated" as large as it can be there are four bytes of room at most */
+	/*
+	 * as much as goes in: with "truncated" as large as it can be there are four bytes of room
+	 * at most
+	 */
 	CHECK(agent_queue_state(&q)->tail > WIRE_FRAME_MAX - 8);
 	agent_queue_close(&q);
 
@@ -282,7 +291,9 @@ static void after_a_death(void)
 		tell_path(&q, (size_t)(i % 20));
 	host_take(&host, &q, &cut, 10000);
 	seq = agent_queue_state(&q)->next_seq;
-	/* dead: all that is left is the memory. Of the frame that was cut the host keeps nothing. */
+	/*
+	 * dead: all that is left is the memory. Of the frame that was cut the host keeps nothing.
+	 */
 	agent_queue_close(&q);
 	cut = host.part_len = 0;
 	CHECK_INT(agent_queue_open(&q, fd, 2, &found), 0);
@@ -343,10 +354,10 @@ static void what_is_not_whole(void)
 	agent_queue_close(&q);
 
 	/* fields that cannot be true, one at a time: nothing of it is believed */
-	static const size_t fields[] = {
-		offsetof(struct agent_queue_state, head), offsetof(struct agent_queue_state, tail),
-		offsetof(struct agent_queue_state, events),
-		offsetof(struct agent_queue_state, next_seq)};
+	static const size_t fields[] = {offsetof(struct agent_queue_state, head),
+					offsetof(struct agent_queue_state, tail),
+					offsetof(struct agent_queue_state, events),
+					offsetof(struct agent_queue_state, next_seq)};
 	for (size_t i = 0; i < TT_ARRAY_SIZE(fields); i++) {
 		size_t in_force;
 
@@ -370,7 +381,8 @@ static void what_is_not_whole(void)
 	agent_lost(&q, AGENT_SENSOR_FULL, 3);
 	first = q.memory->current * sizeof(struct agent_queue_state);
 	agent_queue_close(&q);
-	spoil(fd, state + first + offsetof(struct agent_queue_state, drops[AGENT_SENSOR_FULL].count),
+	spoil(fd,
+	      state + first + offsetof(struct agent_queue_state, drops[AGENT_SENSOR_FULL].count),
 	      1 << 20);
 	CHECK_INT(found, AGENT_QUEUE_BROKEN);
 	host_drain(&host, &q, &cut);
