@@ -208,12 +208,21 @@ static void tell_left(const struct agent *a)
 				  agent_cause_name((enum agent_cause)i), NULL);
 }
 
+static void send_some(void *arg)
+{
+	struct agent *a = arg;
+
+	agent_link_step(&a->link);
+}
+
 static int loop(struct agent *a)
 {
 	int r;
 
 	agent_link_init(&a->link, &a->options.endpoint, a->options.endpoint_text, &a->hello,
 			&a->queue, a->epoll, TAG_LINK);
+	a->queue.make_room = send_some;
+	a->queue.make_room_arg = a;
 	do
 		r = turn(a);
 	while (!r);

@@ -55,6 +55,9 @@ struct agent_sink {
 	struct agent_queue_memory *memory;
 	unsigned major;
 	uint32_t pid; /* of the agent */
+	/* Asked before an act is dropped: send what the host takes. NULL: nobody can. */
+	void (*make_room)(void *arg);
+	void *make_room_arg;
 	uint8_t scratch[WIRE_FRAME_MAX];
 	struct wire_text args[AGENT_QUEUE_ARGS];
 };

@@ -61,11 +61,12 @@ struct agent_watch {
  * Each opens one sensor. 0; or -errno, then *ret_why says in a word or two what is missing, and
  * nothing is left open. The memory of each is static: one of each kind can run.
  *
- * agent_ebpf_open processes, refused capabilities, connects, calls that the gate refused, of the
- * PID namespace of this process and below. s->surface says what this kernel lets it tell.
- * agent_connector_open processes, from @connector_fd
- * agent_walk_open processes, from /proc every walk_ms
- * agent_inotify_open changed files
+ * agent_ebpf_open       processes, refused capabilities, connects, calls that the gate refused, of
+ *                       the PID namespace of this process and below. s->surface says what this
+ *                       kernel lets it tell.
+ * agent_connector_open  processes, from @connector_fd
+ * agent_walk_open       processes, from /proc every walk_ms
+ * agent_inotify_open    changed files
  */
 int agent_ebpf_open(struct agent_sensor *s, const struct agent_watch *w,
 		    const char **ret_why) TT_MUST_CHECK;

@@ -122,9 +122,21 @@ static int cut(struct agent_sink *q, struct wire_frame *frame)
 	return r < 0 ? r : 0;
 }
 
-void agent_tell(struct agent_sink *q, struct wire_frame *frame)
+/* As it is, or cut if it is too long. */
+static int put(struct agent_sink *q, struct wire_frame *frame)
 {
 	struct wire_frame shorter;
+	int r = agent_queue_put(q, frame);
+
+	if ((r != -EMSGSIZE && r != -ENOBUFS) || q->major == 1)
+		return r;
+	shorter = *frame;
+	r = cut(q, &shorter);
+	return r ? r : agent_queue_put(q, &shorter);
+}
+
+void agent_tell(struct agent_sink *q, struct wire_frame *frame)
+{
 	int r;
 
 	if (q->major == 1) {
@@ -133,12 +145,10 @@ void agent_tell(struct agent_sink *q, struct wire_frame *frame)
 		frame->has = 0;
 	}
 	(void)agent_queue_settle(q);
-	r = agent_queue_put(q, frame);
-	if ((r == -EMSGSIZE || r == -ENOBUFS) && q->major > 1) {
-		shorter = *frame;
-		r = cut(q, &shorter);
-		if (!r)
-			r = agent_queue_put(q, &shorter);
+	r = put(q, frame);
+	if (r == -ENOSPC && q->make_room) {
+		q->make_room(q->make_room_arg);
+		r = put(q, frame);
 	}
 	if (r < 0)
 		agent_lost(q, r == -ENOSPC ? AGENT_QUEUE_FULL : AGENT_TOO_LARGE, 1);

@@ -116,8 +116,8 @@ class Agent:
     """A running agent that sees one folder, and no process but by @options."""
 
     def __init__(self, endpoint, *options, files=0, quiet=True, pass_fds=(), more_env=None, program=AGENT,
-                 folder=None):
-        self.folder = folder or tt.scratch(0o755)
+                 watched=True):
+        self.folder = tt.scratch(0o755)
         self.files = [os.path.join(self.folder, f"f{i}") for i in range(files)]
         for path in self.files:
             with open(path, "w", encoding="ascii"):
@@ -129,8 +129,8 @@ class Agent:
         options = ("--flush-ms", "200", *options)
         quiet = ["--sensor", "walk", "--walk-ms", "3600000", "--proc", tt.scratch(0o755)] if quiet else []
         self.process = subprocess.Popen(
-            [program, "--endpoint", endpoint, "--ready-fd", str(theirs.fileno()), "--inotify", self.folder, *quiet,
-             *options], env=tt.clean_env(**(more_env or {})), stdin=subprocess.DEVNULL, stderr=self.errors,
+            [program, "--endpoint", endpoint, "--ready-fd", str(theirs.fileno()), *quiet,
+             *(["--inotify", self.folder] if watched else []), *options], env=tt.clean_env(**(more_env or {})), stdin=subprocess.DEVNULL, stderr=self.errors,
             pass_fds=[theirs.fileno(), *pass_fds])
         theirs.close()
         mine.settimeout(tt.SECONDS)
