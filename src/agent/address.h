@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Socket addresses that a workload named, as text. Pure; no stdio, which inet_ntop() would bring. */
+/*
+ * Socket addresses that a workload named, as text. Pure; no stdio, which inet_ntop() would bring.
+ */
 #ifndef TT_AGENT_ADDRESS_H
 #define TT_AGENT_ADDRESS_H
 
