@@ -28,7 +28,7 @@ static struct {
 	_Alignas(8) char folder[4096];
 } texts;
 
-static bool take_number(const char **at, const char *end, uint64_t *ret)
+bool agent_process_number(const char **at, const char *end, uint64_t *ret)
 {
 	uint64_t v = 0;
 	const char *p = *at;
@@ -78,7 +78,7 @@ int agent_stat_parse(const char *text, size_t len, struct agent_stat *ret)
 	uint64_t v;
 	int field;
 
-	if (!open || !close || close < open || !take_number(&at, end, &v) || v > UINT32_MAX ||
+	if (!open || !close || close < open || !agent_process_number(&at, end, &v) || v > UINT32_MAX ||
 	    at + 1 != open || end - close < 3 || close[1] != ' ')
 		return -EBADMSG;
 	s.pid = (uint32_t)v;
@@ -90,7 +90,7 @@ int agent_stat_parse(const char *text, size_t len, struct agent_stat *ret)
 	at = close + 3;
 	for (field = FIELD_PPID; field <= FIELD_STATUS && end - at > 1 && *at == ' '; field++) {
 		at++;
-		if (!take_number(&at, end, &v))
+		if (!agent_process_number(&at, end, &v))
 			return -EBADMSG;
 		put_field(&s, field, v);
 	}
@@ -178,7 +178,7 @@ int agent_process_pids(int proc_fd, void (*each)(uint32_t pid, void *arg), void 
 			const char *name = e->name, *end = name + strlen(name);
 			uint64_t pid;
 
-			if (*name != '-' && take_number(&name, end, &pid) && name == end &&
+			if (*name != '-' && agent_process_number(&name, end, &pid) && name == end &&
 			    pid <= INT32_MAX)
 				each((uint32_t)pid, arg);
 			at += e->len;
@@ -244,7 +244,7 @@ static void put_uid(struct wire_frame *f, int proc_fd, uint32_t pid)
 	uint64_t uid;
 
 	if (n > 0 && agent_process_field(text, (size_t)n, "Uid", &at) &&
-	    take_number(&at, text + n, &uid) && uid <= UINT32_MAX) {
+	    agent_process_number(&at, text + n, &uid) && uid <= UINT32_MAX) {
 		f->uid = uid;
 		f->has |= WIRE_HAS(uid);
 	}

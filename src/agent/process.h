@@ -51,6 +51,9 @@ void agent_process_put_argv(struct wire_frame *f, const char *from, size_t len, 
 /* agent_process_put_status - how it ended, as wait(2) has it */
 void agent_process_put_status(struct wire_frame *f, uint32_t status);
 
+/* agent_process_number - a decimal number at *@at, moved behind it; false: there is none. Pure. */
+bool agent_process_number(const char **at, const char *end, uint64_t *ret);
+
 /* agent_process_path - "PID/NAME" into @buf of 64 bytes */
 const char *agent_process_path(char *buf, uint32_t pid, const char *name);
 

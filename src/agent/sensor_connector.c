@@ -8,12 +8,10 @@
  */
 #include "agent/sensor.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -116,24 +114,23 @@ static void status_read(int32_t pid, struct status *ret)
 	char path[64], text[2048];
 	int fd = openat(conn.proc, agent_process_path(path, (uint32_t)pid, "status"),
 			O_RDONLY | O_CLOEXEC);
-	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	const char *at;
-	char *end;
+	ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text));
+	const char *at, *end = text + n;
+	uint64_t v;
 
 	if (fd >= 0)
 		(void)close(fd);
 	ret->count = 0;
 	if (n <= 0)
 		return;
-	text[n] = '\0';
-	ret->uid = agent_process_field(text, (size_t)n, "Uid", &at)
-			   ? (uint32_t)strtoul(at, NULL, 10)
-			   : 0;
+	ret->uid = 0;
+	if (agent_process_field(text, (size_t)n, "Uid", &at) && agent_process_number(&at, end, &v))
+		ret->uid = (uint32_t)v;
 	if (!agent_process_field(text, (size_t)n, "NSpid", &at))
 		return;
-	while (ret->count < DEPTH_MAX && isdigit((unsigned char)*at)) {
-		ret->numbers[ret->count++] = (uint32_t)strtoul(at, &end, 10);
-		at = *end == '\t' ? end + 1 : end;
+	while (ret->count < DEPTH_MAX && agent_process_number(&at, end, &v)) {
+		ret->numbers[ret->count++] = (uint32_t)v;
+		at += at < end && *at == '\t';
 	}
 }
 
@@ -452,12 +449,15 @@ static int find_cell(void)
 	struct status s;
 	struct stat st;
 	char self[16];
-	ssize_t n = readlinkat(conn.proc, "self", self, sizeof(self) - 1);
+	ssize_t n = readlinkat(conn.proc, "self", self, sizeof(self));
+	const char *at = self;
+	uint64_t own;
 
 	if (n < 0)
 		return -errno;
-	self[n] = '\0';
-	status_read(atoi(self), &s);
+	if (!agent_process_number(&at, self + n, &own))
+		return -ENOENT;
+	status_read((int32_t)own, &s);
 	conn.depth = s.count;
 	if (!conn.depth)
 		return -ENOENT;

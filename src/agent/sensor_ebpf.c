@@ -9,20 +9,17 @@
  */
 #include "agent/sensor.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "agent/address.h"
 #include "agent/process.h"
 #include "base/time.h"
 #include "bpf/guest.h"
@@ -62,7 +59,7 @@ static struct {
 	unsigned ring_count;
 	int epoll, timer, proc;
 	char whole[2][RECORD_MAX]; /* of each ring: a record that was in two pieces */
-	char addr[sizeof(struct sockaddr_un) + sizeof("unix:")];
+	char addr[AGENT_ADDRESS_MAX];
 } ebpf;
 
 static int ring_open(struct ring *r, int fd, size_t size)
@@ -147,47 +144,6 @@ static void put_exec(struct wire_frame *f, const struct guest_exec *r)
 	agent_process_put_argv(f, texts + r->exe_len, r->argv_len, r->argv_left);
 }
 
-static void put_unix(struct wire_frame *f, const struct sockaddr_un *un, size_t len)
-{
-	size_t n = len - offsetof(struct sockaddr_un, sun_path);
-
-	if (n > sizeof(un->sun_path))
-		n = sizeof(un->sun_path);
-	memcpy(ebpf.addr, "unix:", 5);
-	memcpy(ebpf.addr + 5, un->sun_path, n);
-	/* an abstract name has a length, a path ends at its NUL */
-	if (n && !un->sun_path[0])
-		ebpf.addr[5] = '@';
-	else
-		n = strnlen(un->sun_path, n);
-	f->addr = (struct wire_text){ebpf.addr, 5 + n};
-}
-
-/* False: too short for what it says it is. */
-static bool put_address(struct wire_frame *f, const char *addr, size_t len)
-{
-	struct sockaddr_storage ss = {0};
-	const void *ip;
-
-	memcpy(&ss, addr, len < sizeof(ss) ? len : sizeof(ss));
-	f->source = WIRE_NET_CONNECT_ATTEMPTED;
-	f->has |= WIRE_HAS(addr);
-	if (ss.ss_family == AF_UNIX) {
-		put_unix(f, (const struct sockaddr_un *)&ss, len);
-		return true;
-	}
-	if (len < (ss.ss_family == AF_INET ? sizeof(struct sockaddr_in) : 24))
-		return false;
-	ip = ss.ss_family == AF_INET ? (void *)&((struct sockaddr_in *)&ss)->sin_addr
-				     : (void *)&((struct sockaddr_in6 *)&ss)->sin6_addr;
-	if (!inet_ntop(ss.ss_family, ip, ebpf.addr, sizeof(ebpf.addr)))
-		return false;
-	f->addr = text_of(ebpf.addr, sizeof(ebpf.addr));
-	f->port = ntohs(((struct sockaddr_in *)&ss)->sin_port); /* at the same place in both */
-	f->has |= WIRE_HAS(port);
-	return true;
-}
-
 static void tell(struct agent_sink *sink, const struct guest_head *h)
 {
 	struct wire_frame f = {
@@ -223,7 +179,8 @@ static void tell(struct agent_sink *sink, const struct guest_head *h)
 		f.has |= WIRE_HAS(capability);
 		break;
 	case GUEST_CONNECT:
-		if (!put_address(&f, connect->addr, connect->len))
+		f.source = WIRE_NET_CONNECT_ATTEMPTED;
+		if (!agent_address_put(&f, ebpf.addr, connect->addr, connect->len))
 			return;
 		break;
 	case GUEST_REFUSED:
