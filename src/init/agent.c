@@ -128,8 +128,8 @@ static TT_NORETURN void fail(int ready_fd, const char *what, int err)
 }
 
 /*
- * What it sees is what the workload sees, but for /proc: its own one shows every process of the cell, whoever they
- * belong to, and nobody has put anything over its files.
+ * What it sees is what the workload sees, but for /proc: its own one shows every process of the
+ * cell, whoever they belong to, and nobody has put anything over its files.
  */
 static void enter_view(int ready_fd)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The outside of the cell: what must be made in the first namespaces of the machine, and the wait for its end.
+ * The outside of the cell: what must be made in the first namespaces of the machine, and the wait
+ * for its end.
  *
  *	init ──clone3(PID, mount, IPC, UTS)──► first process of the cell = PID 1 there   (inside.c)
  *	  │                                       ├─► agent = PID 2
@@ -57,8 +58,8 @@ static void become_safe(struct init_cell *c)
 }
 
 /*
- * A terminal belongs to one session. Ours can be given away if it is ours alone: then the workload can have a shell
- * with job control. A console that belongs to nobody is there for the taking.
+ * A terminal belongs to one session. Ours can be given away if it is ours alone: then the workload
+ * can have a shell with job control. A console that belongs to nobody is there for the taking.
  */
 static bool free_terminal(void)
 {

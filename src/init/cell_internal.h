@@ -17,7 +17,7 @@ struct init_cell {
 	struct init_limits limits;
 	char oom_score[16];
 	bool terminal; /* ours to give away */
-	int report_fd; /* of the inside: the exit code goes out here; closed on the other side: it is gone */
+	int report_fd; /* of the inside: the exit code goes out here; its other end closed: alone */
 	int signal_fd; /* every signal; each side has its own */
 	int connector_fd, outer_proc_fd;
 };

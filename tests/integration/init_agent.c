@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * An agent that sees nothing, for the tests of telltale-init: it says on the endpoint, in lines of text, how it was
- * started, and behaves as the name of its file asks for.
+ * An agent that sees nothing, for the tests of telltale-init: it says on the endpoint, in lines of
+ * text, how it was started, and behaves as the name of its file asks for.
  *
  *	ready     as an agent should
  *	silent    never gets ready
@@ -89,7 +89,8 @@ static void say_start(FILE *out, char **argv)
 
 	(void)fstat(outer_fd, &outer);
 	(void)stat("/proc", &proc);
-	(void)getsockopt(atoi(option(argv, "--connector-fd")), SOL_SOCKET, SO_PROTOCOL, &type, &len);
+	(void)getsockopt(atoi(option(argv, "--connector-fd")), SOL_SOCKET, SO_PROTOCOL, &type,
+			 &len);
 	fprintf(out, "start pid=%d ppid=%d sid=%d nice=%d queue=%u outer=%d connector=%d", getpid(),
 		getppid(), getsid(0), getpriority(PRIO_PROCESS, 0),
 		count_in_queue(atoi(option(argv, "--queue-fd"))),
