@@ -33,9 +33,8 @@ struct init_agent {
 	enum init_agent_state state;
 	pid_t pid;    /* while STARTING, READY or STOPPING; else 0 */
 	int ready_fd; /* our end while STARTING, else -1 */
-	uint64_t
-		/* STARTING, STOPPING: until then it must be done; WAITING: then it is started */
-		uint64_t due_ms;
+	/* STARTING, STOPPING: until then it must be done; WAITING: then it is started */
+	uint64_t due_ms;
 	uint64_t ready_ms; /* since when it was */
 	unsigned pause_ms; /* before the next start */
 	unsigned restarts; /* so far */
