@@ -225,6 +225,7 @@ void init_agent_hear(struct init_agent *a)
 	if (strcmp(text, "ready") == 0 || strncmp(text, "ready ", 6) == 0) {
 		if (!a->was_ready)
 			init_say("agent: ", text, NULL);
+		a->spare = !strstr(text, "connector");
 		a->state = INIT_AGENT_READY;
 		a->ready_ms = init_now_ms();
 		a->was_ready = true;

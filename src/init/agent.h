@@ -40,6 +40,7 @@ struct init_agent {
 	unsigned restarts; /* so far */
 	unsigned failures; /* starts in a row that did not get ready */
 	bool was_ready;    /* one of them was */
+	bool spare;        /* it is, and does not need connector_fd */
 	bool killed;       /* it was sent SIGKILL: that is the end, be it awaited or not */
 	bool told;         /* why this one ends was said */
 };

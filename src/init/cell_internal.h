@@ -12,6 +12,8 @@
 #include "init/settings.h"
 #include "init/workload.h"
 
+enum { INIT_SPARE = -1 }; /* in place of an exit code: the agent does not need the proc connector */
+
 struct init_cell {
 	const struct init_settings *s;
 	struct init_limits limits;

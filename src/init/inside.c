@@ -216,6 +216,18 @@ static bool await_agent(struct inside *in)
 	return in->cell->s->agent_degrade;
 }
 
+/* What nobody reads must not be told, event by event: only the outside can end that. */
+static void spare_connector(struct inside *in)
+{
+	int word = INIT_SPARE;
+
+	if (!in->agent.spare || in->agent.connector_fd < 0)
+		return;
+	(void)send(in->cell->report_fd, &word, sizeof(word), MSG_NOSIGNAL);
+	tt_closep(&in->agent.connector_fd);
+	in->agent.connector_fd = -1;
+}
+
 static int run_workload(struct inside *in, const struct init_workload *w)
 {
 	bool gave_up = false;
@@ -270,5 +282,6 @@ void init_cell_inside(struct init_cell *c)
 	}
 	if (!await_agent(&in))
 		finish(&in, INIT_FAILED);
+	spare_connector(&in);
 	finish(&in, in.ended_by ? 128 + in.ended_by : run_workload(&in, &w));
 }

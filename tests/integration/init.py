@@ -28,7 +28,7 @@ if not os.access(INIT, os.X_OK):
 
 SCRATCH = tt.scratch(0o777)
 AGENTS, STARTED = {}, []
-for kind in ("ready", "silent", "failed", "dies", "once", "stubborn"):
+for kind in ("ready", "silent", "failed", "dies", "once", "stubborn", "connector"):
     AGENTS[kind] = shutil.copy(tt.program("init_agent"), os.path.join(SCRATCH, kind))
 
 
@@ -347,6 +347,37 @@ def agent_facts():
           "--sensor walk" in done.host.starts()[0], done.host.lines)
 
 
+def connectors(pid):
+    """How many sockets of the proc connector a process has."""
+    with open("/proc/net/netlink", encoding="ascii") as f:
+        inodes = {line.split()[9] for line in f.readlines()[1:] if line.split()[1] == "11"}
+    links = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except OSError:
+            pass
+    return sum(link in {f"socket:[{inode}]" for inode in inodes} for link in links)
+
+
+def agent_and_connector():
+    for agent, want in (("connector", [1, 1, 1]), ("ready", [0, 0, 1])):
+        p, host = start(["sleep", "100"], agent=agent)
+        tt.wait_for(lambda: 3 in pids_inside(p) and host.starts())
+        if field(host.starts()[0], "connector") == "0":
+            tt.skip(f"agent '{agent}' and the proc connector", "this kernel has none, or not here")
+        else:
+            # the fake one keeps what it was given
+            pids = pids_inside(p)
+            tt.wait_for(lambda: [connectors(x) for x in (p.pid, pids[1], pids[2])] == want, 5)
+            same(f"agent '{agent}': who keeps listening to the proc connector", [connectors(x) for x in (p.pid, pids[1], pids[2])], want)
+            os.kill(pids[2], signal.SIGKILL)
+            tt.wait_for(lambda: len(host.starts()) == 2)
+            same("... and the next one", ["--connector-fd" in line for line in host.starts()], [True, agent == "connector"])
+        p.terminate()
+        finish(p, host)
+
+
 def agent_killed():
     p, host = start(["sh", "-c", "trap 'exit 21' TERM; while :; do sleep 0.05; done"])
     tt.wait_for(lambda: 3 in pids_inside(p))
@@ -629,6 +660,7 @@ orphans()
 bomb()
 signals()
 agent_facts()
+agent_and_connector()
 agent_killed()
 agent_killed_at_end()
 agent_fails()

@@ -9,6 +9,7 @@
  *	dies      ends at once
  *	once      gets ready the first time only
  *	stubborn  ignores SIGTERM
+ *	connector says that the proc connector is what it sees by
  */
 #include <dirent.h>
 #include <errno.h>
@@ -137,6 +138,8 @@ int main(int argc, char **argv)
 		return 3;
 	if (strcmp(name, "failed") == 0)
 		said = "failed no sensor\33 can be had";
+	if (strcmp(name, "connector") == 0)
+		said = "ready proc-connector";
 	if (strcmp(name, "silent") != 0 && send(ready, said, strlen(said), 0) < 0)
 		return 2;
 	if (strcmp(name, "failed") == 0)
