@@ -128,8 +128,8 @@ static TT_NORETURN void fail(int ready_fd, const char *what, int err)
 }
 
 /*
- * What it sees is what the workload sees, but for /proc: its own one shows every process of the cell, whoever they
- * belong to, and nobody has put anything over its files.
+ * What it sees is what the workload sees, but for /proc: its own one shows every process of the
+ * cell, whoever they belong to, and nobody has put anything over its files.
  */
 static void enter_view(int ready_fd)
 {
@@ -225,6 +225,7 @@ void init_agent_hear(struct init_agent *a)
 	if (strcmp(text, "ready") == 0 || strncmp(text, "ready ", 6) == 0) {
 		if (!a->was_ready)
 			init_say("agent: ", text, NULL);
+		a->spare = !strstr(text, "connector");
 		a->state = INIT_AGENT_READY;
 		a->ready_ms = init_now_ms();
 		a->was_ready = true;

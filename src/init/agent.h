@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The agent's process, as init sees it: started as PID 2 of the cell, awaited, started again when it dies.
+ * The agent's process, as init sees it: started as PID 2 of the cell, awaited, started again when
+ * it dies.
  *
  *	OFF ──start──► STARTING ──"ready"──► READY ──dies──► WAITING ──► STARTING ...
  *	                  └─"failed", dies, silence──► OFF, or WAITING if one was ready before
@@ -32,13 +33,14 @@ struct init_agent {
 	enum init_agent_state state;
 	pid_t pid;    /* while STARTING, READY or STOPPING; else 0 */
 	int ready_fd; /* our end while STARTING, else -1 */
-	uint64_t
-		due_ms; /* STARTING, STOPPING: until then it must be done; WAITING: then it is started */
+	/* STARTING, STOPPING: until then it must be done; WAITING: then it is started */
+	uint64_t due_ms;
 	uint64_t ready_ms; /* since when it was */
 	unsigned pause_ms; /* before the next start */
 	unsigned restarts; /* so far */
 	unsigned failures; /* starts in a row that did not get ready */
 	bool was_ready;    /* one of them was */
+	bool spare;        /* it is, and does not need connector_fd */
 	bool killed;       /* it was sent SIGKILL: that is the end, be it awaited or not */
 	bool told;         /* why this one ends was said */
 };
@@ -52,7 +54,10 @@ void init_agent_hear(struct init_agent *a);
 /* init_agent_ended - @pid has ended and was waited for. False: it was not the agent. */
 bool init_agent_ended(struct init_agent *a, pid_t pid, int status);
 
-/* init_agent_stop - it is to send what it has and end, at the latest after its flush_ms; nothing is started any more */
+/*
+ * init_agent_stop - it is to send what it has and end, at the latest after its flush_ms; nothing is
+ * started any more
+ */
 void init_agent_stop(struct init_agent *a);
 
 /* init_agent_due - due_ms has come */

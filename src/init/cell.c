@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The outside of the cell: what must be made in the first namespaces of the machine, and the wait for its end.
+ * The outside of the cell: what must be made in the first namespaces of the machine, and the wait
+ * for its end.
  *
  *	init ──clone3(PID, mount, IPC, UTS)──► first process of the cell = PID 1 there   (inside.c)
  *	  │                                       ├─► agent = PID 2
@@ -57,8 +58,8 @@ static void become_safe(struct init_cell *c)
 }
 
 /*
- * A terminal belongs to one session. Ours can be given away if it is ours alone: then the workload can have a shell
- * with job control. A console that belongs to nobody is there for the taking.
+ * A terminal belongs to one session. Ours can be given away if it is ours alone: then the workload
+ * can have a shell with job control. A console that belongs to nobody is there for the taking.
  */
 static bool free_terminal(void)
 {
@@ -109,6 +110,13 @@ static bool reap(pid_t pid)
 	return found;
 }
 
+static void end_connector(struct init_cell *c)
+{
+	init_boot_connector_end(c->connector_fd);
+	tt_closep(&c->connector_fd);
+	c->connector_fd = -1;
+}
+
 /* Until the code is there, or the first process is gone without it. */
 static int await_code(struct init_cell *c, int report_fd, pid_t inside, bool *ret_gone)
 {
@@ -123,9 +131,11 @@ static int await_code(struct init_cell *c, int report_fd, pid_t inside, bool *re
 			pass_signals(c->signal_fd, inside);
 		*ret_gone = reap(inside) || *ret_gone;
 		n = recv(report_fd, &code, sizeof(code), MSG_DONTWAIT);
-		if (n == (ssize_t)sizeof(code))
+		if (n == (ssize_t)sizeof(code) && code != INIT_SPARE)
 			return code;
-		if (n == 0 || *ret_gone) {
+		if (n == (ssize_t)sizeof(code)) {
+			end_connector(c);
+		} else if (n == 0 || *ret_gone) {
 			init_say("the cell's first process ended too early", NULL);
 			return INIT_FAILED;
 		}
@@ -197,8 +207,7 @@ int init_cell(const struct init_settings *s)
 	code = run(&c);
 	init_limits_report(&c.limits);
 	init_limits_remove(&c.limits);
-	init_boot_connector_end(c.connector_fd);
-	tt_closep(&c.connector_fd);
+	end_connector(&c);
 	tt_closep(&c.outer_proc_fd);
 	tt_closep(&c.signal_fd);
 	return code;

@@ -10,8 +10,8 @@ enum { INIT_FAILED = 125 }; /* the cell could not be, or not go on */
 
 /*
  * init_cell - make the cell, run the command in it, end it
- * Signals that come meanwhile go to the command. Returns its exit code, 128+n if signal n ended it, INIT_FAILED if
- * there was no cell for it; why is said.
+ * Signals that come meanwhile go to the command. Returns its exit code, 128+n if signal n ended it,
+ * INIT_FAILED if there was no cell for it; why is said.
  */
 int init_cell(const struct init_settings *s) TT_MUST_CHECK;
 

@@ -12,12 +12,14 @@
 #include "init/settings.h"
 #include "init/workload.h"
 
+enum { INIT_SPARE = -1 }; /* in place of an exit code: the agent does not need the proc connector */
+
 struct init_cell {
 	const struct init_settings *s;
 	struct init_limits limits;
 	char oom_score[16];
 	bool terminal; /* ours to give away */
-	int report_fd; /* of the inside: the exit code goes out here; closed on the other side: it is gone */
+	int report_fd; /* of the inside: the exit code goes out here; its other end closed: alone */
 	int signal_fd; /* every signal; each side has its own */
 	int connector_fd, outer_proc_fd;
 };

@@ -55,9 +55,10 @@ static int send_all(int fd, const uint8_t *bytes, uint64_t end)
 }
 
 /*
- * The bytes are on their way: have they been taken? The other side's end says so, a reset that they have not. Some
- * machine monitors do not tell their host that we have nothing more to say, and a host that waits for that never ends;
- * but a close that lingers waits until the bytes are out of this machine (vsock).
+ * The bytes are on their way: have they been taken? The other side's end says so, a reset that they
+ * have not. Some machine monitors do not tell their host that we have nothing more to say, and a
+ * host that waits for that never ends; but a close that lingers waits until the bytes are out of
+ * this machine (vsock).
  */
 static int await_end(int fd, uint64_t end)
 {

@@ -10,8 +10,9 @@
 
 /*
  * init_exit_send - 4 bytes, little-endian, on a connection of their own
- * Waits for half a second until the other side has ended it, and until the bytes are gone. Tries again for 5 seconds
- * where nobody listens or nobody reads: then they may come twice. 0, or -errno of the last try.
+ * Waits for half a second until the other side has ended it, and until the bytes are gone. Tries
+ * again for 5 seconds where nobody listens or nobody reads: then they may come twice. 0, or -errno
+ * of the last try.
  */
 int init_exit_send(const struct tt_endpoint *to, uint32_t code) TT_MUST_CHECK;
 

@@ -2,11 +2,13 @@
 /*
  * The inside of the cell: its PID 1.
  *
- *	mounts ─► gate's view ─► agent ─► "ready" ─► workload ─► its end ─► the rest is killed ─► agent flushes ─► code
- *	                           └──────── dies ─► started again, as PID 2, with the same queue
+ *	mounts ─► gate's view ─► agent ─► "ready" ─► workload ─► its end
+ *	                           │                                └─► the rest is killed
+ *	                           │                                └─► the agent flushes ─► code
+ *	                           └─ dies ─► started again, as PID 2, with the same queue
  *
- * One loop, take_turn(), serves every step: it waits for signals and for the agent's word, never longer than the step
- * may take. Only the workload may take as long as it likes.
+ * One loop, take_turn(), serves every step: it waits for signals and for the agent's word, never
+ * longer than the step may take. Only the workload may take as long as it likes.
  */
 #include <dirent.h>
 #include <fcntl.h>
@@ -95,7 +97,10 @@ static void take_signal(struct inside *in, const struct signalfd_siginfo *si)
 		in->ended_by = sig;
 }
 
-/* Until something has happened, @end (CLOCK_MONOTONIC; UINT64_MAX: none) or the agent's time is over. */
+/*
+ * Until something has happened, @end (CLOCK_MONOTONIC; UINT64_MAX: none) or the agent's time is
+ * over.
+ */
 static void take_turn(struct inside *in, uint64_t end)
 {
 	struct init_agent *a = &in->agent;
@@ -145,8 +150,9 @@ static unsigned kill_each(const struct inside *in, int proc_fd)
 }
 
 /*
- * All that the workload has left. As the workload's own user, kill(-1) reaches what is of that user and nothing else,
- * all at once: nothing can be born between. Then one by one who is left, whoever it belongs to.
+ * All that the workload has left. As the workload's own user, kill(-1) reaches what is of that user
+ * and nothing else, all at once: nothing can be born between. Then one by one who is left, whoever
+ * it belongs to.
  */
 static void kill_workload(struct inside *in)
 {
@@ -210,6 +216,18 @@ static bool await_agent(struct inside *in)
 	return in->cell->s->agent_degrade;
 }
 
+/* What nobody reads must not be told, event by event: only the outside can end that. */
+static void spare_connector(struct inside *in)
+{
+	int word = INIT_SPARE;
+
+	if (!in->agent.spare || in->agent.connector_fd < 0)
+		return;
+	(void)send(in->cell->report_fd, &word, sizeof(word), MSG_NOSIGNAL);
+	tt_closep(&in->agent.connector_fd);
+	in->agent.connector_fd = -1;
+}
+
 static int run_workload(struct inside *in, const struct init_workload *w)
 {
 	bool gave_up = false;
@@ -264,5 +282,6 @@ void init_cell_inside(struct init_cell *c)
 	}
 	if (!await_agent(&in))
 		finish(&in, INIT_FAILED);
+	spare_connector(&in);
 	finish(&in, in.ended_by ? 128 + in.ended_by : run_workload(&in, &w));
 }

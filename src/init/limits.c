@@ -55,8 +55,10 @@ static bool is_prefix(const char *text, const char *prefix, size_t len)
 }
 
 /*
- * The folder of this process's group in a hierarchy: of v2 if @controller is NULL, else of v1 with that controller.
- * @self: /proc/self/cgroup. @mounts: /proc/self/mountinfo: "id parent dev root where options [more] - type source words"
+ * The folder of this process's group in a hierarchy: of v2 if @controller is NULL, else of v1 with
+ * that controller.
+ * @self: /proc/self/cgroup. @mounts: /proc/self/mountinfo: "id parent dev root where options [more]
+ * - type source words"
  */
 static bool find_own(const char *self, const char *mounts, const char *controller, char *path)
 {
@@ -116,8 +118,8 @@ static int switch_controller(int dirfd, char sign, enum init_controller which)
 }
 
 /*
- * Controllers for the groups below. A group of v2 that holds processes lends none, but for the first of all: so init
- * is in the agent's by now.
+ * Controllers for the groups below. A group of v2 that holds processes lends none, but for the
+ * first of all: so init is in the agent's by now.
  */
 static void lend(struct init_tree *t)
 {
@@ -178,8 +180,8 @@ static void undo_tree(struct init_tree *t)
 }
 
 /*
- * The folder of ours. Another process may have our number in its own namespace, and one that was killed may have left
- * its folder.
+ * The folder of ours. Another process may have our number in its own namespace, and one that was
+ * killed may have left its folder.
  */
 static int make_top(struct init_tree *t)
 {
@@ -336,7 +338,10 @@ static int limit(const struct init_limits *l, enum init_controller which, uint64
 		       : init_write_text(t->workload, "pids.max", init_digits((int64_t)v));
 }
 
-/* In a guest some memory and some process numbers are kept from the workload, unless told otherwise. */
+/*
+ * In a guest some memory and some process numbers are kept from the workload, unless told
+ * otherwise.
+ */
 static uint64_t usual_memory(void)
 {
 	struct sysinfo si;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Limits on memory and processes of the workload: control groups of v2, of v1 or of both, below the group that
- * init is in. The agent and init stay in a group of their own beside it:
+ * Limits on memory and processes of the workload: control groups of v2, of v1 or of both, below the
+ * group that init is in. The agent and init stay in a group of their own beside it:
  *
  *	telltale-init-PID/agent       init, the agent
  *	telltale-init-PID/workload    what the limits hold for

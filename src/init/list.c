@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Base64, then JSON, both in place: neither ever writes more than it has read. In the end of each text its closing
- * quote becomes the NUL.
+ * Base64, then JSON, both in place: neither ever writes more than it has read. In the end of each
+ * text its closing quote becomes the NUL.
  */
 #include "init/list.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Lists of texts on a kernel command line: base64 (RFC 4648 section 4, with its padding) of a JSON array of
- * strings. Strict: what two readers could read in two ways is refused. No allocation.
+ * Lists of texts on a kernel command line: base64 (RFC 4648 section 4, with its padding) of a JSON
+ * array of strings. Strict: what two readers could read in two ways is refused. No allocation.
  */
 #ifndef TT_INIT_LIST_H
 #define TT_INIT_LIST_H

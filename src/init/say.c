@@ -39,7 +39,10 @@ static int put(const char *line, size_t len)
 	return n < 0 ? errno : 0;
 }
 
-/* What does not go out at once is lost. A terminal whose session has ended is there again when it is opened anew. */
+/*
+ * What does not go out at once is lost. A terminal whose session has ended is there again when it
+ * is opened anew.
+ */
 static void put_line(const char *line, size_t len)
 {
 	if (put(line, len) != EIO || say_fd == STDERR_FILENO)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What init tells people: lines on stderr, which in a guest is the console. No allocation; signal-safe. */
+/*
+ * What init tells people: lines on stderr, which in a guest is the console. No allocation;
+ * signal-safe.
+ */
 #ifndef TT_INIT_SAY_H
 #define TT_INIT_SAY_H
 
 #include <stdint.h>
 
 /*
- * init_say_open - where stderr leads, opened anew if that can be: what is said then never waits, for a workload may
- * stop its terminal, or nobody read its pipe. Needs /proc.
+ * init_say_open - where stderr leads, opened anew if that can be: what is said then never waits,
+ * for a workload may stop its terminal, or nobody read its pipe. Needs /proc.
  */
 void init_say_open(void);
 

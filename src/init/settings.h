@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What init is told to do: words of the kernel command line (cellos.argv=, telltale.NAME=) in a guest, options
- * (--NAME VALUE) with --cell. telltale-init(8) has the list. Parsing alone, in place, without allocation.
+ * What init is told to do: words of the kernel command line (cellos.argv=, telltale.NAME=) in a
+ * guest, options (--NAME VALUE) with --cell. telltale-init(8) has the list. Parsing alone, in
+ * place, without allocation.
  */
 #ifndef TT_INIT_SETTINGS_H
 #define TT_INIT_SETTINGS_H
@@ -38,7 +39,7 @@ struct init_settings {
 	const char *sensor, *walk_ms, *flush_ms, *heartbeat_ms, *major;
 	uint64_t memory, pids;
 	bool agent_degrade, limit_degrade;
-	bool restart; /* at the end start the machine anew: what ends it where it cannot be switched off */
+	bool restart; /* at the end: what ends a machine that cannot be switched off */
 	bool at_end_set;
 	char *words[INIT_WORDS_MAX + 1]; /* what argv points to, if it came as base64 */
 	uint32_t given;                  /* a bit for each setting that there was */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* New processes, with a number of one's choice (clone3(2)), and what init does to itself. Signal-safe. */
+/*
+ * New processes, with a number of one's choice (clone3(2)), and what init does to itself.
+ * Signal-safe.
+ */
 #ifndef TT_INIT_SPAWN_H
 #define TT_INIT_SPAWN_H
 

@@ -2,7 +2,7 @@
 /* Settings, then the machine around the cell if there is one to make, then the cell. */
 #include "init/start.h"
 
-#include <fcntl.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/reboot.h>
 #include <unistd.h>
@@ -109,6 +109,7 @@ static int read_settings(void)
 static int start_machine(void)
 {
 	int code = INIT_FAILED;
+	bool good;
 
 	if (!init_boot_proc())
 		return 2;
@@ -117,8 +118,11 @@ static int start_machine(void)
 	init_boot_mounts();
 	init_say_open();
 	init_boot_loopback();
-	/* without its modules the machine may have no way to the host */
-	if (read_settings() == 0 && (!settings.modules || init_boot_modules(settings.modules) == 0))
+	good = read_settings() == 0;
+	/* even if there will be no cell: the way to the host may need them */
+	if (settings.modules && init_boot_modules(settings.modules) < 0)
+		good = false;
+	if (good)
 		code = run_cell();
 	init_say("exit code ", init_digits(code), NULL);
 	tell_exit(code);

@@ -3,7 +3,10 @@
 #ifndef TT_INIT_START_H
 #define TT_INIT_START_H
 
-/* init_start - @args: without the program's name, ended by NULL. Returns the exit status; never on a machine. */
+/*
+ * init_start - @args: without the program's name, ended by NULL. Returns the exit status; never on
+ * a machine.
+ */
 int init_start(char **args);
 
 #endif

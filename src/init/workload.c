@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The order has reasons: what needs root comes before the gate, what the workload itself may do behind it. */
+/*
+ * The order has reasons: what needs root comes before the gate, what the workload itself may do
+ * behind it.
+ */
 #include "init/workload.h"
 
 #include <fcntl.h>

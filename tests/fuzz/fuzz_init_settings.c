@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a kernel command line, as options, and as the JSON of a list. Whatever comes out lies inside of what
- * went in; a problem has its words.
+ * Any bytes as a kernel command line, as options, and as the JSON of a list. Whatever comes out
+ * lies inside of what went in; a problem has its words.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -28,14 +28,15 @@ if not os.access(INIT, os.X_OK):
 
 SCRATCH = tt.scratch(0o777)
 AGENTS, STARTED = {}, []
-for kind in ("ready", "silent", "failed", "dies", "once", "stubborn"):
+for kind in ("ready", "silent", "failed", "dies", "once", "stubborn", "connector"):
     AGENTS[kind] = shutil.copy(tt.program("init_agent"), os.path.join(SCRATCH, kind))
 
 
 class Host:
     """What listens on the host's side. @lines: what agents said; @codes: what came on the exit channel."""
 
-    def __init__(self, listen=True, refuse=0):
+    def __init__(self, listen=True, refuse=0, linger=0):
+        self.linger = linger  # seconds between the four bytes and the end of their connection
         self.folder = tt.scratch(0o777)
         self.lines, self.codes, self.refuse, self.readers = [], [], refuse, []
         self.agent_path, self.exit_path = (os.path.join(self.folder, n) for n in ("agent", "exit"))
@@ -86,6 +87,9 @@ class Host:
                 if not got:
                     break
                 data += got
+                if len(data) == 4 and self.linger:
+                    time.sleep(self.linger)
+                    break
             self.codes.append(data)
 
     def starts(self):
@@ -193,6 +197,14 @@ def exit_channel():
     host = Host(refuse=2)
     done = run(["sh", "-c", "exit 9"], host=host)
     same("who closes without reading is told again", (done.status, host.codes), (9, [b"\x09\0\0\0"]))
+    host = Host(linger=6)
+    started = time.monotonic()
+    p, _ = start(["sh", "-c", "exit 9"], host=host)
+    out, err = p.communicate(timeout=SECONDS)
+    check("who reads and does not close is not waited for", p.returncode == 9 and "cannot be told" not in err and time.monotonic() - started < 5,
+          err)
+    host.settle()
+    same("... and has the code", host.codes, [b"\x09\0\0\0"])
     started = time.monotonic()
     done = run(["sh", "-c", "exit 9"], host=Host(listen=False))
     check("nobody listens: said, bounded, and the status is the command's",
@@ -335,6 +347,37 @@ def agent_facts():
           "--sensor walk" in done.host.starts()[0], done.host.lines)
 
 
+def connectors(pid):
+    """How many sockets of the proc connector a process has."""
+    with open("/proc/net/netlink", encoding="ascii") as f:
+        inodes = {line.split()[9] for line in f.readlines()[1:] if line.split()[1] == "11"}
+    links = []
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except OSError:
+            pass
+    return sum(link in {f"socket:[{inode}]" for inode in inodes} for link in links)
+
+
+def agent_and_connector():
+    for agent, want in (("connector", [1, 1, 1]), ("ready", [0, 0, 1])):
+        p, host = start(["sleep", "100"], agent=agent)
+        tt.wait_for(lambda: 3 in pids_inside(p) and host.starts())
+        if field(host.starts()[0], "connector") == "0":
+            tt.skip(f"agent '{agent}' and the proc connector", "this kernel has none, or not here")
+        else:
+            # the fake one keeps what it was given
+            pids = pids_inside(p)
+            tt.wait_for(lambda: [connectors(x) for x in (p.pid, pids[1], pids[2])] == want, 5)
+            same(f"agent '{agent}': who keeps listening to the proc connector", [connectors(x) for x in (p.pid, pids[1], pids[2])], want)
+            os.kill(pids[2], signal.SIGKILL)
+            tt.wait_for(lambda: len(host.starts()) == 2)
+            same("... and the next one", ["--connector-fd" in line for line in host.starts()], [True, agent == "connector"])
+        p.terminate()
+        finish(p, host)
+
+
 def agent_killed():
     p, host = start(["sh", "-c", "trap 'exit 21' TERM; while :; do sleep 0.05; done"])
     tt.wait_for(lambda: 3 in pids_inside(p))
@@ -421,6 +464,7 @@ def limits():
     p, host = start(["sleep", "100"], "--memory", "48M")
     tt.wait_for(lambda: 3 in pids_inside(p))
     pids = pids_inside(p)
+    tt.wait_for(lambda: b"/workload" in tt.read(f"/proc/{pids[3]}/cgroup"))
     groups = [tt.read(f"/proc/{pids[n]}/cgroup").decode() for n in (1, 2, 3)]
     check("the agent is in a group of its own", groups[0] == groups[1] != groups[2] and "/agent" in groups[1] and "/workload" in groups[2], groups)
     p.terminate()
@@ -483,11 +527,11 @@ def bad_settings():
 class Terminal:
     """A shell in a cell, on a pseudo-terminal of its own."""
 
-    def __init__(self, command):
+    def __init__(self, command, *more):
         self.host = Host()
         self.pid, self.fd = os.forkpty()
         if self.pid == 0:
-            os.execve(INIT, [INIT, "--cell", *options(self.host, exit_channel=False), "--", *command],
+            os.execve(INIT, [INIT, "--cell", *options(self.host, exit_channel=False), *more, "--", *command],
                       env_for(TERM="dumb", PS1="", ENV=""))
         self.text = ""
 
@@ -553,6 +597,54 @@ def job_control():
         same("... the status", t.end(), 31)
 
 
+def stalled():
+    """Nobody reads what init says: it is not said, and nothing waits."""
+    hog = "import os,sys,termios\n" \
+          "os.set_blocking(1, False)\n" \
+          "try: termios.tcflow(0, termios.TCOOFF)\n" \
+          "except termios.error: pass\n" \
+          "try:\n  while True: os.write(1, b'x' * 512)\n" \
+          "except BlockingIOError: pass\n" \
+          "try:\n  while True: os.write(1, b'x')\n" \
+          "except BlockingIOError: pass\n" \
+          "os.set_blocking(1, True)\n" \
+          "x = bytearray(200 << 20)\n"
+    line = [sys.executable, "-c", hog]
+    t = Terminal(line, "--memory", "48M")
+    end = time.monotonic() + 30
+    status = None
+    while time.monotonic() < end and status is None:
+        got, code = os.waitpid(t.pid, os.WNOHANG)
+        status = os.waitstatus_to_exitcode(code) if got else None
+        time.sleep(0.02)
+    if status is None:
+        os.kill(t.pid, signal.SIGKILL)
+        os.waitpid(t.pid, 0)
+    os.close(t.fd)
+    STARTED.append(t.pid)
+    same("a terminal that nobody reads, stopped if that can be, and full", status, 137)
+    host = Host()
+    read_end, write_end = os.pipe()
+    p = subprocess.Popen([INIT, "--cell", *options(host), "--memory", "48M", "--", *line], stdin=subprocess.DEVNULL, stdout=write_end,
+                         stderr=write_end, env=env_for())
+    STARTED.append(p.pid)
+    os.close(write_end)
+    try:
+        status = p.wait(30)
+    except subprocess.TimeoutExpired:
+        p.kill()
+        status = p.wait()
+    host.settle()
+    same("a pipe that nobody reads", (status, host.codes), (137, [b"\x89\0\0\0"]))
+    os.close(read_end)
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    p = subprocess.run([INIT, "--cell", *options(Host()), "--", "sh", "-c", "exit 8"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                       stderr=write_end, env=env_for(), timeout=SECONDS, check=False)
+    os.close(write_end)
+    same("a pipe that nobody has open", p.returncode, 8)
+
+
 def nothing_left(before):
     same("no mount is left", len(tt.read("/proc/self/mountinfo").splitlines()), before)
     none("no group is left", left_groups())
@@ -568,11 +660,13 @@ orphans()
 bomb()
 signals()
 agent_facts()
+agent_and_connector()
 agent_killed()
 agent_killed_at_end()
 agent_fails()
 limits()
 bad_settings()
 job_control()
+stalled()
 nothing_left(mounts)
 tt.done()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
- * An agent that sees nothing, for the tests of telltale-init: it says on the endpoint, in lines of text, how it was
- * started, and behaves as the name of its file asks for.
+ * An agent that sees nothing, for the tests of telltale-init: it says on the endpoint, in lines of
+ * text, how it was started, and behaves as the name of its file asks for.
  *
  *	ready     as an agent should
  *	silent    never gets ready
@@ -9,6 +9,7 @@
  *	dies      ends at once
  *	once      gets ready the first time only
  *	stubborn  ignores SIGTERM
+ *	connector says that the proc connector is what it sees by
  */
 #include <dirent.h>
 #include <errno.h>
@@ -89,7 +90,8 @@ static void say_start(FILE *out, char **argv)
 
 	(void)fstat(outer_fd, &outer);
 	(void)stat("/proc", &proc);
-	(void)getsockopt(atoi(option(argv, "--connector-fd")), SOL_SOCKET, SO_PROTOCOL, &type, &len);
+	(void)getsockopt(atoi(option(argv, "--connector-fd")), SOL_SOCKET, SO_PROTOCOL, &type,
+			 &len);
 	fprintf(out, "start pid=%d ppid=%d sid=%d nice=%d queue=%u outer=%d connector=%d", getpid(),
 		getppid(), getsid(0), getpriority(PRIO_PROCESS, 0),
 		count_in_queue(atoi(option(argv, "--queue-fd"))),
@@ -136,6 +138,8 @@ int main(int argc, char **argv)
 		return 3;
 	if (strcmp(name, "failed") == 0)
 		said = "failed no sensor\33 can be had";
+	if (strcmp(name, "connector") == 0)
+		said = "ready proc-connector";
 	if (strcmp(name, "silent") != 0 && send(ready, said, strlen(said), 0) < 0)
 		return 2;
 	if (strcmp(name, "failed") == 0)

@@ -14,6 +14,7 @@ MAN = "man/telltale.1"
 MAN_PRELOAD = "man/telltale-preload.5"
 MAN_AGENT = "man/telltale-agent.8"
 MAN_PROFILE = "man/telltale-profile.5"
+MAN_INIT = "man/telltale-init.8"
 PRELOAD = "docs/preload.md"
 TRACE = "docs/trace-format.md"
 LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
@@ -78,6 +79,18 @@ def check_directives():
     shipped = {os.path.basename(n)[:-8] for n in lint.tree() if re.match(r"data/profiles/[^/]+\.profile$", n)}
     complaints += [f"{MAN_PROFILE}: no '{n}'" for n in sorted(shipped) if f".It Cm {n}\n" not in text]
     lint.point(f"{MAN_PROFILE} names every key and profile", complaints, len(keys) + len(shipped))
+
+
+def check_settings():
+    """Each setting of telltale-init has its paragraph in the manual, and its line in the usage."""
+    keys = set(re.findall(r'^\t\{"([a-z-]+)", set_', lint.read("src/init/settings.c"), re.M))
+    said = set(re.findall(r"[a-z-]+", " ".join(re.findall(r"^\.It Cm (.*)$", lint.read(MAN_INIT), re.M))))
+    usage = lint.read("src/init/start.c")
+    complaints = [f"{MAN_INIT}: no '{key}'" for key in sorted(keys - said)]
+    complaints += [f"{MAN_INIT}: '{key}' is no setting" for key in sorted(said - keys)]
+    complaints += [f"src/init/start.c: no '{key}' in its usage" for key in sorted(keys)
+                   if f"--{key} " not in usage and f"telltale.{key}=" not in usage]
+    lint.point(f"{MAN_INIT} names every setting", complaints, len(keys))
 
 
 def words_of(text):
@@ -160,7 +173,7 @@ def check_man():
         lint.skip("mandoc has nothing to say", "no mandoc")
         return
     run = subprocess.run(
-        ["mandoc", "-T", "lint", "-W", "warning", MAN, MAN_PRELOAD, MAN_PROFILE],
+        ["mandoc", "-T", "lint", "-W", "warning", MAN, MAN_PRELOAD, MAN_PROFILE, MAN_INIT],
         cwd=lint.SOURCE,
         capture_output=True,
         text=True,
@@ -173,6 +186,7 @@ def main():
     check_verbs(names)
     check_keys()
     check_directives()
+    check_settings()
     check_calls()
     check_formats()
     check_variables(names)

@@ -78,15 +78,16 @@ static void test_all(void)
 	char text[4096];
 	const struct sockaddr_vm *vm = (const struct sockaddr_vm *)&s.exit.addr;
 
-	snprintf(text, sizeof(text),
-		 "quiet cellos.argv=%s telltale.endpoint=vsock:2:9001 telltale.exit=vsock:2:9000 "
-		 "telltale.uid=5 telltale.gid=6 telltale.agent-uid=7 telltale.cwd=/a telltale.env=%s "
-		 "telltale.agent=/b telltale.on-agent-failure=degrade telltale.memory=3K telltale.pids=9 "
-		 "telltale.inotify=/c telltale.inotify=\"/d e\" telltale.major=1 telltale.modules=/f:/g "
-		 "telltale.heartbeat-ms=11 telltale.walk-ms=12 telltale.flush-ms=0 telltale.sensor=ebpf "
-		 "telltale.hostname=h telltale.on-limit-failure=degrade telltale.at-end=restart "
-		 "cellos.other=1 -- telltale.uid=0",
-		 encode("[\"/bin/sh\", \"-c\", \"exit 1\"]"), encode("[\"A=1\",\"B=\"]"));
+	snprintf(
+		text, sizeof(text),
+		"quiet cellos.argv=%s telltale.endpoint=vsock:2:9001 telltale.exit=vsock:2:9000 "
+		"telltale.uid=5 telltale.gid=6 telltale.agent-uid=7 telltale.cwd=/a telltale.env=%s "
+		"telltale.agent=/b telltale.on-agent-failure=degrade telltale.memory=3K telltale.pids=9 "
+		"telltale.inotify=/c telltale.inotify=\"/d e\" telltale.major=1 telltale.modules=/f:/g "
+		"telltale.heartbeat-ms=11 telltale.walk-ms=12 telltale.flush-ms=0 telltale.sensor=ebpf "
+		"telltale.hostname=h telltale.on-limit-failure=degrade telltale.at-end=restart "
+		"cellos.other=1 -- telltale.uid=0",
+		encode("[\"/bin/sh\", \"-c\", \"exit 1\"]"), encode("[\"A=1\",\"B=\"]"));
 	CHECK_STR(cmdline(text), "");
 	CHECK_STR(check(false), "");
 	CHECK_STR(s.argv[0], "/bin/sh");
