@@ -145,7 +145,7 @@ const struct attack_road attack_sockets[] = {
 	{"socket AF_INET SOCK_PACKET", act_packet, '-', {EAFNOSUPPORT, EPERM, EAFNOSUPPORT, NOT_RUN}},
 	{"socket AF_INET SOCK_RAW", act_raw, '-', {EPERM, EPERM, EPERM, NOT_RUN}},
 	{"usual sockets are there", act_usual, '-', {0, 0, 0, 0}},
-	{"abstract socket of a neighbour", act_abstract_scoped, '-', {EPERM, NOT_RUN, NOT_RUN, EPERM}},
+	{"abstract socket of a neighbour", act_abstract_scoped, '-', {REFUSED, NOT_RUN, NOT_RUN, EPERM}},
 	{NULL},
 };
 /* clang-format on */
