@@ -138,7 +138,7 @@ static long act_abstract_scoped(int t)
 const struct attack_road attack_sockets[] = {
 	/*				 all		 ids	   filter	 landlock */
 	{"socket, other families", act_families, '-', {EAFNOSUPPORT, NOT_RUN, EAFNOSUPPORT, NOT_RUN}},
-	{"socket AF_VSOCK", act_vsock, 'v', {EAFNOSUPPORT, NOT_RUN, EAFNOSUPPORT, NOT_RUN}},
+	{"socket AF_VSOCK", act_vsock, 'v', {EAFNOSUPPORT, 0, EAFNOSUPPORT, NOT_RUN}},
 	{"socketpair AF_VSOCK", act_vsock_pair, 'v', {EAFNOSUPPORT, NOT_RUN, EAFNOSUPPORT, NOT_RUN}},
 	{"socketpair, other families", act_pair, '-', {EAFNOSUPPORT, NOT_RUN, EAFNOSUPPORT, NOT_RUN}},
 	{"socket AF_NETLINK, other protocols", act_netlinks, '-', {EPROTONOSUPPORT, NOT_RUN, EPROTONOSUPPORT, NOT_RUN}},
