@@ -5,7 +5,8 @@
  *
  * Rights are given, never taken away: so all folders of the root but those two are given. What the
  * kernel's ABI has not: before 2 no file could be moved between folders, which breaks programs, and the
- * layer is left out; truncating (3), ioctls of devices (5) and scopes (6) are added where they are.
+ * layer is left out; truncating (3) and scopes (6) are added where they are. Ioctls of devices (5) are not
+ * asked about: there is no device but those of the gate's own /dev.
  */
 #include "init/gate_internal.h"
 
@@ -21,8 +22,7 @@
 #define FS_CHANGE_DIR 0x1ff0ULL    /* REMOVE_DIR to MAKE_SYM */
 #define FS_REFER      (1ULL << 13) /* ABI 2 */
 #define FS_TRUNCATE   (1ULL << 14) /* ABI 3 */
-#define FS_IOCTL_DEV  (1ULL << 15) /* ABI 5 */
-#define FS_OF_FILES   (FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV)
+#define FS_OF_FILES   (FS_WRITE_FILE | FS_TRUNCATE)
 #define SCOPE_ALL     3ULL /* abstract unix sockets and signals: ABI 6 */
 
 #define OLDEST_ABI 2
@@ -139,7 +139,6 @@ int init_gate_landlock(const struct gate_options *o, int *ret_abi)
 		return abi >= 0 || abi == -ENOSYS || abi == -EOPNOTSUPP ? 0 : (int)abi;
 	}
 	set.fs |= abi >= 3 ? FS_TRUNCATE : 0;
-	set.fs |= abi >= 5 ? FS_IOCTL_DEV : 0;
 	set.scoped = abi >= 6 ? SCOPE_ALL : 0;
 	/* as much of it as this kernel knows: it refuses what is longer */
 	r = tt_sys3(SYS_landlock_create_ruleset, &set, abi >= 6 ? sizeof(set) : sizeof(set.fs), 0);

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -75,7 +76,12 @@ static void reap(struct inside *in)
 	pid_t pid;
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
-		if (pid == in->workload) {
+		if (WIFSTOPPED(status)) {
+			/* it asked its parent to trace it, which is us: it goes on with its signal, untraced */
+			int sig = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
+
+			(void)ptrace(PTRACE_DETACH, pid, NULL, (void *)(intptr_t)sig);
+		} else if (pid == in->workload) {
 			in->workload = 0;
 			in->status = status;
 		} else {

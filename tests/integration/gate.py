@@ -4,6 +4,8 @@
 
 gate.py [NAME]...    only the programs of that name
 """
+import fcntl
+import json
 import os
 import re
 import shutil
@@ -84,10 +86,10 @@ def small_things():
     """What the workload keeps: its own groups, its own files, its own fds and no others."""
     folder = tt.scratch()
     os.chown(folder, WORK_UID, WORK_UID)
-    fd = os.open("/dev/null", os.O_RDONLY)
-    run = cell(["sh", "-c", f"ls /proc/self/fd | wc -l; ls -l /proc/$$/fd | grep -c ' {fd} ->'"], pass_fds=[fd])
+    fd = fcntl.fcntl(0, fcntl.F_DUPFD, 77)
+    run = cell(["ls", "/proc/self/fd"], pass_fds=[fd])
     os.close(fd)
-    tt.same("an fd that was not CLOEXEC stays behind", run.stdout.split(), ["4", "0"])
+    tt.same("an fd that was not CLOEXEC stays behind", run.stdout.split(), ["0", "1", "2", "3"])
     run = cell(["bash", "-c", "set -m; sleep 1000 & kill -TERM -- -$!; wait $!; echo $?"])
     tt.same("its own group by number", run.stdout.split(), ["143"])
     run = cell(["sh", "-c", "trap 'echo got' USR1; kill -USR1 0"])
@@ -97,37 +99,104 @@ def small_things():
         tt.same("what is open may be opened again", f.read(), "3\n")
     run = cell(["sh", "-c", f"cd {folder}; mkdir -p a b; echo x >a/f; mv a/f b/g; ln b/g a/h; cat a/h; rm -r a b"])
     tt.same("files go from folder to folder", run.stdout, "x\n")
-    run = cell(["sh", "-c", "cat /proc/self/mountinfo"])
+
+
+# Files that tell too much or steer, folders of the kernel's own: gone, or covered.
+COVERED = """acpi asound iomem ioports kallsyms kcore key-users keys kmsg kpagecgroup kpagecount kpageflags latency_stats mtrr
+sched_debug scsi slabinfo sysrq-trigger timer_list timer_stats vmallocinfo""".split()
+COVERED_SYS = ["firmware", "fs/pstore", "kernel/debug", "kernel/tracing", "kernel/security", "fs/bpf", "fs/cgroup",
+               "devices/virtual/powercap"]
+READ_ONLY = ["/sys", "/proc/sys", "/proc/bus", "/proc/fs", "/proc/irq", "/proc/driver", "/dev"]
+KERNEL_TYPES = {"cgroup", "cgroup2", "tracefs", "debugfs", "bpf", "securityfs", "configfs", "pstore", "efivarfs"}
+# More of it, where nobody expects it. In a mount namespace that ends with the cell.
+ODD = """set -e; mount --make-rprivate /; cd "$0"; mkdir "a b" s t e; mount -t proc none "a b"; mount -t sysfs none s
+mount -t tmpfs -o suid,dev,exec none t; chmod 755 t; mount -t tracefs none e 2>/dev/null || true; exec "$@" """
+LOOK = r"""
+import json, os, stat, sys
+def what(path):
+    try: st = os.lstat(path)
+    except OSError as e: return e.strerror
+    if stat.S_ISDIR(st.st_mode):
+        try: return sorted(os.listdir(path))[:3]
+        except OSError as e: return e.strerror
+    return "null" if st.st_rdev == os.makedev(1, 3) else "a file"
+print(json.dumps({p: what(p) for p in sys.argv[1:]}))
+print(open("/proc/self/mountinfo").read())
+"""
+
+
+class Mount:
+    """A line of mountinfo; @top: nothing lies over it."""
+
+    def __init__(self, line):
+        words = line.split()
+        self.path, self.options, self.type = words[4], words[5].split(","), words[words.index("-") + 1]
+
+    def lies_under(self, other):
+        return (self.path + "/").startswith(other.path.rstrip("/") + "/")
+
+
+def view():
+    folder = tt.scratch()
+    paths = [f"/proc/{n}" for n in COVERED] + [f"/sys/{n}" for n in COVERED_SYS]
+    paths += [os.path.join(folder, n) for n in ("a b", "s", "t", "e")]
+    run = subprocess.run(["unshare", "-m", "sh", "-c", ODD, folder, DRIVER, "--", "/usr/bin/python3", "-c", LOOK, *paths],
+                         capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL, check=False)
+    if not tt.check("the view can be looked at", run.returncode == 0, run.stderr):
+        return
+    seen, _, lines = run.stdout.partition("\n")
+    tt.none("what tells too much is covered",
+            [f"{p}: {w}" for p, w in json.loads(seen).items() if w not in ("null", [], "No such file or directory")])
+    mounts = [Mount(line) for line in lines.splitlines() if line]
+    # the namespace lists them in the order in which they were made
+    top = [m for i, m in enumerate(mounts) if not any(m.lies_under(later) for later in mounts[i + 1:])]
+    tt.check("there are mounts to judge", len(top) > 10 and any("a\\040b" in m.path for m in top), lines)
+    tt.none("no file system of the kernel's is left open",
+            [f"{m.path}: {m.type}" for m in top if m.type in KERNEL_TYPES or (m.type in ("proc", "sysfs") and
+             not m.path.startswith(("/proc", "/sys")))])
     tt.none("nosuid on all that can be written to",
-            [line for line in run.stdout.splitlines()
-             if line.split()[5].startswith("rw") and "nosuid" not in line.split()[5] and is_on_top(line, run.stdout)])
+            [m.path for m in top if "rw" in m.options and "nosuid" not in m.options])
+    tt.none("nodev on all but what has the devices",
+            [m.path for m in top if "nodev" not in m.options and not m.path.startswith(("/dev", "/proc/"))])
+    # /sys/... and /proc/sys/... may have mounts of their own
+    tt.same("read-only", [p for p in READ_ONLY if os.path.exists(p) and not any(m.path == p and "ro" in m.options for m in mounts)],
+            [])
     run = cell(["sh", "-c", "ls -d /proc/[0-9]*; ls /dev"])
     tt.check("no process but its own", "/proc/1\n" not in run.stdout and "/proc/2\n" not in run.stdout, run.stdout)
     tt.same("no device but a few", sorted(w for w in run.stdout.split() if not w.startswith("/")),
             sorted("fd full null ptmx pts random shm stderr stdin stdout tty urandom zero".split()))
 
 
-def is_on_top(line, mounts):
-    """Not under another mount, at its place or above it, that came later."""
-    rows = [row.split() for row in mounts.splitlines()]
-    mine = line.split()
-    later = rows[[row[0] for row in rows].index(mine[0]) + 1:]
-    return not any(mine[4] == row[4] or (mine[4] + "/").startswith(row[4].rstrip("/") + "/") for row in later)
+WRITES = """cd {given} && echo x >f && mkdir d && mv f d/g && cat d/g; echo x >/dev/null && echo null
+echo x >{other}/f || echo not written; mkdir {other}/d || echo not made; rm {other}/there || echo not removed
+echo x >/tmp/gate-$$ || echo not written; echo y >/dev/stderr
+/usr/bin/python3 -c 'import os; os.truncate("{other}/there", 0)' || echo not cut"""
 
 
 def writable():
     folder = tt.scratch()
     given, other = os.path.join(folder, "given"), os.path.join(folder, "other")
+    there = os.path.join(other, "there")
     for path in (given, other):
         os.mkdir(path)
+    with open(there, "w", encoding="ascii") as f:
+        f.write("there")
+    for path in (given, other, there):
         os.chown(path, WORK_UID, WORK_UID)
-    run = cell(["sh", "-c", f"cd {given} && echo x >f && mkdir d && mv f d/g && cat d/g; "
-                f"echo x >{other}/f || echo refused; echo x >/tmp/gate-$$ || echo refused; echo x >/dev/null"],
-               options=["-w", given])
+    script = WRITES.format(given=given, other=other)
+    run = cell(["sh", "-c", script], options=["-w", given])
     if not run.landlock:
         tt.skip("only the folders that are given", "no Landlock that serves")
         return
-    tt.same("only the folders that are given", run.stdout.split(), ["x", "refused", "refused"])
+    want = ["x", "null", "not written", "not made", "not removed", "not written", "not cut"]
+    tt.same("only the folders that are given", run.stdout.splitlines(), want[: None if run.landlock >= 3 else -1])
+    out = os.path.join(other, "out")
+    with open(out, "w", encoding="ascii") as f:
+        os.chown(out, WORK_UID, WORK_UID)
+        subprocess.run([DRIVER, "-w", given, "--", "sh", "-c", "echo again >/dev/stdout"], stdout=f, timeout=SECONDS,
+                       stdin=subprocess.DEVNULL, check=False)
+    with open(out, encoding="ascii") as f:
+        tt.same("what is open may be opened again, wherever it lies", f.read(), "again\n")
     run = cell(["true"], options=["-w", os.path.join(folder, "missing")])
     tt.check("a folder that is not there closes the gate", run.returncode == 125 and "landlock" in run.stderr, run.stderr)
 
@@ -169,6 +238,7 @@ def main():
         without_gate()
         attacks()
         small_things()
+        view()
         writable()
         jobs()
     programs(only)

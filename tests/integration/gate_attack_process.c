@@ -234,6 +234,29 @@ static long act_seize(int t)
 	return attack_result(syscall(SYS_ptrace, PTRACE_SEIZE, HIGH_BITS | t, NULL, NULL));
 }
 
+/* Where init is the parent: it must not take the stop for an end, and must let it go on. */
+static volatile sig_atomic_t came;
+
+static void take(int sig)
+{
+	came = sig;
+}
+
+static long act_traceme(int t)
+{
+	struct sigaction action = {.sa_handler = take}, before;
+
+	(void)t;
+	if (getppid() != ATTACK_INIT)
+		return 0;
+	(void)sigaction(SIGUSR1, &action, &before);
+	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
+		return -errno;
+	(void)raise(SIGUSR1);
+	(void)sigaction(SIGUSR1, &before, NULL);
+	return came == SIGUSR1 ? 0 : -EBADMSG;
+}
+
 static char vm_bytes[16];
 
 static long act_vm(long call, int t)
@@ -494,6 +517,7 @@ const struct attack_road attack_looks[] = {
 	{"/proc/PID/timerslack_ns", act_slack, 't', {ENOENT, ANYTHING, NOT_RUN, EACCES}},
 	{"/proc/PID/clear_refs", act_refs, 't', {ENOENT, EACCES, NOT_RUN, EACCES}},
 	{"/proc/PID/comm", act_comm, 't', {ENOENT, EACCES, NOT_RUN, EACCES}},
+	{"ptrace, traced by init", act_traceme, '-', {0, 0, 0, 0}},
 	{NULL},
 };
 /* clang-format on */

@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -225,6 +226,8 @@ static void be_first(char **argv)
 				      WIFSTOPPED(status) ? "stopped" : "killed", status);
 			_exit(124);
 		}
+		if (WIFSTOPPED(status)) /* it asked to be traced */
+			(void)ptrace(PTRACE_DETACH, pid, NULL, (void *)(long)WSTOPSIG(status));
 		if (pid != command || WIFSTOPPED(status))
 			continue;
 		result = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
