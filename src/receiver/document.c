@@ -186,7 +186,7 @@ static json_t *counts_json(const struct receiver_cell *c)
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "numbers", number(s->numbers),
 			 "received", number(s->received), "dropped", number(s->dropped), "rejected",
 			 number(s->rejected), "transport", number(s->lost), "repeated",
-			 number(s->repeated));
+			 number(c->repeated));
 }
 
 /* Texts of the agent are kept as they stand in a line of JSON. */

@@ -111,8 +111,11 @@ struct receiver_cell {
 	struct receiver_procs procs;
 	struct receiver_seq seq;
 	struct receiver_agent agent;
-	bool hello_here; /* on this connection */
-	unsigned major;  /* of the last frame; 0: none yet */
+	bool hello_here, respawned_here; /* on this connection */
+	uint64_t hello_seq; /* its hello had a number that was there before; else UINT64_MAX */
+	uint64_t newest_ns; /* of all acts of this boot, by the guest's clock */
+	uint64_t repeated;
+	unsigned major; /* of the last frame; 0: none yet */
 	enum receiver_state state;
 	uint64_t state_count[RECEIVER_STATES];
 	uint64_t opened_ns, ended_ns; /* since the epoch */

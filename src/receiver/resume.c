@@ -76,13 +76,12 @@ static void keep(char *buf, size_t cap, struct wire_text text)
 	buf[n] = '\0';
 }
 
-static void again_hello(struct scan *s, uint64_t seq)
+static void again_hello(struct scan *s)
 {
 	struct receiver_cell *c = s->c;
 	struct receiver_agent now = {.known = true};
 	struct receiver_loss loss;
 	struct wire_text text;
-	bool same;
 
 	if (take_text(s, "\"boot_id\": \"", &text))
 		keep(now.boot_id, sizeof(now.boot_id), text);
@@ -91,13 +90,12 @@ static void again_hello(struct scan *s, uint64_t seq)
 	if (take_text(s, "\"kernel_version\": \"", &text))
 		keep(now.kernel, sizeof(now.kernel), text);
 	(void)take_u64(s, "\"restarts\": ", &now.restarts);
-	same = strcmp(now.boot_id, c->agent.boot_id) == 0;
-	if (c->agent.known && (!same || receiver_seq_has(&c->seq, seq))) {
+	if (c->agent.known && strcmp(now.boot_id, c->agent.boot_id) != 0) {
 		while (receiver_seq_settle(&c->seq, true, &loss))
 			;
-		receiver_seq_restart(&c->seq, same ? seq : 0);
-		if (!same)
-			receiver_procs_done(&c->procs);
+		receiver_seq_restart(&c->seq, 0);
+		receiver_procs_done(&c->procs);
+		c->newest_ns = 0;
 	}
 	c->agent = now;
 }
@@ -191,6 +189,26 @@ static void again_notice(struct scan *s)
 	}
 }
 
+/* As accept.c has it: a frame whose number cannot come any more is of an agent whose numbers begin anew. */
+static void again_number(struct scan *s, uint64_t seq)
+{
+	struct receiver_cell *c = s->c;
+	struct receiver_loss loss;
+	uint64_t ns = 0;
+
+	(void)take_u64(s, ", \"guest_monotonic_ns\": ", &ns);
+	if (ns > c->newest_ns && !receiver_seq_awaits(&c->seq, seq)) {
+		while (receiver_seq_settle(&c->seq, true, &loss))
+			;
+		receiver_seq_restart(&c->seq, c->hello_seq < seq ? c->hello_seq : seq);
+		if (c->hello_seq < seq)
+			(void)receiver_seq_take(&c->seq, c->hello_seq, true, &loss);
+	}
+	if (ns > c->newest_ns)
+		c->newest_ns = ns;
+	(void)receiver_seq_take(&c->seq, seq, false, &loss);
+}
+
 /* What was said by the guest, in the order in which it came. */
 static void again(struct scan *s)
 {
@@ -211,10 +229,11 @@ static void again(struct scan *s)
 		s->seq = seq;
 		if (is_word(type, "notice") && take_text(s, "\"reason\": \"", &reason) &&
 		    is_word(reason, "agent_hello")) {
-			again_hello(s, seq);
-			(void)receiver_seq_take(&c->seq, seq, true, &loss);
+			again_hello(s);
+			c->hello_seq =
+				receiver_seq_take(&c->seq, seq, true, &loss) ? UINT64_MAX : seq;
 		} else if (is_new) {
-			(void)receiver_seq_take(&c->seq, seq, false, &loss);
+			again_number(s, seq);
 		}
 	} else if (is_frame) {
 		c->major = 1;
