@@ -130,11 +130,19 @@ static void take_hello(struct receiver_cell *c, const struct wire_frame *f)
 {
 	struct receiver_agent now = {.known = true};
 	bool again = c->agent.known;
+	struct tt_out o;
 
 	copy_text(now.boot_id, sizeof(now.boot_id), f->boot_id);
 	copy_text(now.version, sizeof(now.version), f->agent_version);
 	if (f->has & WIRE_HAS(kernel_version))
 		copy_text(now.kernel, sizeof(now.kernel), f->kernel_version);
+	if (f->has & WIRE_HAS(sensors)) {
+		tt_out_init(&o, now.sensors, sizeof(now.sensors) - 1);
+		tt_out_char(&o, '[');
+		receiver_put_list(&o, &f->sensors);
+		tt_out_char(&o, ']');
+		now.sensors[tt_out_is_full(&o) ? 0 : o.len] = '\0';
+	}
 	now.restarts = f->has & WIRE_HAS(restarts) ? f->restarts : 0;
 	c->hello_here = true;
 	if (again && strcmp(now.boot_id, c->agent.boot_id) != 0) {

@@ -40,6 +40,7 @@ void receiver_cell_free(struct receiver_cell *c)
 	receiver_procs_done(&c->procs);
 	receiver_spec_done(&c->spec);
 	free(c->folder_path);
+	free(c->command);
 	free(c);
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "receiver/receiver_internal.h"
 
@@ -55,6 +56,46 @@ static bool take_text(const struct scan *s, const char *key, struct wire_text *r
 	return true;
 }
 
+/* A JSON array, its brackets included, into @buf; "" where it is too long. */
+static bool take_array(const struct scan *s, const char *key, char *buf, size_t cap)
+{
+	const char *p = find(s, key), *end = s->line + s->len, *q;
+	bool quoted = false;
+
+	buf[0] = '\0';
+	if (!p || p == end || *p != '[')
+		return false;
+	for (q = p; q < end && (quoted || *q != ']'); q++) {
+		if (*q == '\\')
+			q++;
+		else
+			quoted ^= *q == '"';
+	}
+	if (q >= end || (size_t)(q + 1 - p) >= cap)
+		return false;
+	memcpy(buf, p, (size_t)(q + 1 - p));
+	buf[q + 1 - p] = '\0';
+	return true;
+}
+
+/* Since the epoch, as tt_time_text() wrote it; 0: it did not. */
+static uint64_t take_time(const struct scan *s)
+{
+	struct wire_text text;
+	char copy[TT_TIME_TEXT_LEN + 1];
+	struct tm tm = {0};
+	const char *rest;
+
+	if (!take_text(s, "{\"ts\": \"", &text) || text.len != TT_TIME_TEXT_LEN)
+		return 0;
+	memcpy(copy, text.data, text.len);
+	copy[text.len] = '\0';
+	rest = strptime(copy, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!rest || *rest != '.')
+		return 0;
+	return (uint64_t)timegm(&tm) * TT_NS_PER_SEC + strtoull(rest + 1, NULL, 10);
+}
+
 static bool is_word(struct wire_text text, const char *word)
 {
 	return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
@@ -89,6 +130,7 @@ static void again_hello(struct scan *s)
 		keep(now.version, sizeof(now.version), text);
 	if (take_text(s, "\"kernel_version\": \"", &text))
 		keep(now.kernel, sizeof(now.kernel), text);
+	(void)take_array(s, ", \"sensors\": ", now.sensors, sizeof(now.sensors));
 	(void)take_u64(s, "\"restarts\": ", &now.restarts);
 	if (c->agent.known && strcmp(now.boot_id, c->agent.boot_id) != 0) {
 		while (receiver_seq_settle(&c->seq, true, &loss))
@@ -104,6 +146,7 @@ static void again_process(struct scan *s)
 {
 	struct receiver_cell *c = s->c;
 	struct receiver_proc *p, found = {.born = true};
+	char text[RECEIVER_COMMAND_MAX];
 	struct wire_text act;
 	uint64_t pid = 0;
 
@@ -118,6 +161,9 @@ static void again_process(struct scan *s)
 		return;
 	c->spans++;
 	c->executions += find(s, "\"how\": \"exec\"") != NULL;
+	if (!c->command && find(s, "\"how\": \"exec\"") &&
+	    take_array(s, ", \"argv\": ", text, sizeof(text)))
+		c->command = strdup(text);
 	(void)take_span(s, "\"parent_span\": \"spn_", &found.parent);
 	(void)take_u64(s, ", \"guest_start_ns\": ", &found.start_ns);
 	p = pid ? receiver_procs_add(&c->procs, (uint32_t)pid) : NULL;
@@ -180,6 +226,8 @@ static void again_notice(struct scan *s)
 			if (is_word(word, receiver_state_names[i])) {
 				c->state = (enum receiver_state)i;
 				c->state_count[i]++;
+				if (i == RECEIVER_LIVE && !c->first_ns)
+					c->first_ns = take_time(s);
 			}
 	} else if (take_text(s, ", \"finding\": \"", &word) &&
 		   take_u64(s, ", \"count\": ", &count)) {
@@ -268,6 +316,7 @@ static int check_first(struct scan *s, struct tt_err *err)
 		c->span = run;
 		tt_uuid_text(c->run_id, &run);
 	}
+	c->opened_ns = take_time(s);
 	if (!take_text(s, "\"spec_signature_hash\": \"", &text) || !is_word(text, c->spec.hash))
 		return tt_fail_text(err, EEXIST,
 				    "the folder holds a record made under another spec");

@@ -430,6 +430,7 @@ def killed():
              f"sent {sent}, connected {connected}, before {had}")
     tt.same("... as the gaps say", gap_sum(events, "transport"), sent - connected - 3)
     tt.check("it says that it was taken up", run["guest"]["resumed"])
+    tt.same("... and when it began", run["started_at"], events[0]["ts"])
     done = subprocess.run([tt.TELLTALE, "verify", r.out], capture_output=True, timeout=tt.SECONDS)
     tt.check("the chain goes on", done.returncode == 0, done.stdout + done.stderr)
     other = Receiver(folder=r.folder, cell="other", wait=False)
