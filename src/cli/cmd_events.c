@@ -123,6 +123,10 @@ static bool is_wanted(const struct events *e, const json_t *line)
 
 	if (store_text_is(type, "gap"))
 		return true; /* no silent loss */
+	/* what comes again and again, and what only verify reads */
+	if (store_text_is(type, "chain") ||
+	    store_text_is(store_get_text(line, "reason"), "heartbeat"))
+		return e->kind == KIND_ALL && !e->failed;
 	if (store_text_is(type, "notice"))
 		return !e->failed;
 	if (store_text_is(type, "chain"))
@@ -291,7 +295,7 @@ static void put_sensor(struct cli_line *l, const json_t *line)
 {
 	struct store_text sensor = store_get_text(line, "sensor");
 
-	if (store_told(line) & STORE_TOLD_LIBRARY)
+	if (store_told(line) & (STORE_TOLD_LIBRARY | STORE_TOLD_GUEST))
 		return;
 	cli_line_color(l, CLI_ACCENT);
 	cli_line_str(l, " [");
@@ -321,12 +325,41 @@ static void put_gap(struct cli_line *l, const json_t *line)
 	}
 }
 
+/* A file that something happened to. */
+static void put_inotify(struct cli_line *l, const json_t *line)
+{
+	const json_t *mask = json_object_get(line, "mask");
+	struct store_text path = store_get_text(line, "path");
+
+	cli_line_color(l, CLI_BOLD);
+	for (size_t i = 0; i < json_array_size(mask); i++) {
+		struct store_text bit = store_text_of(json_array_get(mask, i));
+
+		cli_line_str(l, i ? "|" : "");
+		if (bit.data)
+			cli_line_text(l, bit.data, bit.len);
+	}
+	cli_line_color(l, CLI_PLAIN);
+	cli_line_str(l, " ");
+	if (path.data)
+		cli_line_word(l, path.data, path.len);
+}
+
 static void put_notice(struct cli_line *l, const json_t *line)
 {
+	static const char *const keys[] = {"state", "finding", "source"};
 	struct store_text message = store_get_text(line, "message");
 
 	cli_line_color(l, CLI_WARN);
 	cli_line_str(l, "NOTICE ");
+	for (size_t i = 0; i < TT_ARRAY_SIZE(keys); i++) {
+		struct store_text word = store_get_text(line, keys[i]);
+
+		if (!word.data)
+			continue;
+		cli_line_text(l, word.data, word.len);
+		cli_line_str(l, ": ");
+	}
 	cli_line_text(l, message.data, message.len);
 }
 
@@ -409,6 +442,8 @@ static void put_readable(struct events *e, const struct store_item *item)
 		cli_line_fmt(&l, "chain line %lld: %lld records before it",
 			     (long long)store_get_int(line, "chain_seq", 0),
 			     (long long)store_get_int(line, "records", 0));
+	} else if (store_text_is(type, "inotify")) {
+		put_inotify(&l, line);
 	} else if (store_text_is(type, "sample")) {
 		cli_line_fmt(&l,
 			     "sample cpu %.1f %%, memory %lld KiB, processes %lld, "

@@ -135,8 +135,8 @@ static void put_row(struct tree_out *t, const struct store_tree_row *row)
 	struct cli_line l;
 
 	for (uint32_t i = row->image; i != STORE_NONE; i = t->tree->next_image[i]) {
-		unseen |=
-			!t->view->spans[i].by_library && t->view->spans[i].how != STORE_HOW_LAUNCH;
+		unseen |= !t->view->spans[i].by_library && !t->view->spans[i].by_guest &&
+			  t->view->spans[i].how != STORE_HOW_LAUNCH;
 		outside |= t->view->spans[i].by_kernel;
 		evasion |= t->view->spans[i].has_evasion;
 		denied += t->view->spans[i].denied;

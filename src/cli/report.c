@@ -333,7 +333,7 @@ void cli_report_head(const struct cli_report *r)
 		cli_line_text(&l, error.data, error.len);
 		cli_line_end(&l);
 	}
-	if (r->cwd.data) {
+	if (r->cwd.data && !v->is_guest) {
 		cli_report_label(&l, r, "in");
 		cli_line_text(&l, r->cwd.data, r->cwd.len);
 		cli_line_end(&l);
@@ -347,6 +347,7 @@ void cli_report_head(const struct cli_report *r)
 		}
 		cli_line_end(&l);
 	}
+	cli_report_guest_head(r);
 	put_cpu(r);
 	put_memory(r);
 	put_processes(r);
@@ -391,7 +392,7 @@ struct cli_program *cli_programs(const struct store_view *v, size_t *ret_count)
 			continue;
 		programs[n].path = exe; /* lives as long as the view */
 		programs[n].count++;
-		programs[n].unseen += !s->by_library;
+		programs[n].unseen += !s->by_library && !s->by_guest;
 		*ret_count = names.count;
 	}
 	store_names_done(&names);

@@ -40,6 +40,13 @@ void cli_report_findings(const struct cli_report *r);
 void cli_report_syscalls(const struct cli_report *r);
 
 /*
+ * cli_report_guest_head - of a guest's run: the cell, and findings, which come first
+ * cli_report_guest_known - how much of it is known, and from whom
+ */
+void cli_report_guest_head(const struct cli_report *r);
+void cli_report_guest_known(const struct cli_report *r);
+
+/*
  * cli_report_certificate - who saw each process; false where nobody compared: without a kernel
  * sensor
  */

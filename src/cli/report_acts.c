@@ -42,7 +42,7 @@ static void put_times(struct cli_line *l, uint64_t n)
 /* The kernel alone told of it: whoever did it, the library did not say so. */
 static void put_told(struct cli_line *l, unsigned told)
 {
-	if (!told || (told & STORE_TOLD_LIBRARY))
+	if (!told || (told & (STORE_TOLD_LIBRARY | STORE_TOLD_GUEST)))
 		return;
 	cli_line_color(l, CLI_ACCENT);
 	cli_line_str(l, told & STORE_TOLD_KERNEL ? "  [kernel]" : "  [seccomp]");
@@ -247,7 +247,8 @@ static void put_read(const struct cli_report *r)
 		if (!(v->files[i].what & STORE_FILE_READ))
 			continue;
 		files++;
-		by_kernel += v->files[i].told && !(v->files[i].told & STORE_TOLD_LIBRARY);
+		by_kernel += v->files[i].told &&
+			     !(v->files[i].told & (STORE_TOLD_LIBRARY | STORE_TOLD_GUEST));
 		n = store_names_add(&names, folder, &is_new);
 		if (n == STORE_NONE)
 			continue;
@@ -311,6 +312,12 @@ void cli_report_files(const struct cli_report *r)
 	put_read(r);
 }
 
+/* An agent tells that a connection was asked for, not what became of it. */
+static bool is_attempt(const struct store_host *h)
+{
+	return h->told == STORE_TOLD_GUEST;
+}
+
 static void put_host(const struct cli_report *r, const struct store_host *h)
 {
 	static const char *const words[] = {
@@ -322,8 +329,9 @@ static void put_host(const struct cli_report *r, const struct store_host *h)
 	struct cli_line l;
 
 	cli_report_label(&l, r,
-			 h->failed == h->tries && h->kind == STORE_HOST_CONNECT ? "tried"
-										: words[h->kind]);
+			 h->kind == STORE_HOST_CONNECT && (h->failed == h->tries || is_attempt(h))
+				 ? "tried"
+				 : words[h->kind]);
 	cli_line_word(&l, h->name.data, h->name.len);
 	if (host.data) {
 		cli_line_str(&l, " (");
@@ -342,7 +350,7 @@ static void put_host(const struct cli_report *r, const struct store_host *h)
 		if (answer.data)
 			cli_line_text(&l, answer.data, answer.len);
 	}
-	if (h->begun && h->begun + h->failed == h->tries) {
+	if (h->begun && h->begun + h->failed == h->tries && !is_attempt(h)) {
 		cli_line_color(&l, CLI_DIM);
 		cli_line_str(&l, "  (begun without waiting)");
 	}

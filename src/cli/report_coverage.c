@@ -321,6 +321,23 @@ static const struct {
 	 "the program was told is not what was done."},
 	{"uring", "What goes through an io_uring passes the library by. The kernel sensor saw what "
 		  "was handed over."},
+	{"declaration_violated",
+	 "The agent sent, or said that it would send, what the spec of the cell does not declare. None of "
+	 "it is in this record."},
+	{"agent_silenced",
+	 "The agent sent nothing any more while the cell went on. It was stopped, starved or cut off: what "
+	 "happened then is not in this record."},
+	{"seq_repeated",
+	 "Frames with numbers that were there before. No agent of ours sends them: somebody may pose as it."},
+	{"seq_went_back",
+	 "The agent's numbers began anew, and it does not say that it was started anew."},
+	{"drop_overclaimed",
+	 "The agent said that it dropped more than is missing: its account of losses is wrong."},
+	{"hello_missing", "A connection of major 2 that does not begin with agent.hello."},
+	{"second_connection",
+	 "Somebody connected while the agent was connected, and was refused: the agent's place was not free."},
+	{"agent_restarted",
+	 "The agent ended and was started anew. Between the two nobody saw what happened."},
 	{"foreign_abi",
 	 "System calls of another ABI, as those of 32-bit programs, are counted. What "
 	 "they did is not in this record."},
@@ -336,8 +353,13 @@ static void put_finding(const struct cli_report *r, const json_t *finding)
 	char who[80];
 	struct cli_line l;
 
-	(void)snprintf(who, sizeof(who), "  %.*s (%lld)", (int)(comm.len < 32 ? comm.len : 32),
-		       comm.data ? comm.data : "?", (long long)store_get_int(finding, "pid", 0));
+	if (r->view->is_guest)
+		(void)snprintf(who, sizeof(who), "  %lld time%s", (long long)all,
+			       all == 1 ? "" : "s");
+	else
+		(void)snprintf(who, sizeof(who), "  %.*s (%lld)",
+			       (int)(comm.len < 32 ? comm.len : 32), comm.data ? comm.data : "?",
+			       (long long)store_get_int(finding, "pid", 0));
 	cli_report_remark(r, CLI_PLAIN, who, text.data ? text : (struct store_text){"", 0});
 	for (size_t i = 0; i < count && i < limit; i++) {
 		struct store_text event = store_text_of(json_array_get(events, i));
@@ -351,7 +373,7 @@ static void put_finding(const struct cli_report *r, const json_t *finding)
 	}
 	if (count < limit)
 		limit = count;
-	if (all > (int64_t)limit)
+	if (all > (int64_t)limit && !r->view->is_guest)
 		cli_report_sentence(r, CLI_DIM, "    + %lld more",
 				    (long long)all - (long long)limit);
 }

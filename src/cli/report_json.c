@@ -38,7 +38,7 @@ static json_t *flag_names(unsigned what)
 /* Who told of it. */
 static json_t *told_json(unsigned told)
 {
-	static const char *const names[] = {"library", "kernel", "confirmed", "observer"};
+	static const char *const names[] = {"library", "kernel", "confirmed", "observer", "guest"};
 	json_t *array = json_array();
 
 	for (unsigned bit = 0; bit < TT_ARRAY_SIZE(names); bit++)
@@ -201,7 +201,7 @@ json_t *cli_report_json(const struct cli_report *r)
 	static const char *const facts[] = {"run_id", "session_id", "program",    "argv",
 					    "cwd",    "profile",    "started_at", "ended_at"};
 	static const char *const parts[] = {"summary",     "syscalls", "syscall_ns", "limits",
-					    "connections", "coverage", "sources"};
+					    "connections", "guest",    "coverage",   "sources"};
 	const struct store_view *v = r->view;
 	json_t *doc = json_object();
 	char verdict[128];

@@ -111,6 +111,13 @@ static void put_gaps(const struct cli_report *r)
 		 "no room: in the ring for more threads, or for our variables at an exec"},
 		{"unreadable", "damaged lines in the trace"},
 		{"sampled", "left out by sampling, as the configuration has it"},
+		{"queue_full", "the agent's queue was full: nobody took what it had"},
+		{"sensor_full", "events came faster than the agent's sensors took them"},
+		{"too_large", "they fit into no frame"},
+		{"agent_died", "an agent ended: what happened before the next one was there"},
+		{"transport", "on the way from the agent to the receiver"},
+		{"rejected", "frames that could not be read"},
+		{"undeclared", "frames of sources that the cell does not declare"},
 	};
 	const struct store_view *v = r->view;
 	char a[CLI_FIGURE_MAX];
@@ -267,6 +274,11 @@ void cli_report_known(const struct cli_report *r)
 	cli_report_heading(&l, r, "How much of this is known");
 	cli_line_end(&l);
 	put_state(r);
+	if (v->is_guest) {
+		put_gaps(r);
+		cli_report_guest_known(r);
+		return;
+	}
 	certified = v->has_trace && cli_report_certificate(r);
 	if (certified) {
 		put_gaps(r);

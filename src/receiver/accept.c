@@ -130,25 +130,30 @@ static void take_hello(struct receiver_cell *c, const struct wire_frame *f)
 {
 	struct receiver_agent now = {.known = true};
 	bool again = c->agent.known;
+	struct tt_out o;
 
 	copy_text(now.boot_id, sizeof(now.boot_id), f->boot_id);
 	copy_text(now.version, sizeof(now.version), f->agent_version);
 	if (f->has & WIRE_HAS(kernel_version))
 		copy_text(now.kernel, sizeof(now.kernel), f->kernel_version);
+	if (f->has & WIRE_HAS(sensors)) {
+		tt_out_init(&o, now.sensors, sizeof(now.sensors) - 1);
+		tt_out_char(&o, '[');
+		receiver_put_list(&o, &f->sensors);
+		tt_out_char(&o, ']');
+		now.sensors[tt_out_is_full(&o) ? 0 : o.len] = '\0';
+	}
 	now.restarts = f->has & WIRE_HAS(restarts) ? f->restarts : 0;
 	c->hello_here = true;
 	if (again && strcmp(now.boot_id, c->agent.boot_id) != 0) {
 		receiver_settle(c, true);
 		receiver_seq_restart(&c->seq, 0);
 		receiver_procs_done(&c->procs);
-	} else if (again && receiver_seq_has(&c->seq, f->seq)) {
-		if (now.restarts == c->agent.restarts)
-			receiver_find(c, RECEIVER_WENT_BACK, NULL,
-				      "numbers begin anew, and the agent does not say that it did");
-		receiver_settle(c, true);
-		receiver_seq_restart(&c->seq, f->seq);
+		c->newest_ns = 0;
 	}
-	if (again && now.restarts > c->agent.restarts && strcmp(now.boot_id, c->agent.boot_id) == 0)
+	c->respawned_here = again && now.restarts > c->agent.restarts &&
+			    strcmp(now.boot_id, c->agent.boot_id) == 0;
+	if (c->respawned_here)
 		receiver_find(c, RECEIVER_AGENT_CHANGED, NULL,
 			      "the agent ended and was started anew in the same boot");
 	c->agent = now;
@@ -200,18 +205,54 @@ static void take_undeclared(struct receiver_cell *c, const struct wire_frame *f)
 	receiver_find(c, RECEIVER_UNDECLARED, gap.name, "frames of a source that is not declared");
 }
 
+/*
+ * A number that cannot come any more. An agent that was killed may leave some that were sent for the next one to send
+ * again: no act of these is newer than all that came. One that is tells of an agent whose numbers begin anew.
+ */
+static bool begins_anew(const struct receiver_cell *c, const struct wire_frame *f)
+{
+	return f->source != WIRE_AGENT_HELLO && f->guest_monotonic_ns > c->newest_ns &&
+	       !receiver_seq_awaits(&c->seq, f->seq);
+}
+
+static void begin_anew(struct receiver_cell *c, uint64_t seq)
+{
+	struct receiver_loss loss;
+	uint64_t first = c->hello_seq < seq ? c->hello_seq : seq;
+
+	if (!c->respawned_here)
+		receiver_find(c, RECEIVER_WENT_BACK, NULL,
+			      "numbers begin anew, and the agent does not say that it did");
+	receiver_settle(c, true);
+	receiver_seq_restart(&c->seq, first);
+	if (first < seq) /* which was taken for one that was there before */
+		(void)receiver_seq_take(&c->seq, first, true, &loss);
+}
+
 /* Returns false for a frame that was there before. */
 static bool take_number(struct receiver_cell *c, const struct wire_frame *f)
 {
+	bool hello = f->source == WIRE_AGENT_HELLO;
 	struct receiver_loss loss;
-	bool is_new = receiver_seq_take(&c->seq, f->seq, f->source == WIRE_AGENT_HELLO, &loss);
 
-	tell_loss(c, &loss);
-	if (!is_new)
-		receiver_find(c, RECEIVER_REPEATED, NULL, "a number that was there before");
-	else if (TT_UNLIKELY(c->seq.hole_count))
+	if (TT_UNLIKELY(f->seq < c->seq.next && begins_anew(c, f)))
+		begin_anew(c, f->seq);
+	if (TT_UNLIKELY(hello))
+		c->hello_seq = UINT64_MAX;
+	else if (f->guest_monotonic_ns > c->newest_ns)
+		c->newest_ns = f->guest_monotonic_ns;
+	if (TT_UNLIKELY(!receiver_seq_take(&c->seq, f->seq, hello, &loss))) {
+		c->repeated++;
+		if (hello)
+			c->hello_seq = f->seq;
+		else if (!c->respawned_here)
+			receiver_find(c, RECEIVER_REPEATED, NULL, "a number that was there before");
+		return false;
+	}
+	if (TT_UNLIKELY(c->seq.hole_count))
 		receiver_settle(c, false);
-	return is_new;
+	tell_loss(c, &loss);
+	return true;
 }
 
 static void take_frame(struct receiver_cell *c, const struct wire_frame *f)
@@ -234,8 +275,8 @@ static void take_frame(struct receiver_cell *c, const struct wire_frame *f)
 		}
 	}
 	receiver_state_heard(c, f->source != WIRE_AGENT_HEARTBEAT);
-	if (c->major > 1 && !take_number(c, f))
-		return;
+	if (c->major > 1 && !take_number(c, f) && f->source != WIRE_AGENT_HELLO)
+		return; /* what a greeting says is new, whatever number it has */
 	if (TT_UNLIKELY(!(known & 1u << f->source))) {
 		take_undeclared(c, f);
 		return;
@@ -301,5 +342,5 @@ void receiver_take_end(struct receiver_cell *c, const uint8_t *rest, size_t n)
 		receiver_take_reject(c, (unsigned)(-left - WIRE_E_FIRST));
 		tell_rejects(c);
 	}
-	c->hello_here = false;
+	c->hello_here = c->respawned_here = false;
 }

@@ -40,6 +40,7 @@ void receiver_cell_free(struct receiver_cell *c)
 	receiver_procs_done(&c->procs);
 	receiver_spec_done(&c->spec);
 	free(c->folder_path);
+	free(c->command);
 	free(c);
 }
 
@@ -189,6 +190,7 @@ int receiver_cell_open(struct receiver_cell **ret, struct receiver *r,
 	c->bound.fd = c->exit_bound.fd = -1;
 	c->listener.fd = c->exit_listener.fd = c->connection.fd = c->exit_connection.fd = -1;
 	c->procs.key = (uint32_t)r->random[0];
+	c->hello_seq = UINT64_MAX;
 	receiver_look_at_clock(r);
 	c->opened_ns = r->now_ns;
 	c->event_epoch = r->now_ns / TT_NS_PER_MS;

@@ -21,18 +21,6 @@ static void put_uint(struct tt_out *o, uint64_t v)
 	tt_out_char(o, '"');
 }
 
-static void put_list(struct tt_out *o, const struct wire_list *list)
-{
-	struct wire_list_at at = {0};
-	struct wire_text word;
-
-	for (bool first = true; wire_list_next(list, &at, &word) > 0; first = false) {
-		if (!first)
-			tt_out_char(o, ',');
-		receiver_put_text(o, word);
-	}
-}
-
 /* The keys that this frame has, but for probe_source, which the type says. */
 static void put_data(struct tt_out *o, const struct wire_frame *f)
 {
@@ -65,7 +53,7 @@ static void put_data(struct tt_out *o, const struct wire_frame *f)
 			if (i == WIRE_FIELD_argv)
 				receiver_put_argv(o, (const struct wire_list *)value, 1);
 			else
-				put_list(o, (const struct wire_list *)value);
+				receiver_put_list(o, (const struct wire_list *)value);
 			tt_out_char(o, ']');
 			break;
 		}

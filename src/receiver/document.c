@@ -50,14 +50,21 @@ static const char *const unknown[] = {
 	"blocked_syscall",
 };
 
+static uint64_t runtime_ms(const struct receiver_cell *c)
+{
+	uint64_t end = c->exit_ns ? c->exit_ns : c->ended_ns;
+
+	/* the clock may have been set in between */
+	return c->first_ns && end > c->first_ns ? (end - c->first_ns) / TT_NS_PER_MS : 0;
+}
+
 static json_t *summary_json(const struct receiver_cell *c)
 {
 	json_t *j = json_object();
 
 	for (size_t i = 0; i < TT_ARRAY_SIZE(unknown); i++)
 		(void)json_object_set_new(j, unknown[i], json_null());
-	(void)json_object_set_new(j, "runtime_ms",
-				  number((c->ended_ns - c->opened_ns) / TT_NS_PER_MS));
+	(void)json_object_set_new(j, "runtime_ms", number(runtime_ms(c)));
 	(void)json_object_set_new(j, "processes", number(c->spans - c->executions));
 	(void)json_object_set_new(j, "blocked_syscalls", number(c->denied));
 	(void)json_object_set_new(j, "exit_reason",
@@ -81,7 +88,8 @@ static json_t *sources_json(const struct receiver_cell *c)
 			json_string("unavailable: a guest's figures do not reach the host"));
 	(void)json_object_set_new(
 		j, "runtime_ms",
-		json_string("CLOCK_REALTIME of the host, from binding to the end"));
+		json_string(
+			"CLOCK_REALTIME of the host, from the first frame to the exit code or the end"));
 	(void)json_object_set_new(j, "processes",
 				  json_string("process.spawned of the guest's agent, as declared"));
 	(void)json_object_set_new(j, "blocked_syscalls",
@@ -186,7 +194,7 @@ static json_t *counts_json(const struct receiver_cell *c)
 	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "numbers", number(s->numbers),
 			 "received", number(s->received), "dropped", number(s->dropped), "rejected",
 			 number(s->rejected), "transport", number(s->lost), "repeated",
-			 number(s->repeated));
+			 number(c->repeated));
 }
 
 /* Texts of the agent are kept as they stand in a line of JSON. */
@@ -202,11 +210,14 @@ static json_t *kept_json(const char *text)
 
 static json_t *agent_json(const struct receiver_agent *a)
 {
+	json_t *sensors = a->sensors[0] ? json_loads(a->sensors, 0, NULL) : NULL;
+
 	if (!a->known)
 		return json_null();
-	return json_pack("{s:o, s:o, s:o, s:o}", "boot_id", kept_json(a->boot_id), "agent_version",
-			 kept_json(a->version), "kernel_version", kept_json(a->kernel), "restarts",
-			 number(a->restarts));
+	return json_pack("{s:o, s:o, s:o, s:o, s:o}", "boot_id", kept_json(a->boot_id),
+			 "agent_version", kept_json(a->version), "kernel_version",
+			 kept_json(a->kernel), "restarts", number(a->restarts), "sensors",
+			 sensors ? sensors : json_array());
 }
 
 static json_t *guest_json(const struct receiver_cell *c)
@@ -243,7 +254,8 @@ static json_t *guest_json(const struct receiver_cell *c)
 
 static json_t *argv_json(const struct receiver_cell *c)
 {
-	json_t *argv = c->spec.argv ? json_loads(c->spec.argv, 0, NULL) : NULL;
+	const char *text = c->command ? c->command : c->spec.argv;
+	json_t *argv = text ? json_loads(text, 0, NULL) : NULL;
 
 	return argv ? argv : json_pack("[s]", c->id);
 }

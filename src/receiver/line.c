@@ -147,6 +147,24 @@ static void put_who(struct receiver_cell *c, const struct wire_frame *f)
 		PUT(o, ", \"truncated\": true");
 }
 
+/* What run.json calls the command: what the first process that the cell made became. */
+static void take_command(struct receiver_cell *c, const struct wire_frame *f)
+{
+	char buf[RECEIVER_COMMAND_MAX];
+	struct tt_out o;
+
+	if (c->command || !(f->has & WIRE_HAS(argv)) || !f->argv.count)
+		return;
+	tt_out_init(&o, buf, sizeof(buf) - 1);
+	tt_out_char(&o, '[');
+	receiver_put_argv(&o, &f->argv, 1);
+	tt_out_char(&o, ']');
+	if (tt_out_is_full(&o))
+		return;
+	buf[o.len] = '\0';
+	c->command = strdup(buf);
+}
+
 static void put_execve(struct receiver_cell *c, const struct wire_frame *f,
 		       const struct receiver_proc *p)
 {
@@ -204,6 +222,7 @@ static void put_spawned(struct receiver_cell *c, const struct wire_frame *f)
 		if (!has_exe)
 			return; /* said again, by an agent that began anew */
 		put_execve(c, f, p);
+		take_command(c, f);
 		p->parent = p->span;
 		p->span = receiver_span_make(c);
 		put_start(c, f, p, "exec");
@@ -366,19 +385,24 @@ static void put_inotify(struct receiver_cell *c, const struct wire_frame *f)
 	end(c, from);
 }
 
-static void put_list(struct tt_out *o, const char *key, const struct wire_list *list)
+void receiver_put_list(struct tt_out *o, const struct wire_list *list)
 {
 	struct wire_list_at at = {0};
 	struct wire_text word;
 
-	PUT(o, ", \"");
-	tt_out_str(o, key);
-	PUT(o, "\": [");
 	for (bool first = true; wire_list_next(list, &at, &word) > 0; first = false) {
 		if (!first)
 			PUT(o, ", ");
 		receiver_put_text(o, word);
 	}
+}
+
+static void put_list(struct tt_out *o, const char *key, const struct wire_list *list)
+{
+	PUT(o, ", \"");
+	tt_out_str(o, key);
+	PUT(o, "\": [");
+	receiver_put_list(o, list);
 	tt_out_char(o, ']');
 }
 

@@ -374,7 +374,8 @@ static void read_exit(struct receiver_cell *c)
 	c->exit_status =
 		(uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 	c->left_ms = c->r->now_ms;
-	if (c->connection.fd < 0)
+	c->exit_ns = c->r->now_ns;
+	if (c->connection.fd < 0 && c->state != RECEIVER_CLOSED)
 		receiver_state_set(c, RECEIVER_CLOSED, "the exit code came");
 	receiver_flush(c);
 }

@@ -20,6 +20,7 @@ enum {
 	RECEIVER_FRAME_ROOM = 128 * 1024,
 	RECEIVER_OUT = RECEIVER_FLUSH + RECEIVER_FRAME_ROOM,
 	RECEIVER_HEAD_MAX = 640,
+	RECEIVER_COMMAND_MAX = 2048, /* of the command's text in run.json */
 	RECEIVER_TICK_MS = 100,
 	RECEIVER_END_MS = 1000, /* a closed connection may be followed by another one this long */
 };
@@ -71,6 +72,7 @@ struct receiver_handle {
 /* Of the agent, from its last hello. */
 struct receiver_agent {
 	char boot_id[48], version[64], kernel[128]; /* safe in JSON; "" not known */
+	char sensors[512];                          /* a JSON array, "" not known or too long */
 	uint64_t restarts;
 	bool known;
 };
@@ -112,10 +114,15 @@ struct receiver_cell {
 	struct receiver_procs procs;
 	struct receiver_seq seq;
 	struct receiver_agent agent;
-	bool hello_here; /* on this connection */
-	unsigned major;  /* of the last frame; 0: none yet */
+	bool hello_here, respawned_here; /* on this connection */
+	uint64_t hello_seq; /* its hello had a number that was there before; else UINT64_MAX */
+	uint64_t newest_ns; /* of all acts of this boot, by the guest's clock */
+	uint64_t repeated;
+	unsigned major; /* of the last frame; 0: none yet */
 	enum receiver_state state;
 	uint64_t state_count[RECEIVER_STATES];
+	char *command; /* a JSON array: what the workload was, from its first exec; NULL: not seen */
+	uint64_t first_ns, exit_ns;   /* the first frame, the exit code; 0: none */
 	uint64_t opened_ns, ended_ns; /* since the epoch */
 	uint64_t heard_ms, act_ms, left_ms,
 		state_ms; /* CLOCK_MONOTONIC; left: the connection ended */
@@ -168,6 +175,8 @@ void receiver_look_at_clock(struct receiver *r);
  * @f: not one of the agent's own sources, but for hello, heartbeat and dropped
  */
 void receiver_line_frame(struct receiver_cell *c, const struct wire_frame *f);
+/* receiver_put_list - texts of a frame, as JSON without the brackets */
+void receiver_put_list(struct tt_out *o, const struct wire_list *list);
 void receiver_line_run_start(struct receiver_cell *c);
 void receiver_line_run_end(struct receiver_cell *c, const char *reason);
 void receiver_line_state(struct receiver_cell *c, const char *why);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "receiver/receiver_internal.h"
 
@@ -55,6 +56,46 @@ static bool take_text(const struct scan *s, const char *key, struct wire_text *r
 	return true;
 }
 
+/* A JSON array, its brackets included, into @buf; "" where it is too long. */
+static bool take_array(const struct scan *s, const char *key, char *buf, size_t cap)
+{
+	const char *p = find(s, key), *end = s->line + s->len, *q;
+	bool quoted = false;
+
+	buf[0] = '\0';
+	if (!p || p == end || *p != '[')
+		return false;
+	for (q = p; q < end && (quoted || *q != ']'); q++) {
+		if (*q == '\\')
+			q++;
+		else
+			quoted ^= *q == '"';
+	}
+	if (q >= end || (size_t)(q + 1 - p) >= cap)
+		return false;
+	memcpy(buf, p, (size_t)(q + 1 - p));
+	buf[q + 1 - p] = '\0';
+	return true;
+}
+
+/* Since the epoch, as tt_time_text() wrote it; 0: it did not. */
+static uint64_t take_time(const struct scan *s)
+{
+	struct wire_text text;
+	char copy[TT_TIME_TEXT_LEN + 1];
+	struct tm tm = {0};
+	const char *rest;
+
+	if (!take_text(s, "{\"ts\": \"", &text) || text.len != TT_TIME_TEXT_LEN)
+		return 0;
+	memcpy(copy, text.data, text.len);
+	copy[text.len] = '\0';
+	rest = strptime(copy, "%Y-%m-%dT%H:%M:%S", &tm);
+	if (!rest || *rest != '.')
+		return 0;
+	return (uint64_t)timegm(&tm) * TT_NS_PER_SEC + strtoull(rest + 1, NULL, 10);
+}
+
 static bool is_word(struct wire_text text, const char *word)
 {
 	return text.len == strlen(word) && memcmp(text.data, word, text.len) == 0;
@@ -76,13 +117,12 @@ static void keep(char *buf, size_t cap, struct wire_text text)
 	buf[n] = '\0';
 }
 
-static void again_hello(struct scan *s, uint64_t seq)
+static void again_hello(struct scan *s)
 {
 	struct receiver_cell *c = s->c;
 	struct receiver_agent now = {.known = true};
 	struct receiver_loss loss;
 	struct wire_text text;
-	bool same;
 
 	if (take_text(s, "\"boot_id\": \"", &text))
 		keep(now.boot_id, sizeof(now.boot_id), text);
@@ -90,14 +130,14 @@ static void again_hello(struct scan *s, uint64_t seq)
 		keep(now.version, sizeof(now.version), text);
 	if (take_text(s, "\"kernel_version\": \"", &text))
 		keep(now.kernel, sizeof(now.kernel), text);
+	(void)take_array(s, ", \"sensors\": ", now.sensors, sizeof(now.sensors));
 	(void)take_u64(s, "\"restarts\": ", &now.restarts);
-	same = strcmp(now.boot_id, c->agent.boot_id) == 0;
-	if (c->agent.known && (!same || receiver_seq_has(&c->seq, seq))) {
+	if (c->agent.known && strcmp(now.boot_id, c->agent.boot_id) != 0) {
 		while (receiver_seq_settle(&c->seq, true, &loss))
 			;
-		receiver_seq_restart(&c->seq, same ? seq : 0);
-		if (!same)
-			receiver_procs_done(&c->procs);
+		receiver_seq_restart(&c->seq, 0);
+		receiver_procs_done(&c->procs);
+		c->newest_ns = 0;
 	}
 	c->agent = now;
 }
@@ -106,6 +146,7 @@ static void again_process(struct scan *s)
 {
 	struct receiver_cell *c = s->c;
 	struct receiver_proc *p, found = {.born = true};
+	char text[RECEIVER_COMMAND_MAX];
 	struct wire_text act;
 	uint64_t pid = 0;
 
@@ -120,6 +161,9 @@ static void again_process(struct scan *s)
 		return;
 	c->spans++;
 	c->executions += find(s, "\"how\": \"exec\"") != NULL;
+	if (!c->command && find(s, "\"how\": \"exec\"") &&
+	    take_array(s, ", \"argv\": ", text, sizeof(text)))
+		c->command = strdup(text);
 	(void)take_span(s, "\"parent_span\": \"spn_", &found.parent);
 	(void)take_u64(s, ", \"guest_start_ns\": ", &found.start_ns);
 	p = pid ? receiver_procs_add(&c->procs, (uint32_t)pid) : NULL;
@@ -182,6 +226,8 @@ static void again_notice(struct scan *s)
 			if (is_word(word, receiver_state_names[i])) {
 				c->state = (enum receiver_state)i;
 				c->state_count[i]++;
+				if (i == RECEIVER_LIVE && !c->first_ns)
+					c->first_ns = take_time(s);
 			}
 	} else if (take_text(s, ", \"finding\": \"", &word) &&
 		   take_u64(s, ", \"count\": ", &count)) {
@@ -189,6 +235,26 @@ static void again_notice(struct scan *s)
 			if (is_word(word, receiver_finding_names[i]))
 				c->findings[i] = count; /* at least: not each one is told */
 	}
+}
+
+/* As accept.c has it: a frame whose number cannot come any more is of an agent whose numbers begin anew. */
+static void again_number(struct scan *s, uint64_t seq)
+{
+	struct receiver_cell *c = s->c;
+	struct receiver_loss loss;
+	uint64_t ns = 0;
+
+	(void)take_u64(s, ", \"guest_monotonic_ns\": ", &ns);
+	if (ns > c->newest_ns && !receiver_seq_awaits(&c->seq, seq)) {
+		while (receiver_seq_settle(&c->seq, true, &loss))
+			;
+		receiver_seq_restart(&c->seq, c->hello_seq < seq ? c->hello_seq : seq);
+		if (c->hello_seq < seq)
+			(void)receiver_seq_take(&c->seq, c->hello_seq, true, &loss);
+	}
+	if (ns > c->newest_ns)
+		c->newest_ns = ns;
+	(void)receiver_seq_take(&c->seq, seq, false, &loss);
 }
 
 /* What was said by the guest, in the order in which it came. */
@@ -211,10 +277,11 @@ static void again(struct scan *s)
 		s->seq = seq;
 		if (is_word(type, "notice") && take_text(s, "\"reason\": \"", &reason) &&
 		    is_word(reason, "agent_hello")) {
-			again_hello(s, seq);
-			(void)receiver_seq_take(&c->seq, seq, true, &loss);
+			again_hello(s);
+			c->hello_seq =
+				receiver_seq_take(&c->seq, seq, true, &loss) ? UINT64_MAX : seq;
 		} else if (is_new) {
-			(void)receiver_seq_take(&c->seq, seq, false, &loss);
+			again_number(s, seq);
 		}
 	} else if (is_frame) {
 		c->major = 1;
@@ -249,6 +316,7 @@ static int check_first(struct scan *s, struct tt_err *err)
 		c->span = run;
 		tt_uuid_text(c->run_id, &run);
 	}
+	c->opened_ns = take_time(s);
 	if (!take_text(s, "\"spec_signature_hash\": \"", &text) || !is_word(text, c->spec.hash))
 		return tt_fail_text(err, EEXIST,
 				    "the folder holds a record made under another spec");

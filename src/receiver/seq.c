@@ -89,10 +89,7 @@ bool receiver_seq_take(struct receiver_seq *s, uint64_t seq, bool overtakes,
 {
 	ret_loss->lost = 0;
 	if (TT_UNLIKELY(seq < s->next)) {
-		if (fill(s, seq, overtakes, ret_loss))
-			return true;
-		s->repeated++;
-		return false;
+		return fill(s, seq, overtakes, ret_loss);
 	}
 	s->received++;
 	if (TT_UNLIKELY(seq > s->next))
@@ -175,14 +172,14 @@ void receiver_seq_restart(struct receiver_seq *s, uint64_t first)
 	s->rejects = 0;
 }
 
-bool receiver_seq_has(const struct receiver_seq *s, uint64_t seq)
+bool receiver_seq_awaits(const struct receiver_seq *s, uint64_t seq)
 {
 	if (seq >= s->next)
-		return false;
+		return true;
 	for (unsigned i = 0; i < s->hole_count; i++)
 		if (seq >= s->holes[i].from && seq <= s->holes[i].to)
-			return false;
-	return true;
+			return !s->holes[i].proven;
+	return false;
 }
 
 uint64_t receiver_seq_open(const struct receiver_seq *s)

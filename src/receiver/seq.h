@@ -14,7 +14,7 @@ enum {
 	RECEIVER_HOLES_MAX = 16, /* at once; the oldest one is closed when there are more */
 	RECEIVER_HOLE_WAIT = 64, /* frames after which nobody will explain a hole any more */
 };
-#define RECEIVER_SEQ_MAX INT64_MAX /* what readers of JSON have */
+#define RECEIVER_SEQ_MAX ((UINT64_C(1) << 53) - 1) /* what every reader of JSON has exactly */
 
 struct receiver_hole {
 	uint64_t from, to;
@@ -26,7 +26,7 @@ struct receiver_hole {
 struct receiver_seq {
 	uint64_t next;    /* all below it are accounted for */
 	uint64_t numbers; /* how many there were, all boots together */
-	uint64_t received, dropped, rejected, lost, repeated;
+	uint64_t received, dropped, rejected, lost;
 	uint64_t rejects; /* refused frames, whose numbers nobody knows, not found as missing yet */
 	unsigned hole_count;
 	bool has_unproven;
@@ -69,8 +69,8 @@ void receiver_seq_close(struct receiver_seq *s, const struct receiver_loss *loss
 /* receiver_seq_restart - numbers begin anew, at @first. Holes must be settled. */
 void receiver_seq_restart(struct receiver_seq *s, uint64_t first);
 
-/* receiver_seq_has - whether a number is known already: received, or explained */
-bool receiver_seq_has(const struct receiver_seq *s, uint64_t seq);
+/* receiver_seq_awaits - whether a number may still come: nothing that has to follow it was there yet */
+bool receiver_seq_awaits(const struct receiver_seq *s, uint64_t seq);
 
 /* receiver_seq_open - numbers in holes that are still open */
 uint64_t receiver_seq_open(const struct receiver_seq *s);

@@ -47,6 +47,7 @@ void receiver_state_heard(struct receiver_cell *c, bool act)
 		c->act_ms = now;
 	switch (c->state) {
 	case RECEIVER_NEVER:
+		c->first_ns = c->r->now_ns;
 		receiver_state_set(c, RECEIVER_LIVE, "the first frame");
 		break;
 	case RECEIVER_SILENT:

@@ -143,6 +143,8 @@ unsigned store_told(const json_t *line)
 
 	if (store_text_is(sensor, "kernel"))
 		return STORE_TOLD_KERNEL;
+	if (store_text_is(sensor, "guest"))
+		return STORE_TOLD_GUEST;
 	if (store_text_is(sensor, "seccomp"))
 		return STORE_TOLD_OBSERVER;
 	if (store_text_is(store_get_text(line, "confirmed_by"), "kernel"))
@@ -183,7 +185,8 @@ static void add_process(struct store_view *v, struct store_span *s, const json_t
 			uint64_t ts_ns)
 {
 	struct store_text act = store_get_text(line, "syscall");
-	bool observed = store_text_is(store_get_text(line, "standing"), "observed");
+	struct store_text standing = store_get_text(line, "standing");
+	bool observed = store_text_is(standing, "observed") || store_text_is(standing, "attested");
 	json_t *argv = json_object_get(line, "argv");
 
 	if (observed)
@@ -299,6 +302,50 @@ static void add_sample(struct store_view *v, const json_t *line)
 		v->peak_cpu = cpu;
 }
 
+/* A file that something happened to: by whom, inotify does not say. */
+static void add_inotify(struct store_view *v, const json_t *line)
+{
+	static const struct {
+		const char *bit;
+		unsigned what;
+	} meanings[] = {
+		{"IN_CREATE", STORE_FILE_MADE},
+		{"IN_MODIFY", STORE_FILE_WRITTEN},
+		{"IN_CLOSE_WRITE", STORE_FILE_WRITTEN},
+		{"IN_MOVED_TO", STORE_FILE_WRITTEN},
+		{"IN_ATTRIB", STORE_FILE_CHANGED},
+		{"IN_DELETE", STORE_FILE_DELETED | STORE_FILE_GONE},
+		{"IN_DELETE_SELF", STORE_FILE_DELETED | STORE_FILE_GONE},
+		{"IN_MOVED_FROM", STORE_FILE_DELETED | STORE_FILE_GONE},
+	};
+	struct store_text path = store_get_text(line, "path");
+	const json_t *mask = json_object_get(line, "mask");
+	void *items = v->files;
+	struct store_file *f;
+	bool is_new;
+	uint32_t n;
+
+	if (!path.data)
+		return;
+	n = store_view_name(v, &v->file_names, &items, sizeof(*v->files), path, &is_new);
+	v->files = items;
+	if (n == STORE_NONE)
+		return;
+	f = &v->files[n];
+	if (is_new)
+		f->other = STORE_NONE;
+	f->told |= STORE_TOLD_GUEST;
+	for (size_t i = 0; i < json_array_size(mask); i++)
+		for (size_t k = 0; k < TT_ARRAY_SIZE(meanings); k++) {
+			if (!store_text_is(store_text_of(json_array_get(mask, i)), meanings[k].bit))
+				continue;
+			if (!(meanings[k].what & STORE_FILE_GONE))
+				f->what &= ~(unsigned)STORE_FILE_GONE;
+			f->what |= meanings[k].what;
+			f->writes++;
+		}
+}
+
 static void add_line(struct store_view *v, const struct store_item *item)
 {
 	const json_t *line = item->json;
@@ -317,6 +364,7 @@ static void add_line(struct store_view *v, const struct store_item *item)
 	if (item->ts_ns > v->last_ns)
 		v->last_ns = item->ts_ns;
 	if (is_run) {
+		v->is_guest |= json_is_string(json_object_get(line, "cell_id"));
 		set_once(store_text_is(store_get_text(line, "phase"), "end") ? &v->closing
 									     : &v->opening,
 			 item->json);
@@ -324,6 +372,10 @@ static void add_line(struct store_view *v, const struct store_item *item)
 	}
 	if (store_text_is(type, "sample")) {
 		add_sample(v, line);
+		return;
+	}
+	if (store_text_is(type, "inotify")) {
+		add_inotify(v, line);
 		return;
 	}
 	span = span_number(v, store_get_text(line, "span_id"));
@@ -351,6 +403,7 @@ static void add_line(struct store_view *v, const struct store_item *item)
 			s->ppid = store_get_int(line, "ppid", 0);
 		if (store_text_is(store_get_text(line, "sensor"), "preload"))
 			s->by_library = true;
+		s->by_guest |= store_told(line) == STORE_TOLD_GUEST;
 	}
 	if (store_text_is(type, "denied")) {
 		store_view_add_denied(v, s, line);
@@ -362,7 +415,7 @@ static void add_line(struct store_view *v, const struct store_item *item)
 		v->confirmed += (told & STORE_TOLD_CONFIRMED) != 0;
 		v->by_kernel += (told & STORE_TOLD_KERNEL) != 0;
 		v->by_observer += (told & STORE_TOLD_OBSERVER) != 0;
-		if (s && !(told & STORE_TOLD_LIBRARY))
+		if (s && !(told & (STORE_TOLD_LIBRARY | STORE_TOLD_GUEST)))
 			s->by_kernel = true;
 		if (s)
 			s->calls++;

@@ -56,7 +56,8 @@ enum {
 	STORE_TOLD_KERNEL = 1 << 1,    /* a line of the kernel sensor's own */
 	STORE_TOLD_CONFIRMED = 1 << 2, /* the library, and the kernel the same */
 	STORE_TOLD_OBSERVER =
-		1 << 3, /* a line of the rootless observer's: seen before it was made */
+		1 << 3,            /* a line of the rootless observer's: seen before it was made */
+	STORE_TOLD_GUEST = 1 << 4, /* of the agent in a guest */
 };
 
 /* One process image. JSON values are referenced, not copied. */
@@ -70,6 +71,7 @@ struct store_span {
 	uint64_t start_ns, end_ns;                /* 0: unknown */
 	bool started;                             /* there was a start event */
 	bool by_library;  /* the library was loaded: it sent events of this span */
+	bool by_guest;    /* the agent of a guest told of it */
 	bool by_recorder; /* the recorder saw its start or end from outside */
 	bool by_kernel;   /* some calls were told by the kernel sensor or the observer alone */
 	uint64_t calls;
@@ -115,8 +117,9 @@ struct store_host {
 	unsigned told;          /* STORE_TOLD_* */
 	struct store_text name; /* the address, or the host that was looked up */
 	uint64_t tries, failed;
-	uint64_t begun;  /* CONNECT: EINPROGRESS, so that nobody saw how it ended */
-	json_t *error;   /* of the last failure, NULL: none */
+	uint64_t
+		begun; /* CONNECT: nobody saw how it ended: EINPROGRESS, or an attempt in a guest */
+	json_t *error; /* of the last failure, NULL: none */
 	json_t *answers; /* LOOKUP: of the last one that worked; NULL: none */
 	json_t *host;    /* the name that the address was looked up by; NULL: not known */
 };
@@ -166,6 +169,7 @@ struct store_view {
 	json_t *doc;       /* run.json, NULL: none */
 	char *doc_problem; /* why there is none, although the file exists; NULL: no problem */
 	bool has_trace;
+	bool is_guest; /* a receiver wrote it: all of it is what the agent of a guest told */
 	json_t *opening, *closing;  /* the `run` lines, NULL: none */
 	uint64_t first_ns, last_ns; /* of the events */
 	uint64_t events, calls, samples;

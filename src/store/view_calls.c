@@ -216,7 +216,7 @@ static void add_host(struct store_view *v, const struct call *c, enum store_host
 		h->host = json_incref(json_object_get(c->line, "host"));
 	}
 	h->tries++;
-	h->begun += store_text_is(c->error, "EINPROGRESS");
+	h->begun += store_text_is(c->error, "EINPROGRESS") || (c->told & STORE_TOLD_GUEST);
 	if (c->failed) {
 		h->failed++;
 		json_decref(h->error);

@@ -63,8 +63,8 @@ def dropped(seq, count, first, last, cause="queue_full"):
     return frame("telemetry.dropped", 2, seq=seq, count=count, cause=cause, first_seq=first, last_seq=last)
 
 
-def connects(seqs):
-    return b"".join(frame("net.connect_attempted", 4, "curl", seq=s, addr="192.0.2.1", port=80) for s in seqs)
+def connects(seqs, ns=1000):
+    return b"".join(frame("net.connect_attempted", 4, "curl", ns=ns, seq=s, addr="192.0.2.1", port=80) for s in seqs)
 
 
 def spec_file(folder, authorized=tuple(SOURCES), declared=None, **more):
@@ -290,7 +290,7 @@ def rejects():
             "unknown_key": frame("process.spawned", seq=2, cell_id="mine"),
             "unexpected_end": framed(b"\xa5" + cbor("content_version")),
             "content_version_not_first": framed(b"\xa5" + cbor("guest_pid")),
-            "seq_out_of_range": frame("agent.heartbeat", seq=2**63),
+            "seq_out_of_range": frame("agent.heartbeat", seq=2**53),
         }
         # one byte more has to be in the length, too
         bad["not_shortest"] = framed(bad["not_shortest"][4:])
@@ -360,20 +360,22 @@ def accounting():
     with r.connect() as s:
         s.sendall(hello(0, boot="boot-2") + connects([2]))  # 1 never comes
     with r.connect() as s:
-        s.sendall(hello(0, boot="boot-2"))  # numbers begin anew, without a word
-        s.sendall(connects([1]))
+        s.sendall(hello(3, boot="boot-2", restarts=1) + connects([2, 4]))  # 2 is sent again by the next agent
     with r.connect() as s:
-        s.sendall(connects([2]))
+        s.sendall(hello(0, boot="boot-2", restarts=1))  # numbers begin anew, without a word
+        s.sendall(connects([1], ns=2000))
+    with r.connect() as s:
+        s.sendall(connects([2], ns=2001))
     tt.same("it ends well", r.end(), (0, ""))
     run, events = r.run(), r.events()
-    check_sums("received, dropped, lost, repeated", run, numbers=114 + 3 + 3, received=109 + 2 + 3, dropped=4,
-               transport=2, repeated=2)
+    check_sums("received, dropped, lost, repeated", run, numbers=114 + 5 + 3, received=109 + 4 + 3, dropped=4,
+               transport=2, repeated=4)
     tt.same("... as the trace has it", [gap_sum(events, x) for x in ("queue_full", "sensor_full", "transport", "agent_died")],
             [3, 1, 2, 0])
     lost = [(e["seq_from"], e["seq_to"], e["count"]) for e in events if e.get("reason") == "transport"]
     tt.same("losses are located", lost, [(3, 7, 1), (1, 1, 1)])
     tt.same("findings", {f["kind"]: f["count"] for f in run["coverage"]["findings"]},
-            {"seq_repeated": 2, "drop_overclaimed": 1, "second_connection": 1, "agent_restarted": 1, "seq_went_back": 1,
+            {"seq_repeated": 2, "drop_overclaimed": 1, "second_connection": 1, "agent_restarted": 2, "seq_went_back": 1,
              "hello_missing": 1})
     gaps = {g["reason"]: g for g in run["coverage"]["gaps"]}
     tt.check("nobody knows what a dead agent missed", gaps["agent_died"]["count"] is None and not run["coverage"]["lost_exact"],
@@ -428,6 +430,7 @@ def killed():
              f"sent {sent}, connected {connected}, before {had}")
     tt.same("... as the gaps say", gap_sum(events, "transport"), sent - connected - 3)
     tt.check("it says that it was taken up", run["guest"]["resumed"])
+    tt.same("... and when it began", run["started_at"], events[0]["ts"])
     done = subprocess.run([tt.TELLTALE, "verify", r.out], capture_output=True, timeout=tt.SECONDS)
     tt.check("the chain goes on", done.returncode == 0, done.stdout + done.stderr)
     other = Receiver(folder=r.folder, cell="other", wait=False)
@@ -692,4 +695,5 @@ def main():
     tt.done()
 
 
-main()
+if __name__ == "__main__":
+    main()
