@@ -22,6 +22,8 @@ from tt import check, none, same
 WORK = tt.program("cell_work")
 INIT, AGENT = os.path.join(tt.BUILD, "telltale-init"), os.path.join(tt.BUILD, "telltale-agent")
 SECONDS = 120  # no cell takes longer, not under software emulation either
+RUN_ID = "01a20036-60e0-7a87-b972-b6c79f402876"
+EVERYTHING = ["process.spawned", "process.exited", "capability.denied", "net.connect_attempted", "gate.denied"]
 OWN = ("agent.hello", "agent.heartbeat", "telemetry.dropped")
 FRAME_MAX = 4096
 CHOWN, SETUID, BIND, RAW = 0, 7, 10, 13  # numbers of capabilities
@@ -147,6 +149,52 @@ class Host:
             for frame in decode(b"".join(frames)):
                 found.append({**frame, "connection": number})
         return found
+
+
+class Receiver:
+    """`telltale receive` for one cell; its record."""
+
+    def __init__(self, base, *options):
+        self.base, self.folder = base, tt.scratch()
+        spec = os.path.join(tt.scratch(), "spec.json")
+        with open(spec, "w", encoding="utf-8") as f:
+            json.dump({"telemetry": {"authorized": [*EVERYTHING, "fs.inotify_fired"]}}, f)
+        self.command = [tt.TELLTALE, "receive", "--vsock-base", base, "--cell-id", "cell-1", "--run-id", RUN_ID,
+                        "--spec", spec, "--output-dir", self.folder, "--once", *options]
+        self.start()
+
+    def start(self):
+        """Again in the same folder, if it was there before."""
+        self.process = subprocess.Popen(self.command, env=tt.clean_env(), stdin=subprocess.DEVNULL,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        tt.wait_for(lambda: self.process.poll() is not None or os.path.exists(f"{self.base}_9000"))
+
+    def has(self, size):
+        """Until its trace has so many bytes; False if it never had."""
+        path = os.path.join(self.folder, "trace.jsonl")
+        return tt.wait_for(lambda: os.path.exists(path) and os.path.getsize(path) >= size, 60)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def wait(self):
+        """Its exit status; None: it had to be killed."""
+        try:
+            self.said, _ = self.process.communicate(timeout=SECONDS)
+            return self.process.returncode
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.said, _ = self.process.communicate()
+            return None
+
+    def lines(self, name="trace.jsonl"):
+        return [json.loads(line) for line in tt.read(os.path.join(self.folder, name)).splitlines() if line]
+
+    def document(self):
+        return json.loads(tt.read(os.path.join(self.folder, "run.json")))
+
+    def telltale(self, *verb):
+        return subprocess.run([tt.TELLTALE, *verb, self.folder], env=tt.clean_env(), capture_output=True, text=True, timeout=60)
 
 
 def decode(raw):
@@ -353,9 +401,6 @@ def check_attacks(name, frames, ended, gate=True):
               len(of(frames, "gate.denied")) >= 8 and all("syscall" in f for f in of(frames, "gate.denied")), of(frames, "gate.denied"))
 
 
-EVERYTHING = ["process.spawned", "process.exited", "capability.denied", "net.connect_attempted", "gate.denied"]
-
-
 def check_everything(name, frames, ended, count, port, folder, told=None):
     """All that cell_work does when it is asked for crowd=@count fork=10 connect=@port denied touch=@folder attack 42.
 
@@ -373,3 +418,33 @@ def check_everything(name, frames, ended, count, port, folder, told=None):
         check_denied(name, frames)
     check_touched(name, frames, folder)
     check_attacks(name, frames, ended, "gate.denied" in told)
+
+
+# What must be true of the record that `telltale receive` leaves.
+
+def check_record(name, receiver, code, count=None):
+    """@count: of crowd=@count, none of it dropped or lost"""
+    document, lines = receiver.document(), receiver.lines()
+    same(f"{name}: the record has how the command ended", (document["summary"]["exit_code"], document["summary"]["exit_reason"]),
+         (code, f"EXITED({code})"))
+    seq = document["guest"]["seq"]
+    same(f"{name}: every number of seq is there or accounted for", seq["numbers"], seq["received"] + seq["dropped"] + seq["transport"])
+    same(f"{name}: ... no frame was bad", (document["guest"]["rejects"], seq["rejected"]), ({}, 0))
+    if count is not None:
+        starts = [e["args"][1] for e in lines if e["event_type"] in ("process", "syscall") and e["syscall"] in ("start", "execve") and
+                  len(e["args"]) > 1]
+        numbers = [int(argv[2]) for argv in map(json.loads, starts) if argv[1:2] == ["end"]]
+        same(f"{name}: each of {count} programs that ended at once", sorted(numbers), list(range(count)))
+    none(f"{name}: all that the guest said is attested, of this cell and this run",
+         [e for e in lines if e["component"] == "guest" and
+          (e.get("standing"), e.get("cell_id"), e.get("run_id")) != ("attested", "cell-1", RUN_ID)])
+    clouds = receiver.lines("cloudevents.jsonl")
+    same(f"{name}: a CloudEvent for each frame", len(clouds), seq["received"])
+    none(f"{name}: ... stamped by the host", [e for e in clouds if e["specversion"] != "1.0" or e["data"]["adg"]["cell_id"] != "cell-1"])
+    verified = receiver.telltale("verify")
+    check(f"{name}: its chain holds", verified.returncode == 0 and "chain consistent" in verified.stdout,
+          verified.stdout + verified.stderr)
+    shown, tree = receiver.telltale("show"), receiver.telltale("tree")
+    check(f"{name}: people can read it", shown.returncode == 0 and tree.returncode == 0 and "cell_work" in shown.stdout + tree.stdout,
+          shown.stderr + tree.stderr)
+    return document
