@@ -78,8 +78,8 @@ int agent_stat_parse(const char *text, size_t len, struct agent_stat *ret)
 	uint64_t v;
 	int field;
 
-	if (!open || !close || close < open || !agent_process_number(&at, end, &v) || v > UINT32_MAX ||
-	    at + 1 != open || end - close < 3 || close[1] != ' ')
+	if (!open || !close || close < open || !agent_process_number(&at, end, &v) ||
+	    v > UINT32_MAX || at + 1 != open || end - close < 3 || close[1] != ' ')
 		return -EBADMSG;
 	s.pid = (uint32_t)v;
 	s.comm_len = (size_t)(close - open - 1);
