@@ -124,6 +124,32 @@ static int threads(long count)
 	return 0;
 }
 
+static void *wait_for_end(void *arg)
+{
+	while (*(volatile int *)arg)
+		;
+	return NULL;
+}
+
+/* Processes whose threads all end at the same moment. */
+static int crowds(long count)
+{
+	static int go_on = 1;
+	pthread_t t;
+	pid_t pid;
+
+	for (long i = 0; i < count; i++) {
+		pid = fork();
+		if (pid == 0) {
+			for (int k = 0; k < 4; k++)
+				(void)pthread_create(&t, NULL, wait_for_end, &go_on);
+			exit(6);
+		}
+		(void)waitpid(pid, NULL, 0);
+	}
+	return 0;
+}
+
 /* Two programs one after the other in one process, one with a long argv. */
 static int twice(const char *own)
 {
@@ -268,6 +294,8 @@ int main(int argc, char **argv)
 		return ends();
 	if (strcmp(act, "threads") == 0)
 		return threads(count);
+	if (strcmp(act, "crowds") == 0)
+		return crowds(count);
 	if (strcmp(act, "twice") == 0)
 		return twice(word[0] ? word : argv[0]);
 	if (strcmp(act, "connects") == 0)

@@ -89,12 +89,16 @@ def ends(sensor):
 def threads(sensor):
     frames, sums = cell(sensor, PROBE, "threads", "20")
     born, over = of(frames, SPAWNED), of(frames, EXITED)
-    same(f"{sensor}: threads are not processes", (len([f for f in born if "exe" not in f]), len(over)), (3, 3))
+    same(f"{sensor}: threads are not processes", (len({f["start_ns"] for f in born}), len(over)), (3, 3))
     same(f"{sensor}: a process ends with its last thread", sorted(f.get("exit_code", -1) for f in over), [0, 0, 9])
     told = [f["argv"] for f in born if f.get("exe", "").endswith("/true")]
     if told or sensor == "ebpf":  # to the connector it may be over before its name is read
         same(f"{sensor}: a thread's exec is its process's", told, [["from", "a", "thread"]])
     same(f"{sensor}: with threads, nothing is lost", sums["losses"], 0)
+    frames, sums = cell(sensor, PROBE, "crowds", "200")
+    same(f"{sensor}: a process whose threads end together ends once", (sorted(f["exit_code"] for f in of(frames, EXITED)),
+                                                                       len({f["start_ns"] for f in of(frames, EXITED)})),
+         ([0] + [6] * 200, 201))
 
 
 def twice(sensor):
