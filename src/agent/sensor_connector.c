@@ -425,6 +425,9 @@ static void connector_run(struct agent_sensor *s, struct agent_sink *sink)
 	conn.sink = sink;
 	conn.overflowed = false;
 	conn.lost = 0;
+	/* from where on to count */
+	if (is_first)
+		provoke();
 	read_all();
 	if (conn.overflowed) {
 		provoke();

@@ -341,28 +341,32 @@ static uint32_t attach_acts(void)
 }
 
 /*
- * The functions of the kernel, with the one of the gate; or without it; or tracepoints. Returns the
- * surface.
+ * The functions of the kernel, with the one that takes note of refused calls; or without it; or
+ * tracepoints. Returns the surface.
  */
 static uint32_t open_acts(void)
 {
-	uint32_t surface = 0;
+	const uint32_t all = BIT(CAPABILITY_DENIED) | BIT(NET_CONNECT_ATTEMPTED) | BIT(GATE_DENIED);
+	uint32_t surface;
 
 	if (PREPARE(ebpf.gate, guest_acts_gate_bpf, GUEST_ACTS_BYTES) == 0 &&
-	    guest_acts_gate_bpf__attach(ebpf.gate) == 0)
-		surface = BIT(CAPABILITY_DENIED) | BIT(NET_CONNECT_ATTEMPTED) | BIT(GATE_DENIED);
+	    guest_acts_gate_bpf__attach(ebpf.gate) == 0) {
+		ebpf.ring_count++;
+		return all;
+	}
+	DISCARD(ebpf.gate, guest_acts_gate_bpf);
+	if (PREPARE(ebpf.entry, guest_acts_entry_bpf, GUEST_ACTS_BYTES) == 0 &&
+	    guest_acts_entry_bpf__attach(ebpf.entry) == 0) {
+		ebpf.entry->bss->since_ns = tt_clock_ns(CLOCK_MONOTONIC);
+		ebpf.ring_count++;
+		return all;
+	}
+	DISCARD(ebpf.entry, guest_acts_entry_bpf);
+	surface = PREPARE(ebpf.acts, guest_acts_bpf, GUEST_ACTS_BYTES) == 0 ? attach_acts() : 0;
+	if (surface)
+		ebpf.ring_count++;
 	else
-		DISCARD(ebpf.gate, guest_acts_gate_bpf);
-	if (!surface && PREPARE(ebpf.entry, guest_acts_entry_bpf, GUEST_ACTS_BYTES) == 0 &&
-	    guest_acts_entry_bpf__attach(ebpf.entry) == 0)
-		surface = BIT(CAPABILITY_DENIED) | BIT(NET_CONNECT_ATTEMPTED);
-	else if (!surface)
-		DISCARD(ebpf.entry, guest_acts_entry_bpf);
-	if (!surface && PREPARE(ebpf.acts, guest_acts_bpf, GUEST_ACTS_BYTES) == 0)
-		surface = attach_acts();
-	if (!surface && ebpf.acts)
 		DISCARD(ebpf.acts, guest_acts_bpf);
-	ebpf.ring_count += surface != 0;
 	return surface;
 }
 

@@ -9,7 +9,8 @@
  *	             address as user memory has it when the call begins; a call that seccomp
  *	             refused is one that returns and did not begin
  *	GUEST_ENTRY  functions of the kernel, where the address is the kernel's own copy
- *	GUEST_GATE   ... and the one that takes note of calls that seccomp refused
+ *	GUEST_GATE   ... and the one that takes note of calls that seccomp refused, which costs
+ *	             the others nothing
  */
 #include "bpf/guest_state.h"
 
@@ -93,7 +94,10 @@ int BPF_PROG(on_send, struct socket *sock, struct msghdr *msg, int size)
 	return 0;
 }
 
+#endif
+
 #ifdef GUEST_GATE
+
 #define RET_ACTION_FULL 0xffff0000u
 #define RET_LOG         0x7ffc0000u
 #define RET_ALLOW       0x7fff0000u
@@ -107,7 +111,6 @@ int BPF_PROG(on_refused, unsigned long nr, long signr, int action)
 		tell_number(GUEST_REFUSED, nr);
 	return 0;
 }
-#endif
 
 #else
 
@@ -134,6 +137,19 @@ struct {
 /* From when on all calls are seen; 0: not yet. */
 __u64 since_ns = 0;
 
+#ifdef GUEST_ENTRY
+
+/* told by the functions of the kernel */
+static __always_inline void tell_refused(struct state *s, long result)
+{
+}
+
+static __always_inline void tell_addresses(struct task_struct *t, struct pt_regs *regs, long nr)
+{
+}
+
+#else
+
 /* cred, the namespace asked for, the one that has it, capability, result */
 SEC("raw_tp/cap_capable")
 int on_capability(struct bpf_raw_tracepoint_args *ctx)
@@ -159,37 +175,13 @@ static long tell_bit(__u32 i, void *arg)
 	return 0;
 }
 
-/*
- * A call that seccomp refuses never gets to on_call(), but returns all the same. Of a thread that
- * was in a call when we came, that is not known before its next one.
- */
-static __always_inline bool is_refused(struct task_struct *t, struct state *s, long result)
+static __always_inline void tell_refused(struct state *s, long result)
 {
-	if (result >= 0 || BPF_CORE_READ(t, seccomp.mode) != SECCOMP_MODE_FILTER)
-		return false;
-	return s ? !s->entered : since_ns && BPF_CORE_READ(t, start_time) > since_ns;
-}
+	__u64 all = s->refused;
 
-SEC("tp_btf/sys_exit")
-int BPF_PROG(on_return, struct pt_regs *regs, long result)
-{
-	struct task_struct *t = bpf_get_current_task_btf();
-	struct state *s = NULL;
-	__u64 all;
-
-	/* most have none of anybody's */
-	if (t->bpf_storage)
-		s = bpf_task_storage_get(&states, t, NULL, 0);
-	if (result < 0 && is_refused(t, s, result))
-		tell_number(GUEST_REFUSED, arch_nr(regs));
-	if (!s)
-		return 0;
-	s->entered = 0;
-	all = s->refused;
 	s->refused = 0;
 	if (all && (result == -ERROR_PERM || result == -ERROR_ACCESS))
 		bpf_loop(64, tell_bit, &all, 0);
-	return 0;
 }
 
 static __always_inline void tell_message(const struct user_msghdr *from)
@@ -208,24 +200,16 @@ static long tell_each(__u32 i, void *arg)
 	return 0;
 }
 
-SEC("tp_btf/sys_enter")
-int BPF_PROG(on_call, struct pt_regs *regs, long nr)
+/* Where a call says that it wants to go. */
+static __always_inline void tell_addresses(struct task_struct *t, struct pt_regs *regs, long nr)
 {
-	struct task_struct *t = bpf_get_current_task_btf();
-	struct state *s;
 	__u64 args[6];
 	__u32 count;
 
-	if (BPF_CORE_READ(t, seccomp.mode) == SECCOMP_MODE_FILTER &&
-	    number_in_cell(BPF_CORE_READ(t, thread_pid))) {
-		s = bpf_task_storage_get(&states, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-		if (s)
-			s->entered = 1;
-	}
 	if (nr != NR_CONNECT && nr != NR_SENDTO && nr != NR_SENDMSG && nr != NR_SENDMMSG)
-		return 0;
+		return;
 	if (arch_foreign(t, nr) || !number_in_cell(BPF_CORE_READ(t, thread_pid)))
-		return 0;
+		return;
 	arch_args(regs, args);
 	switch (nr) {
 	case NR_CONNECT:
@@ -241,6 +225,53 @@ int BPF_PROG(on_call, struct pt_regs *regs, long nr)
 		count = args[2];
 		bpf_loop(count < MESSAGES_MAX ? count : MESSAGES_MAX, tell_each, &args[1], 0);
 	}
+}
+
+#endif
+
+/*
+ * A call that seccomp refuses never gets to on_call(), but returns all the same. Of a thread that
+ * was in a call when we came, that is not known before its next one. In a cell a thread is under
+ * the gate's filter from its first call on: none gets its filter while it is in a call.
+ */
+static __always_inline bool is_refused(struct task_struct *t, struct state *s, long result)
+{
+	if (result >= 0 || BPF_CORE_READ(t, seccomp.mode) != SECCOMP_MODE_FILTER)
+		return false;
+	return s ? !s->entered : since_ns && BPF_CORE_READ(t, start_time) > since_ns;
+}
+
+SEC("tp_btf/sys_exit")
+int BPF_PROG(on_return, struct pt_regs *regs, long result)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct state *s = NULL;
+
+	/* most have none of anybody's */
+	if (t->bpf_storage)
+		s = bpf_task_storage_get(&states, t, NULL, 0);
+	if (result < 0 && is_refused(t, s, result))
+		tell_number(GUEST_REFUSED, arch_nr(regs));
+	if (!s)
+		return 0;
+	s->entered = 0;
+	tell_refused(s, result);
+	return 0;
+}
+
+SEC("tp_btf/sys_enter")
+int BPF_PROG(on_call, struct pt_regs *regs, long nr)
+{
+	struct task_struct *t = bpf_get_current_task_btf();
+	struct state *s;
+
+	if (BPF_CORE_READ(t, seccomp.mode) == SECCOMP_MODE_FILTER &&
+	    number_in_cell(BPF_CORE_READ(t, thread_pid))) {
+		s = bpf_task_storage_get(&states, t, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		if (s)
+			s->entered = 1;
+	}
+	tell_addresses(t, regs, nr);
 	return 0;
 }
 
