@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A cell without an agent: a PID namespace with a victim as PID 2 in the agent's place, and a command behind the
- * gate, or behind one layer of it.
+ * A cell without an agent: a PID namespace with a victim as PID 2 in the agent's place, and a
+ * command behind the gate, or behind one layer of it.
  *
  *	gate_driver [-l LAYER] [-w PATH]... -- COMMAND...
  *
- * LAYER: all; ids (other ids and no more); filter, landlock (that alone: the command has the victim's uid); none (its
- * uid and nothing in between)
- * Says on stderr what became of the victim ("victim: untouched") and which ABI of Landlock there was; its status is
- * the command's. Run as root.
+ * LAYER: all; ids (other ids and no more); filter, landlock (that alone: the command has the
+ * victim's uid); none (its uid and nothing in between).
+ *
+ * Says on stderr what became of the victim ("victim: untouched") and which ABI of Landlock there
+ * was; its status is the command's. Run as root.
  */
 #include <fcntl.h>
 #include <linux/ioprio.h>
@@ -146,11 +147,11 @@ static void be_victim(int ready, int stop)
 	(void)close(thread_stop[1]);
 	(void)pthread_join(thread, NULL);
 	if (memcmp(&before, &after, sizeof(before)) != 0) {
-		(void)dprintf(
-			2,
-			"victim: changed: nice %d, policy %d, tracer %d, files %lu, ioprio %d, \"%s\"\n",
-			after.nice, after.policy, after.tracer, (unsigned long)after.files.rlim_cur,
-			after.ioprio, after.canary);
+		(void)dprintf(2,
+			      "victim: changed: nice %d, policy %d, tracer %d, "
+			      "files %lu, ioprio %d, \"%s\"\n",
+			      after.nice, after.policy, after.tracer,
+			      (unsigned long)after.files.rlim_cur, after.ioprio, after.canary);
 		hit = true;
 	}
 	_exit(hit || thread_is_hit);

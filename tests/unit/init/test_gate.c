@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gate's filter for both machines, each number with arguments of all kinds, against a statement of its own of
- * what is refused: by names, whose numbers libseccomp has. And what gate_pass believes.
+ * The gate's filter for both machines, each number with arguments of all kinds, against a statement
+ * of its own of what is refused: by names, whose numbers libseccomp has. And what gate_pass
+ * believes.
  */
 #include "init/gate.h"
 
@@ -42,7 +43,10 @@ static void compile(uint32_t audit)
 	CHECK(quiet_count < INIT_GATE_INSNS && loud_count < INIT_GATE_INSNS);
 }
 
-/* As seccomp(2) joins two filters: the stronger answer, which is the lower one. QUIET_FLAG: nobody hears of it. */
+/*
+ * As seccomp(2) joins two filters: the stronger answer, which is the lower one. QUIET_FLAG: nobody
+ * hears of it.
+ */
 static uint32_t answer(const struct seccomp_data *data)
 {
 	unsigned steps = 0;
@@ -378,8 +382,8 @@ static void steps_have_names(void)
 }
 
 /*
- * How init_gate_drop ends in a child: its step times 200 and the errno. @pretend: a call that says that it did what
- * it was asked, and did not.
+ * How init_gate_drop ends in a child: its step times 200 and the errno. @pretend: a call that says
+ * that it did what it was asked, and did not.
  */
 static int drop_in_child(const struct gate_options *o, int pretend)
 {
