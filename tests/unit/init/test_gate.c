@@ -138,27 +138,29 @@ static int wanted_by_arguments(const char *name, const uint64_t *a)
 	return -1;
 }
 
+/* clang-format off */
+static const char unknown[] =
+	"process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_getfd kcmp "
+	"add_key request_key keyctl";
+static const char refused[] =
+	"fanotify_init open_by_handle_at userfaultfd setns mount umount2 pivot_root chroot "
+	"open_tree open_tree_attr move_mount fsopen fsconfig fsmount fspick mount_setattr "
+	"bpf init_module finit_module delete_module kexec_load kexec_file_load reboot swapon "
+	"swapoff acct quotactl quotactl_fd syslog lookup_dcookie iopl ioperm vhangup "
+	"sethostname setdomainname clock_settime settimeofday clock_adjtime adjtimex";
+static const char asked[] =
+	"pidfd_send_signal io_uring_setup io_uring_enter io_uring_register clone3";
+/* clang-format on */
+
 static int wanted_always(const char *name)
 {
-	if (is_among(name,
-		     "pidfd_send_signal io_uring_setup io_uring_enter io_uring_register clone3"))
+	if (is_among(name, asked))
 		return ENOSYS | QUIET_FLAG;
-	if (is_among(
-		    name,
-		    "process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_getfd "
-		    "kcmp add_key request_key keyctl"))
+	if (is_among(name, unknown))
 		return ENOSYS;
 	if (strcmp(name, "perf_event_open") == 0)
 		return EACCES;
-	return is_among(
-		       name,
-		       "fanotify_init open_by_handle_at userfaultfd setns mount umount2 pivot_root chroot "
-		       "open_tree open_tree_attr move_mount fsopen fsconfig fsmount fspick mount_setattr bpf "
-		       "init_module finit_module delete_module kexec_load kexec_file_load reboot swapon "
-		       "swapoff acct quotactl quotactl_fd syslog lookup_dcookie iopl ioperm vhangup "
-		       "sethostname setdomainname clock_settime settimeofday clock_adjtime adjtimex")
-		       ? EPERM
-		       : 0;
+	return is_among(name, refused) ? EPERM : 0;
 }
 
 static uint32_t wanted(const char *name, const uint64_t *args)
