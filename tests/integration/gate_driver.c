@@ -136,9 +136,8 @@ static void be_victim(int ready, int stop)
 	     "setresuid");
 	/* so that one layer alone is seen, this one is left out */
 	must(prctl(PR_SET_DUMPABLE, is_layer("all") ? 0 : 1, 0, 0, 0) == 0, "dumpable");
-	must(pipe2(thread_stop, O_CLOEXEC) == 0 &&
-		     pthread_create(&thread, NULL, second_thread, NULL) == 0,
-	     "thread");
+	must(pipe2(thread_stop, O_CLOEXEC) == 0, "pipe");
+	must(pthread_create(&thread, NULL, second_thread, NULL) == 0, "thread");
 	look(&before);
 	must(write(ready, &c, 1) == 1, "ready");
 	(void)!read(stop, &c, 1);
