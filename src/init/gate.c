@@ -2,9 +2,9 @@
 /*
  * Passing the gate: from a process of root to one that has nothing but its own ids.
  *
- * The order is that of what each step needs: the bounding set and securebits need capabilities, which end
- * with the ids; Landlock and seccomp need no_new_privs, and seccomp comes last, as it would refuse nothing
- * of what comes before, but should not have to be asked.
+ * The order is that of what each step needs: the bounding set and securebits need capabilities,
+ * which end with the ids; Landlock and seccomp need no_new_privs, and seccomp comes last, as it
+ * would refuse nothing of what comes before, but should not have to be asked.
  */
 #include "init/gate.h"
 
@@ -53,7 +53,10 @@ static int own_session(void)
 	return r < 0 ? (int)r : 0;
 }
 
-/* An open fd is a road past all that follows. Each was born CLOEXEC, but one that was not would not be seen. */
+/*
+ * An open fd is a road past all that follows. Each was born CLOEXEC, but one that was not would not
+ * be seen.
+ */
 static int close_fds_at_exec(void)
 {
 	long r = tt_sys3(SYS_close_range, 3, ~0U, CLOSE_ON_EXEC);
@@ -83,7 +86,10 @@ static int drop_bounding(void)
 	return r < 0 ? r : control(PR_SET_SECUREBITS, LOCKED_SECUREBITS, 0);
 }
 
-/* Believed only when seen. Looked up, not tried out: a try would be on the record as the first refused act. */
+/*
+ * Believed only when seen. Looked up, not tried out: a try would be on the record as the first
+ * refused act.
+ */
 static bool is_without_rights(const struct gate_options *o)
 {
 	struct __user_cap_header_struct head = {_LINUX_CAPABILITY_VERSION_3, 0};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gate: what stands between the workload of a cell and the agent beside it. docs/gate.md says what
- * it closes and why. Runs in the child that becomes the workload, and before that in the cell's PID 1.
- * No allocation; async-signal-safe; a process with one thread.
+ * The gate: what stands between the workload of a cell and the agent beside it. docs/gate.md says
+ * what it closes and why. Runs in the child that becomes the workload, and before that in the
+ * cell's PID 1. No allocation; async-signal-safe; a process with one thread.
  */
 #ifndef TT_INIT_GATE_H
 #define TT_INIT_GATE_H
@@ -16,7 +16,7 @@ struct gate_options {
 	uid_t uid; /* of the workload: neither 0 nor the agent's */
 	gid_t gid; /* not 0: that group sees all of /proc */
 	uid_t agent_uid;
-	/* Folders and files where the workload may write, ended by NULL; NULL: all but /proc and /sys. */
+	/* Where the workload may write, ended by NULL; NULL: everywhere but in /proc and /sys. */
 	const char *const *writable;
 };
 
@@ -37,19 +37,22 @@ enum gate_step {
 const char *init_gate_step_name(enum gate_step step);
 
 /*
- * init_gate_view - in the cell's PID 1, once, in its own mount namespace with the cell's /proc mounted
- * /proc so that other users' processes are not to be seen, masks over what no workload needs
- * (sysrq-trigger, kcore, keys, ...), /proc/sys and /sys read-only, no cgroupfs, a small /dev of its own,
- * nosuid everywhere. Mounts of this namespace stop to propagate.
+ * init_gate_view - in the cell's PID 1, once, in its own mount namespace, where the cell's /proc is
+ *
+ * Then /proc hides the processes of other users; what no workload needs (sysrq-trigger, kcore,
+ * keys, ...) is covered; /proc/sys and /sys are read-only; there is no cgroupfs, a small /dev of
+ * its own, and nosuid everywhere. Mounts of this namespace stop to propagate.
  * Returns 0 or -errno, and *ret_step.
  */
 int init_gate_view(const struct gate_options *o, enum gate_step *ret_step) TT_MUST_CHECK;
 
 /*
- * init_gate_pass - in the workload's process, as root, last before its exec: session, fds, capabilities,
- * ids, no_new_privs, Landlock (where the kernel has it; *ret_landlock: its ABI or 0), seccomp
- * All or nothing: after a failure (-errno, and *ret_step) the process must end. What wants a controlling
- * terminal makes its session before; what leads one keeps it.
+ * init_gate_pass - in the workload's process, as root, last before its exec: session, fds,
+ * capabilities, ids, no_new_privs, Landlock (where the kernel has it; *ret_landlock: its ABI or 0),
+ * seccomp
+ *
+ * All or nothing: after a failure (-errno, and *ret_step) the process must end. What wants a
+ * controlling terminal makes its session before; what leads one keeps it.
  */
 int init_gate_pass(const struct gate_options *o, int *ret_landlock,
 		   enum gate_step *ret_step) TT_MUST_CHECK;

@@ -62,15 +62,17 @@ struct rule {
 	struct check checks[CHECKS];
 };
 
-#define COUNT(...) (sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
+/* clang-format off */
+#define COUNT(...)    (sizeof((const uint32_t[]){__VA_ARGS__}) / sizeof(uint32_t))
 #define ALWAYS
-#define IS(a, ...)                                      {CHECK_IS, a, COUNT(__VA_ARGS__), {__VA_ARGS__}},
-#define ISNT(a, ...)                                    {CHECK_ISNT, a, COUNT(__VA_ARGS__), {__VA_ARGS__}},
-#define HAS(a, bits)                                    {CHECK_HAS, a, 1, {bits}},
-#define PART(a, m, v)                                   {CHECK_PART, a, 2, {m, v}},
-#define LOUD                                            INIT_GATE_LOUD
-#define QUIET                                           INIT_GATE_QUIET
+#define IS(a, ...)    {CHECK_IS, a, COUNT(__VA_ARGS__), {__VA_ARGS__}},
+#define ISNT(a, ...)  {CHECK_ISNT, a, COUNT(__VA_ARGS__), {__VA_ARGS__}},
+#define HAS(a, bits)  {CHECK_HAS, a, 1, {bits}},
+#define PART(a, m, v) {CHECK_PART, a, 2, {m, v}},
+#define LOUD          INIT_GATE_LOUD
+#define QUIET         INIT_GATE_QUIET
 #define GATE(name, x86_64, aarch64, error, which, when) {x86_64, aarch64, error, which, {when}},
+/* clang-format on */
 
 static const struct rule rules[] = {
 #include "init/gate_rules.def"

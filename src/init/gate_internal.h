@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The gate's parts: the filter of seccomp as a program, Landlock, what of gate_pass stands alone. */
+/* The gate's parts: seccomp's filter as a program, Landlock, what of gate_pass stands alone. */
 #ifndef TT_INIT_GATE_INTERNAL_H
 #define TT_INIT_GATE_INTERNAL_H
 
@@ -13,14 +13,15 @@
 #define INIT_GATE_INSNS 1024
 
 /*
- * A refused call is either a try on something (loud: the kernel reports it, and so does the agent) or what
- * programs ask at each start to see whether the kernel is new enough (quiet). Two filters, as the kernel
- * reports a filter's refusals all or not at all.
+ * A refused call is either a try on something (loud: the kernel reports it, and so does the agent)
+ * or what programs ask at each start to see whether the kernel is new enough (quiet). Two filters,
+ * as the kernel reports a filter's refusals all or not at all.
  */
 enum init_gate_filter { INIT_GATE_QUIET, INIT_GATE_LOUD };
 
 /*
- * init_gate_compile - one of the two filters for @audit_arch (AUDIT_ARCH_X86_64, AUDIT_ARCH_AARCH64)
+ * init_gate_compile - one of the two filters for @audit_arch (AUDIT_ARCH_X86_64,
+ * AUDIT_ARCH_AARCH64)
  * @ret: INIT_GATE_INSNS of them
  * Returns how many, -EINVAL for another architecture, -E2BIG.
  */

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gate's Landlock layer (landlock(7)): no writing to /proc and /sys whatever their mounts say; no
- * tracing, no signals and no abstract sockets from here to a process outside.
+ * The gate's Landlock layer (landlock(7)): no writing to /proc and /sys whatever their mounts say;
+ * no tracing, no signals and no abstract sockets from here to a process outside.
  *
  * Rights are given, never taken away: so all folders of the root but those two are given. What the
- * kernel's ABI has not: before 2 no file could be moved between folders, which breaks programs, and the
- * layer is left out; truncating (3) and scopes (6) are added where they are. Ioctls of devices (5) are not
- * asked about: there is no device but those of the gate's own /dev.
+ * kernel's ABI has not: before 2 no file could be moved between folders, which breaks programs, and
+ * the layer is left out; truncating (3) and scopes (6) are added where they are. Ioctls of devices
+ * (5) are not asked about: there is no device but those of the gate's own /dev.
  */
 #include "init/gate_internal.h"
 
@@ -51,7 +51,7 @@ static int allow_fd(int ruleset, int fd, uint64_t rights)
 	if (!rule.allowed_access)
 		return 0;
 	r = tt_sys4(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-	/* EBADFD: a pipe or socket, or a file of the kernel's own: Landlock asks about none of these */
+	/* EBADFD: a pipe, a socket or a file of the kernel's own: it asks about none of these */
 	return r == -EBADFD ? 0 : (int)r;
 }
 

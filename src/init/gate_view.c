@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the workload sees of the machine: its own processes, few devices, and nothing of the kernel's to
- * write to.
+ * What the workload sees of the machine: its own processes, few devices, and nothing of the
+ * kernel's to write to.
  *
  *	/dev   a small one of its own; whatever was there lies under it
- *	...    nosuid and nodev on every mount; file systems of the kernel's (cgroups, tracing, bpf) are
- *	       covered wherever they are, and so is any other proc or sysfs
+ *	...    nosuid and nodev on every mount; file systems of the kernel's (cgroups, tracing,
+ *	       bpf) are covered wherever they are, and so is any other proc or sysfs
  *	/sys   read-only, the firmware's folders covered
- *	/proc  sys, bus, fs, irq and acpi read-only; files that tell of the kernel or stop it covered;
- *	       processes of other users are not there at all
+ *	/proc  sys, bus, fs, irq and driver read-only; files that tell of the kernel or stop it
+ *	       covered; processes of other users are not there at all
  *
  * What a kernel was not built with needs no cover: ENOENT is no failure.
  */
@@ -250,7 +250,7 @@ static int settle_mount(struct mounted *m)
 	return is_missing(r) || r == -EINVAL ? 0 : r;
 }
 
-/* All mounts, in a buffer that the longest line fits in. Those that are made meanwhile come last. */
+/* All mounts. The longest line fits into the buffer. Those that are made meanwhile come last. */
 static int settle_mounts(void)
 {
 	static char buf[16384];

@@ -77,7 +77,7 @@ static void reap(struct inside *in)
 
 	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
 		if (WIFSTOPPED(status)) {
-			/* it asked its parent to trace it, which is us: it goes on with its signal, untraced */
+			/* it asked us, its parent, to trace it: it goes on, untraced */
 			int sig = WSTOPSIG(status) == SIGTRAP ? 0 : WSTOPSIG(status);
 
 			(void)ptrace(PTRACE_DETACH, pid, NULL, (void *)(intptr_t)sig);

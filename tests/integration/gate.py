@@ -25,9 +25,9 @@ PATH = "/usr/local/go/bin:/usr/local/bin:/usr/bin:/bin"
 NEED_ROOT = {"namespaces", "another root", "setpriv"}
 
 
-def cell(cmd, layer="all", options=(), **more):
+def cell(cmd, layer="all", options=(), before=(), **more):
     """A command in the driver's cell: its status, output, and what the driver says of the victim."""
-    run = subprocess.run([DRIVER, "-l", layer, *options, "--", *cmd], capture_output=True, text=True, timeout=SECONDS,
+    run = subprocess.run([*before, DRIVER, "-l", layer, *options, "--", *cmd], capture_output=True, text=True, timeout=SECONDS,
                          stdin=subprocess.DEVNULL, check=False, **more)
     run.victim = re.findall(r"^victim: (.*)$", run.stderr, re.M)
     run.landlock = next((int(n) for n in re.findall(r"^landlock: (\d+)$", run.stderr, re.M)), None)
@@ -90,6 +90,11 @@ def small_things():
     run = cell(["ls", "/proc/self/fd"], pass_fds=[fd])
     os.close(fd)
     tt.same("an fd that was not CLOEXEC stays behind", run.stdout.split(), ["0", "1", "2", "3"])
+    run = cell(["sh", "-c", "cut -d' ' -f1,5,6 /proc/$$/stat; grep ^CapInh /proc/self/status"],
+               before=["setpriv", "--inh-caps=+kill"])
+    numbers, inherited = run.stdout.splitlines() or ("", "")
+    tt.same("a session and a group of its own", len(set(numbers.split())), 1)
+    tt.same("capabilities that could be inherited are gone", inherited.split()[-1:], ["0" * 16])
     run = cell(["bash", "-c", "set -m; sleep 1000 & kill -TERM -- -$!; wait $!; echo $?"])
     tt.same("its own group by number", run.stdout.split(), ["143"])
     run = cell(["sh", "-c", "trap 'echo got' USR1; kill -USR1 0"])

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The workload that wants its watcher dead, slow, deaf or replaced: every road to init and agent of a cell, tried.
+ * The workload that wants its watcher dead, slow, deaf or replaced: every road to init and agent of
+ * a cell, tried.
  *
  *	gate_attack [-l all|ids|filter|landlock] [-t TID]... [-v]
  *
- * Run as the command of a cell. One line of TAP for each road and target; -t: a thread of the agent besides its
- * first one; -v: sockets of AF_VSOCK are made (never connected), which is for a guest alone. Whether the agent
- * suffered, only the agent can say.
+ * Run as the command of a cell. One line of TAP for each road and target; -t: a thread of the agent
+ * besides its first one; -v: sockets of AF_VSOCK are made (never connected), which is for a guest
+ * alone. Whether the agent suffered, only the agent can say.
  */
 #include "gate_attack.h"
 

@@ -21,8 +21,10 @@ enum attack_layer { LAYER_ALL, LAYER_IDS, LAYER_FILTER, LAYER_LANDLOCK, LAYERS }
 struct attack_road {
 	const char *name;
 	long (*act)(int target);
-	/* 'p': for init and agent; 'a': for the agent; 't': besides, for each thread of the agent; '-': once; 'v': once,
-	 * and only where AF_VSOCK may be touched */
+	/*
+	 * 'p': for init and agent; 'a': for the agent; 't': for both, and each thread of the agent;
+	 * '-': once; 'v': once, and only where AF_VSOCK may be touched
+	 */
 	char targets;
 	short want[LAYERS];
 };

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Roads around the processes: sockets that pose as the agent, another view of the machine, the kernel itself. */
+/*
+ * Roads around the processes: sockets that pose as the agent, another view of the machine, the
+ * kernel itself.
+ */
 #include "gate_attack.h"
 
 #include <fcntl.h>
@@ -137,15 +140,21 @@ static long act_abstract_scoped(int t)
 /* clang-format off */
 const struct attack_road attack_sockets[] = {
 	/*				 all		 ids	   filter	 landlock */
-	{"socket, other families", act_families, '-', {EAFNOSUPPORT, NOT_RUN, EAFNOSUPPORT, NOT_RUN}},
+	{"socket, other families", act_families, '-',
+		{EAFNOSUPPORT, NOT_RUN, EAFNOSUPPORT, NOT_RUN}},
 	{"socket AF_VSOCK", act_vsock, 'v', {EAFNOSUPPORT, 0, EAFNOSUPPORT, NOT_RUN}},
-	{"socketpair AF_VSOCK", act_vsock_pair, 'v', {EAFNOSUPPORT, NOT_RUN, EAFNOSUPPORT, NOT_RUN}},
-	{"socketpair, other families", act_pair, '-', {EAFNOSUPPORT, NOT_RUN, EAFNOSUPPORT, NOT_RUN}},
-	{"socket AF_NETLINK, other protocols", act_netlinks, '-', {EPROTONOSUPPORT, NOT_RUN, EPROTONOSUPPORT, NOT_RUN}},
-	{"socket AF_INET SOCK_PACKET", act_packet, '-', {EAFNOSUPPORT, EPERM, EAFNOSUPPORT, NOT_RUN}},
+	{"socketpair AF_VSOCK", act_vsock_pair, 'v',
+		{EAFNOSUPPORT, NOT_RUN, EAFNOSUPPORT, NOT_RUN}},
+	{"socketpair, other families", act_pair, '-',
+		{EAFNOSUPPORT, NOT_RUN, EAFNOSUPPORT, NOT_RUN}},
+	{"socket AF_NETLINK, other protocols", act_netlinks, '-',
+		{EPROTONOSUPPORT, NOT_RUN, EPROTONOSUPPORT, NOT_RUN}},
+	{"socket AF_INET SOCK_PACKET", act_packet, '-',
+		{EAFNOSUPPORT, EPERM, EAFNOSUPPORT, NOT_RUN}},
 	{"socket AF_INET SOCK_RAW", act_raw, '-', {EPERM, EPERM, EPERM, NOT_RUN}},
 	{"usual sockets are there", act_usual, '-', {0, 0, 0, 0}},
-	{"abstract socket of a neighbour", act_abstract_scoped, '-', {REFUSED, NOT_RUN, NOT_RUN, EPERM}},
+	{"abstract socket of a neighbour", act_abstract_scoped, '-',
+		{REFUSED, NOT_RUN, NOT_RUN, EPERM}},
 	{NULL},
 };
 /* clang-format on */
@@ -491,7 +500,8 @@ static long act_works(int t)
 const struct attack_road attack_kernel[] = {
 	CALL(io_uring_setup, ENOSYS), CALL(io_uring_enter, ENOSYS), CALL(io_uring_register, ENOSYS),
 	CALL(clone3, ENOSYS), CALL(setns, EPERM), CALL(mount, EPERM), CALL(umount2, EPERM),
-	CALL(pivot_root, EPERM), CALL(chroot, EPERM), CALL(open_tree, EPERM), CALL(open_tree_attr, EPERM),
+	CALL(pivot_root, EPERM), CALL(chroot, EPERM), CALL(open_tree, EPERM),
+	CALL(open_tree_attr, EPERM),
 	CALL(move_mount, EPERM), CALL(fsopen, EPERM), CALL(fsconfig, EPERM), CALL(fsmount, EPERM),
 	CALL(fspick, EPERM), CALL(mount_setattr, EPERM), CALL(bpf, EPERM), CALL(userfaultfd, EPERM),
 	CALL(open_by_handle_at, EPERM), CALL(add_key, ENOSYS), CALL(request_key, ENOSYS),
@@ -521,7 +531,8 @@ const struct attack_road attack_kernel[] = {
 	{"root again", act_root, '-', {EPERM, EPERM, EPERM, EPERM}},
 	{"mknod of a device", act_device, '-', {EPERM, EPERM, EPERM, REFUSED}},
 	{"files that steer the kernel", act_steering, '-', {EACCES, NOT_RUN, NOT_RUN, EACCES}},
-	{"devices and files that tell too much", act_secrets, '-', {ENOENT, NOT_RUN, NOT_RUN, NOT_RUN}},
+	{"devices and files that tell too much", act_secrets, '-',
+		{ENOENT, NOT_RUN, NOT_RUN, NOT_RUN}},
 	{"its own files in /proc", act_own_proc, '-', {EACCES, 0, NOT_RUN, EACCES}},
 	{"files, devices and children of its own", act_works, '-', {0, 0, 0, 0}},
 	{NULL},

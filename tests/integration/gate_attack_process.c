@@ -107,7 +107,10 @@ static long act_pidfd_open(int t)
 	return attack_opened(syscall(SYS_pidfd_open, (long)t, 0));
 }
 
-/* A pidfd of the target, or one of this process where none is to be had: then the call itself is tried. */
+/*
+ * A pidfd of the target, or one of this process where none is to be had: then the call itself is
+ * tried.
+ */
 static int some_pidfd(int t)
 {
 	int fd = (int)syscall(SYS_pidfd_open, (long)t, 0);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A cell without an agent: a PID namespace with a victim as PID 2 in the agent's place, and a command behind the
- * gate, or behind one layer of it.
+ * A cell without an agent: a PID namespace with a victim as PID 2 in the agent's place, and a
+ * command behind the gate, or behind one layer of it.
  *
  *	gate_driver [-l LAYER] [-w PATH]... -- COMMAND...
  *
- * LAYER: all; ids (other ids and no more); filter, landlock (that alone: the command has the victim's uid); none (its
- * uid and nothing in between)
- * Says on stderr what became of the victim ("victim: untouched") and which ABI of Landlock there was; its status is
- * the command's. Run as root.
+ * LAYER: all; ids (other ids and no more); filter, landlock (that alone: the command has the
+ * victim's uid); none (its uid and nothing in between).
+ *
+ * Says on stderr what became of the victim ("victim: untouched") and which ABI of Landlock there
+ * was; its status is the command's. Run as root.
  */
 #include <fcntl.h>
 #include <linux/ioprio.h>
@@ -135,9 +136,8 @@ static void be_victim(int ready, int stop)
 	     "setresuid");
 	/* so that one layer alone is seen, this one is left out */
 	must(prctl(PR_SET_DUMPABLE, is_layer("all") ? 0 : 1, 0, 0, 0) == 0, "dumpable");
-	must(pipe2(thread_stop, O_CLOEXEC) == 0 &&
-		     pthread_create(&thread, NULL, second_thread, NULL) == 0,
-	     "thread");
+	must(pipe2(thread_stop, O_CLOEXEC) == 0, "pipe");
+	must(pthread_create(&thread, NULL, second_thread, NULL) == 0, "thread");
 	look(&before);
 	must(write(ready, &c, 1) == 1, "ready");
 	(void)!read(stop, &c, 1);
@@ -146,11 +146,11 @@ static void be_victim(int ready, int stop)
 	(void)close(thread_stop[1]);
 	(void)pthread_join(thread, NULL);
 	if (memcmp(&before, &after, sizeof(before)) != 0) {
-		(void)dprintf(
-			2,
-			"victim: changed: nice %d, policy %d, tracer %d, files %lu, ioprio %d, \"%s\"\n",
-			after.nice, after.policy, after.tracer, (unsigned long)after.files.rlim_cur,
-			after.ioprio, after.canary);
+		(void)dprintf(2,
+			      "victim: changed: nice %d, policy %d, tracer %d, "
+			      "files %lu, ioprio %d, \"%s\"\n",
+			      after.nice, after.policy, after.tracer,
+			      (unsigned long)after.files.rlim_cur, after.ioprio, after.canary);
 		hit = true;
 	}
 	_exit(hit || thread_is_hit);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The gate's filter for both machines, each number with arguments of all kinds, against a statement of its own of
- * what is refused: by names, whose numbers libseccomp has. And what gate_pass believes.
+ * The gate's filter for both machines, each number with arguments of all kinds, against a statement
+ * of its own of what is refused: by names, whose numbers libseccomp has. And what gate_pass
+ * believes.
  */
 #include "init/gate.h"
 
@@ -42,7 +43,10 @@ static void compile(uint32_t audit)
 	CHECK(quiet_count < INIT_GATE_INSNS && loud_count < INIT_GATE_INSNS);
 }
 
-/* As seccomp(2) joins two filters: the stronger answer, which is the lower one. QUIET_FLAG: nobody hears of it. */
+/*
+ * As seccomp(2) joins two filters: the stronger answer, which is the lower one. QUIET_FLAG: nobody
+ * hears of it.
+ */
 static uint32_t answer(const struct seccomp_data *data)
 {
 	unsigned steps = 0;
@@ -134,27 +138,29 @@ static int wanted_by_arguments(const char *name, const uint64_t *a)
 	return -1;
 }
 
+/* clang-format off */
+static const char unknown[] =
+	"process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_getfd kcmp "
+	"add_key request_key keyctl";
+static const char refused[] =
+	"fanotify_init open_by_handle_at userfaultfd setns mount umount2 pivot_root chroot "
+	"open_tree open_tree_attr move_mount fsopen fsconfig fsmount fspick mount_setattr "
+	"bpf init_module finit_module delete_module kexec_load kexec_file_load reboot swapon "
+	"swapoff acct quotactl quotactl_fd syslog lookup_dcookie iopl ioperm vhangup "
+	"sethostname setdomainname clock_settime settimeofday clock_adjtime adjtimex";
+static const char asked[] =
+	"pidfd_send_signal io_uring_setup io_uring_enter io_uring_register clone3";
+/* clang-format on */
+
 static int wanted_always(const char *name)
 {
-	if (is_among(name,
-		     "pidfd_send_signal io_uring_setup io_uring_enter io_uring_register clone3"))
+	if (is_among(name, asked))
 		return ENOSYS | QUIET_FLAG;
-	if (is_among(
-		    name,
-		    "process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_getfd "
-		    "kcmp add_key request_key keyctl"))
+	if (is_among(name, unknown))
 		return ENOSYS;
 	if (strcmp(name, "perf_event_open") == 0)
 		return EACCES;
-	return is_among(
-		       name,
-		       "fanotify_init open_by_handle_at userfaultfd setns mount umount2 pivot_root chroot "
-		       "open_tree open_tree_attr move_mount fsopen fsconfig fsmount fspick mount_setattr bpf "
-		       "init_module finit_module delete_module kexec_load kexec_file_load reboot swapon "
-		       "swapoff acct quotactl quotactl_fd syslog lookup_dcookie iopl ioperm vhangup "
-		       "sethostname setdomainname clock_settime settimeofday clock_adjtime adjtimex")
-		       ? EPERM
-		       : 0;
+	return is_among(name, refused) ? EPERM : 0;
 }
 
 static uint32_t wanted(const char *name, const uint64_t *args)
@@ -378,8 +384,8 @@ static void steps_have_names(void)
 }
 
 /*
- * How init_gate_drop ends in a child: its step times 200 and the errno. @pretend: a call that says that it did what
- * it was asked, and did not.
+ * How init_gate_drop ends in a child: its step times 200 and the errno. @pretend: a call that says
+ * that it did what it was asked, and did not.
  */
 static int drop_in_child(const struct gate_options *o, int pretend)
 {
