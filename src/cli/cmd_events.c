@@ -129,8 +129,6 @@ static bool is_wanted(const struct events *e, const json_t *line)
 		return e->kind == KIND_ALL && !e->failed;
 	if (store_text_is(type, "notice"))
 		return !e->failed;
-	if (store_text_is(type, "chain"))
-		return e->kind == KIND_ALL && !e->failed;
 	if (e->failed && !has_failed(line, is_call))
 		return false;
 	if (!is_told_so(e, line))

@@ -69,6 +69,8 @@ static void put_agent(const struct cli_report *r)
 	struct store_text version = store_get_text(agent, "agent_version"),
 			  kernel = store_get_text(agent, "kernel_version");
 	const json_t *sensors = json_object_get(agent, "sensors");
+	char text[512];
+	size_t len = 0;
 	struct cli_line l;
 
 	if (!version.data)
@@ -80,14 +82,21 @@ static void put_agent(const struct cli_report *r)
 		cli_line_str(&l, " on kernel ");
 		cli_line_text(&l, kernel.data, kernel.len);
 	}
+	cli_line_end(&l);
 	for (size_t i = 0; i < json_array_size(sensors); i++) {
 		struct store_text word = store_text_of(json_array_get(sensors, i));
 
-		cli_line_str(&l, i ? ", " : ": ");
-		if (word.data)
-			cli_line_text(&l, word.data, word.len);
+		if (!word.data || len + word.len + 2 > sizeof(text))
+			break;
+		if (len) {
+			memcpy(text + len, ", ", 2);
+			len += 2;
+		}
+		memcpy(text + len, word.data, word.len);
+		len += word.len;
 	}
-	cli_line_end(&l);
+	if (len)
+		cli_report_remark(r, CLI_PLAIN, "sensors", (struct store_text){text, len});
 }
 
 static void put_account(const struct cli_report *r)

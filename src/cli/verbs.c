@@ -172,6 +172,7 @@ const struct cli_verb cli_verbs[] = {
 		"frames of a guest's agent to JSON lines, and back",
 		cli_cmd_wire,
 		"FILE, or standard input: frames (decode) or JSON lines (encode).\n\n"
+		"      --max-bytes N     a record of that size takes no more: the guest waits\n"
 		"      --lenient         take what older agents send: numbers not in shortest form, other\n"
 		"                        orders of keys, repeated and unknown keys, trailing bytes\n"
 		HELP_HELP

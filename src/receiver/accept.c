@@ -14,12 +14,14 @@ const char *const receiver_finding_names[RECEIVER_FINDINGS] = {
 	[RECEIVER_NO_HELLO] = "hello_missing",
 	[RECEIVER_AGENT_CHANGED] = "agent_restarted",
 	[RECEIVER_REFUSED_SECOND] = "second_connection",
+	[RECEIVER_BOOTED] = "boot_changed",
+	[RECEIVER_FULL] = "record_full",
 };
 
 const char *receiver_reject_name(unsigned index)
 {
-	if (index == RECEIVER_REJECTS)
-		return "seq_out_of_range";
+	if (index >= RECEIVER_SEQ_RANGE)
+		return index == RECEIVER_SEQ_RANGE ? "seq_out_of_range" : "version_changed";
 	return wire_error_name(WIRE_E_FIRST + (int)index);
 }
 
@@ -42,7 +44,7 @@ void receiver_take_reject(struct receiver_cell *c, unsigned index)
 static void tell_rejects(struct receiver_cell *c)
 {
 	c->untold_rejects = false;
-	for (unsigned i = 0; i <= RECEIVER_REJECTS; i++) {
+	for (unsigned i = 0; i < RECEIVER_REJECTS; i++) {
 		struct receiver_gap gap = {.reason = "rejected",
 					   .name = receiver_reject_name(i),
 					   .count = c->rejects[i] - c->rejects_told[i]};
@@ -150,6 +152,8 @@ static void take_hello(struct receiver_cell *c, const struct wire_frame *f)
 		receiver_seq_restart(&c->seq, 0);
 		receiver_procs_done(&c->procs);
 		c->newest_ns = 0;
+		receiver_find(c, RECEIVER_BOOTED, NULL,
+			      "another boot, where a cell has one: its numbers begin anew");
 	}
 	c->respawned_here = again && now.restarts > c->agent.restarts &&
 			    strcmp(now.boot_id, c->agent.boot_id) == 0;
@@ -259,11 +263,16 @@ static void take_frame(struct receiver_cell *c, const struct wire_frame *f)
 {
 	uint32_t known = c->spec.declared | receiver_own_sources();
 
+	/* who greeted as major 2 has numbers: without them it could hide what it leaves out */
+	if (TT_UNLIKELY(f->content_version == 1 && c->agent.known)) {
+		receiver_take_reject(c, RECEIVER_VERSION);
+		return;
+	}
 	c->frames++;
 	c->major = (unsigned)f->content_version;
 	if (c->major > 1) {
 		if (TT_UNLIKELY(f->seq > RECEIVER_SEQ_MAX)) {
-			receiver_take_reject(c, RECEIVER_REJECTS);
+			receiver_take_reject(c, RECEIVER_SEQ_RANGE);
 			return;
 		}
 		if (f->source == WIRE_AGENT_HELLO) {
@@ -311,6 +320,7 @@ long receiver_take_bytes(struct receiver_cell *c, const uint8_t *bytes, size_t n
 
 		if (size == -EAGAIN)
 			break;
+		c->seen++;
 		if (TT_LIKELY(size > 0)) {
 			if (mode == WIRE_LENIENT)
 				c->attribution += has_attribution(bytes + used, (size_t)size);

@@ -3,6 +3,7 @@
 #include "receiver/bind.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -15,43 +16,61 @@
 
 #define BACKLOG 8
 
-/* 0: nothing of that name is there any more. */
-static int clear_name(const struct sockaddr_un *addr, struct tt_err *err)
+/* What of that name may be replaced; st_ino 0: there is nothing. */
+static int find_stale(const char *path, struct stat *ret, struct tt_err *err)
 {
+	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	TT_CLEANUP(tt_closep) int probe = -1;
-	struct stat st;
 
-	if (lstat(addr->sun_path, &st) < 0)
-		return errno == ENOENT ? 0 : tt_fail(err, errno, "look at '%s'", addr->sun_path);
-	if (!S_ISSOCK(st.st_mode))
-		return tt_fail_text(err, EADDRINUSE, "'%s' is there, and is no socket",
-				    addr->sun_path);
+	memset(ret, 0, sizeof(*ret));
+	if (lstat(path, ret) < 0)
+		return errno == ENOENT ? 0 : tt_fail(err, errno, "look at '%s'", path);
+	if (!S_ISSOCK(ret->st_mode))
+		return tt_fail_text(err, EADDRINUSE, "'%s' is there, and is no socket", path);
+	strcpy(addr.sun_path, path);
 	probe = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (probe < 0)
 		return tt_fail(err, errno, "make a socket");
-	if (connect(probe, (const struct sockaddr *)addr, sizeof(*addr)) == 0 ||
+	if (connect(probe, (const struct sockaddr *)&addr, sizeof(addr)) == 0 ||
 	    errno != ECONNREFUSED)
-		return tt_fail_text(err, EADDRINUSE, "somebody listens on '%s'", addr->sun_path);
-	if (unlink(addr->sun_path) < 0)
-		return tt_fail(err, errno, "remove the stale socket '%s'", addr->sun_path);
+		return tt_fail_text(err, EADDRINUSE, "somebody listens on '%s'", path);
 	return 0;
 }
 
-int receiver_bind(struct receiver_bound *ret, const char *base, unsigned port, struct tt_err *err)
+/*
+ * The name appears when somebody listens there already: until then another receiver could take it for a stale one. What
+ * has the name meanwhile is not replaced, unless it is what was found to be stale.
+ */
+static int give_name(const char *from, const char *name, const struct stat *stale,
+		     struct tt_err *err)
 {
-	struct receiver_bound b = {.fd = -1};
+	struct stat st;
+
+	if (!stale->st_ino) {
+		if (renameat2(AT_FDCWD, from, AT_FDCWD, name, RENAME_NOREPLACE) == 0)
+			return 0;
+		return errno == EEXIST ? tt_fail_text(err, EADDRINUSE, "'%s' was just made", name)
+				       : tt_fail(err, errno, "rename '%s'", from);
+	}
+	if (renameat2(AT_FDCWD, from, AT_FDCWD, name, RENAME_EXCHANGE) < 0)
+		return tt_fail(err, errno, "replace the stale socket '%s'", name);
+	if (lstat(from, &st) == 0 && st.st_ino == stale->st_ino && st.st_dev == stale->st_dev) {
+		(void)unlink(from);
+		return 0;
+	}
+	(void)renameat2(AT_FDCWD, from, AT_FDCWD, name, RENAME_EXCHANGE);
+	return tt_fail_text(err, EADDRINUSE, "'%s' was just made", name);
+}
+
+/* A socket that listens under the name @path. */
+static int listen_on(const char *path, struct stat *ret_st, struct tt_err *err)
+{
 	struct sockaddr_un addr = {.sun_family = AF_UNIX};
 	TT_CLEANUP(tt_closep) int fd = -1;
-	struct stat st;
 	mode_t before;
-	int n = snprintf(addr.sun_path, sizeof(addr.sun_path), "%s_%u", base, port), r;
+	int r;
 
-	if (n < 0 || (size_t)n >= sizeof(addr.sun_path))
-		return tt_fail_text(err, ENAMETOOLONG, "'%.60s...': no socket has so long a name",
-				    base);
-	r = clear_name(&addr, err);
-	if (r < 0)
-		return r;
+	strcpy(addr.sun_path, path);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return tt_fail(err, errno, "make a socket");
@@ -59,15 +78,40 @@ int receiver_bind(struct receiver_bound *ret, const char *base, unsigned port, s
 	r = bind(fd, (const struct sockaddr *)&addr, sizeof(addr)) < 0 ? -errno : 0;
 	(void)umask(before);
 	if (r < 0)
-		return tt_fail(err, -r, "bind '%s'", addr.sun_path);
-	if (lstat(addr.sun_path, &st) < 0 || listen(fd, BACKLOG) < 0) {
-		r = tt_fail(err, errno, "listen on '%s'", addr.sun_path);
-		(void)unlink(addr.sun_path);
+		return tt_fail(err, -r, "bind '%s'", path);
+	if (lstat(path, ret_st) < 0 || listen(fd, BACKLOG) < 0) {
+		r = tt_fail(err, errno, "listen on '%s'", path);
+		(void)unlink(path);
+		return r;
+	}
+	return tt_take_fd(&fd);
+}
+
+int receiver_bind(struct receiver_bound *ret, const char *base, unsigned port, struct tt_err *err)
+{
+	struct receiver_bound b = {.fd = -1};
+	char first[sizeof(b.path)];
+	TT_CLEANUP(tt_closep) int fd = -1;
+	struct stat st, stale;
+	int n = snprintf(first, sizeof(first), "%s_%u.%x", base, port, (unsigned)getpid()), r;
+
+	if (n < 0 || (size_t)n >= sizeof(first))
+		return tt_fail_text(err, ENAMETOOLONG, "'%.60s...': no socket has so long a name",
+				    base);
+	(void)snprintf(b.path, sizeof(b.path), "%s_%u", base, port);
+	r = find_stale(b.path, &stale, err);
+	if (r < 0)
+		return r;
+	fd = listen_on(first, &st, err);
+	if (fd < 0)
+		return fd;
+	r = give_name(first, b.path, &stale, err);
+	if (r < 0) {
+		(void)unlink(first);
 		return r;
 	}
 	b.dev = st.st_dev;
 	b.ino = st.st_ino;
-	memcpy(b.path, addr.sun_path, sizeof(b.path));
 	b.fd = tt_take_fd(&fd);
 	*ret = b;
 	return 0;

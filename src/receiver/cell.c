@@ -218,7 +218,7 @@ int receiver_cell_open(struct receiver_cell **ret, struct receiver *r,
 
 static void exit_reason(const struct receiver_cell *c, char *buf, size_t cap)
 {
-	if (c->has_exit)
+	if (receiver_has_exit_code(c))
 		(void)snprintf(buf, cap, "EXITED(%u)", c->exit_status);
 	else
 		(void)snprintf(buf, cap, "UNKNOWN");

@@ -68,13 +68,13 @@ static json_t *summary_json(const struct receiver_cell *c)
 	(void)json_object_set_new(j, "processes", number(c->spans - c->executions));
 	(void)json_object_set_new(j, "blocked_syscalls", number(c->denied));
 	(void)json_object_set_new(j, "exit_reason",
-				  c->has_exit ? json_sprintf("EXITED(%" PRIu32 ")", c->exit_status)
-					      : json_string("UNKNOWN"));
-	(void)json_object_set_new(
-		j, "exit_code",
-		c->has_exit && c->exit_status <= UINT8_MAX ? number(c->exit_status) : json_null());
+				  receiver_has_exit_code(c)
+					  ? json_sprintf("EXITED(%" PRIu32 ")", c->exit_status)
+					  : json_string("UNKNOWN"));
+	(void)json_object_set_new(j, "exit_code",
+				  receiver_has_exit_code(c) ? number(c->exit_status) : json_null());
 	(void)json_object_set_new(j, "termination",
-				  json_string(c->has_exit ? "exited" : "unknown"));
+				  json_string(receiver_has_exit_code(c) ? "exited" : "unknown"));
 	return j;
 }
 
@@ -120,7 +120,7 @@ static uint64_t sum_rejects(const struct receiver_cell *c)
 {
 	uint64_t sum = 0;
 
-	for (unsigned i = 0; i <= RECEIVER_REJECTS; i++)
+	for (unsigned i = 0; i < RECEIVER_REJECTS; i++)
 		sum += c->rejects[i];
 	return sum;
 }
@@ -136,6 +136,8 @@ static json_t *findings_json(const struct receiver_cell *c)
 		[RECEIVER_NO_HELLO] = "connections that did not begin with agent.hello",
 		[RECEIVER_AGENT_CHANGED] = "the agent was started anew in the same boot",
 		[RECEIVER_REFUSED_SECOND] = "connections beside one that was there",
+		[RECEIVER_BOOTED] = "other boots, where a cell has one",
+		[RECEIVER_FULL] = "the record reached --max-bytes, and nothing was taken any more",
 	};
 	json_t *array = json_array();
 
@@ -224,7 +226,7 @@ static json_t *guest_json(const struct receiver_cell *c)
 {
 	json_t *rejects = json_object(), *states = json_object(), *j;
 
-	for (unsigned i = 0; i <= RECEIVER_REJECTS; i++)
+	for (unsigned i = 0; i < RECEIVER_REJECTS; i++)
 		if (c->rejects[i])
 			(void)json_object_set_new(rejects, receiver_reject_name(i),
 						  number(c->rejects[i]));

@@ -11,10 +11,25 @@
 
 static const struct tt_uuid nil;
 
+static void put_redacted(struct tt_out *o, struct wire_text text, int depth)
+{
+	char buf[3 * WIRE_PAYLOAD_MAX + 4];
+	struct tt_out clean;
+	size_t a, b;
+
+	if (TT_LIKELY(!event_redact_next(text.data, text.len, 0, &a, &b))) {
+		(void)tt_out_json(o, text.data, text.len, depth);
+		return;
+	}
+	tt_out_init(&clean, buf, sizeof(buf));
+	event_redact_text(&clean, text.data, text.len);
+	(void)tt_out_json(o, buf, clean.len, depth);
+}
+
 void receiver_put_text(struct tt_out *o, struct wire_text text)
 {
 	tt_out_char(o, '"');
-	(void)tt_out_json(o, text.data, text.len, 1);
+	put_redacted(o, text, 1);
 	tt_out_char(o, '"');
 }
 
@@ -24,23 +39,6 @@ void receiver_put_u64(struct tt_out *o, uint64_t v)
 }
 
 #define put_key_text(o, key, text) (receiver_put_key(o, key), receiver_put_text(o, text))
-
-static void put_redacted(struct tt_out *o, struct wire_text text, bool secret, int depth)
-{
-	char buf[3 * WIRE_PAYLOAD_MAX + 4];
-	struct tt_out clean;
-	size_t a, b;
-
-	if (secret) {
-		PUT(o, "***");
-	} else if (!event_redact_next(text.data, text.len, 0, &a, &b)) {
-		(void)tt_out_json(o, text.data, text.len, depth);
-	} else {
-		tt_out_init(&clean, buf, sizeof(buf));
-		event_redact_text(&clean, text.data, text.len);
-		(void)tt_out_json(o, buf, clean.len, depth);
-	}
-}
 
 void receiver_put_argv(struct tt_out *o, const struct wire_list *argv, int depth)
 {
@@ -53,7 +51,10 @@ void receiver_put_argv(struct tt_out *o, const struct wire_list *argv, int depth
 		if (!first)
 			PUT(o, ", ");
 		tt_out_str(o, quote);
-		put_redacted(o, word, secret, depth);
+		if (secret)
+			PUT(o, "***");
+		else
+			put_redacted(o, word, depth);
 		tt_out_str(o, quote);
 		secret = event_redact_is_flag(word.data, word.len);
 	}
@@ -64,7 +65,7 @@ void receiver_put_address(struct tt_out *o, const struct wire_frame *f)
 	bool six = memchr(f->addr.data, ':', f->addr.len) != NULL;
 
 	if (!(f->has & WIRE_HAS(port))) {
-		(void)tt_out_json(o, f->addr.data, f->addr.len, 1);
+		put_redacted(o, f->addr, 1);
 		return;
 	}
 	if (six)
@@ -209,6 +210,19 @@ static void put_start(struct receiver_cell *c, const struct wire_frame *f,
 	c->spans++;
 }
 
+/* An agent that began anew tells of what it finds. Its number must stand in the record. */
+static void put_again(struct receiver_cell *c, const struct wire_frame *f)
+{
+	struct tt_out *o = &c->r->trace;
+	size_t from = begin(c, "notice", &nil, &nil, "guest", "");
+
+	put_no_call(o);
+	put_who(c, f);
+	PUT(o,
+	    ", \"reason\": \"told_again\", \"message\": \"the start of a process was told again\"");
+	end(c, from);
+}
+
 /* Told at birth, and again at each exec: docs/wire.md. */
 static void put_spawned(struct receiver_cell *c, const struct wire_frame *f)
 {
@@ -219,8 +233,10 @@ static void put_spawned(struct receiver_cell *c, const struct wire_frame *f)
 	if (f->guest_pid)
 		p = receiver_procs_find(&c->procs, (uint32_t)f->guest_pid);
 	if (p && p->born && has_start && p->start_ns == f->start_ns) {
-		if (!has_exe)
-			return; /* said again, by an agent that began anew */
+		if (!has_exe) {
+			put_again(c, f);
+			return;
+		}
 		put_execve(c, f, p);
 		take_command(c, f);
 		p->parent = p->span;
@@ -375,11 +391,8 @@ static void put_inotify(struct receiver_cell *c, const struct wire_frame *f)
 
 	put_no_call(o);
 	put_who(c, f);
-	if (f->has & WIRE_HAS(path) && f->path.len && f->path.data[0] == '/') {
-		PUT(o, ", \"path\": \"");
-		put_redacted(o, f->path, false, 1);
-		tt_out_char(o, '"');
-	}
+	if (f->has & WIRE_HAS(path) && f->path.len && f->path.data[0] == '/')
+		put_key_text(o, "path", f->path);
 	if (f->has & WIRE_HAS(mask))
 		put_mask(o, f->mask);
 	end(c, from);

@@ -84,7 +84,7 @@ void receiver_line_run_end(struct receiver_cell *c, const char *reason)
 	PUT(o, ", \"phase\": \"end\"");
 	put_str(o, "exit_reason", reason);
 	PUT(o, ", \"exit_code\": ");
-	if (c->has_exit && c->exit_status <= UINT8_MAX)
+	if (receiver_has_exit_code(c))
 		tt_out_u64(o, c->exit_status);
 	else
 		PUT(o, "null");

@@ -4,7 +4,6 @@
  * written with one call per file. A chain line follows 256 records, or what waited 100 ms for one.
  */
 #include <string.h>
-#include <unistd.h>
 
 #include "receiver/receiver_internal.h"
 
@@ -14,11 +13,11 @@ static void put_head(struct receiver_cell *c)
 	struct receiver *r = c->r;
 	size_t n = r->settings.head_fd >= 0 ? chain_head_line(c->chain, c->id, buf) : 0;
 
-	if (n && write(r->settings.head_fd, buf, n) != (ssize_t)n) {
-		if (!r->failed)
-			receiver_say(r, "cannot write a head to fd %d", r->settings.head_fd);
-		r->failed = true;
-	}
+	if (!n || receiver_write_now(r->settings.head_fd, buf, n))
+		return;
+	/* the next head covers what this one did */
+	if (!r->heads_lost++)
+		receiver_say(r, "fd %d takes no heads: some are left out", r->settings.head_fd);
 }
 
 static void put_chain_line(struct receiver_cell *c, bool final)
@@ -77,8 +76,11 @@ static void put(struct receiver_cell *c, struct receiver_file *f, struct tt_out 
 
 void receiver_flush(struct receiver_cell *c)
 {
-	put(c, &c->trace, &c->r->trace, "trace.jsonl");
-	put(c, &c->events, &c->r->events, "cloudevents.jsonl");
+	struct receiver *r = c->r;
+
+	c->written += r->trace.len + r->events.len;
+	put(c, &c->trace, &r->trace, "trace.jsonl");
+	put(c, &c->events, &r->events, "cloudevents.jsonl");
 }
 
 uint64_t receiver_chain_due(struct receiver *r)

@@ -45,7 +45,7 @@ void receiver_watch(struct receiver *r, struct receiver_handle *h, enum receiver
 {
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = h};
 
-	*h = (struct receiver_handle){kind, fd, c};
+	*h = (struct receiver_handle){kind, fd, c, false};
 	/* it fails only without memory, or past max_user_watches: then nothing comes from there, as told */
 	if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
 		receiver_say(r, "watch fd %d: %s", fd, strerror(errno));
@@ -259,11 +259,24 @@ static void spend(struct receiver_cell *c, uint64_t frames)
 		c->paused = true;
 }
 
+/* A guest that talks without end fills no disk: what it has to say after that waits there. */
+static void check_size(struct receiver_cell *c)
+{
+	uint64_t max = c->r->settings.max_bytes;
+
+	if (!max || c->written < max || c->is_full)
+		return;
+	c->is_full = c->paused = true;
+	receiver_find(c, RECEIVER_FULL, NULL,
+		      "the record is as large as it may be: nothing more is taken");
+	receiver_flush(c);
+}
+
 /* One read. Returns false where the connection is over. */
 static bool read_connection(struct receiver_cell *c)
 {
 	struct receiver *r = c->r;
-	uint64_t frames = c->frames;
+	uint64_t seen = c->seen;
 	size_t have = c->partial_len;
 	ssize_t n;
 	long used;
@@ -291,7 +304,8 @@ static bool read_connection(struct receiver_cell *c)
 	c->partial_len = have - (size_t)used;
 	memcpy(c->partial, r->input + used, c->partial_len);
 	receiver_flush(c);
-	spend(c, c->frames - frames);
+	spend(c, c->seen - seen);
+	check_size(c);
 	if (c->paused)
 		pause_reading(c);
 	return true;
@@ -344,17 +358,6 @@ static void take_connection(struct receiver_cell *c, int fd)
 		pause_reading(c);
 }
 
-static void take_exit_connection(struct receiver_cell *c, int fd)
-{
-	if (c->exit_connection.fd >= 0 || c->has_exit) {
-		c->refused++;
-		(void)close(fd);
-		return;
-	}
-	c->exit_len = 0;
-	receiver_watch(c->r, &c->exit_connection, RECEIVER_EXIT_CONNECTION, fd, c);
-}
-
 static void read_exit(struct receiver_cell *c)
 {
 	const uint8_t *b = c->exit_bytes;
@@ -380,6 +383,29 @@ static void read_exit(struct receiver_cell *c)
 	receiver_flush(c);
 }
 
+/* The newest one counts: who connects and says nothing is not in the way. */
+static void take_exit_connection(struct receiver_cell *c, int fd)
+{
+	if (c->has_exit) {
+		c->refused++;
+		(void)close(fd);
+		return;
+	}
+	if (c->exit_connection.fd >= 0) {
+		read_exit(c);
+		if (c->exit_connection.fd >= 0) {
+			c->refused++;
+			(void)close(c->exit_connection.fd);
+		}
+		if (c->has_exit) {
+			(void)close(fd);
+			return;
+		}
+	}
+	c->exit_len = 0;
+	receiver_watch(c->r, &c->exit_connection, RECEIVER_EXIT_CONNECTION, fd, c);
+}
+
 /* The end: what had come by then is taken, connections that wait to be accepted included. */
 static void take_rest(struct receiver_cell *c)
 {
@@ -402,6 +428,27 @@ static void take_rest(struct receiver_cell *c)
 		read_exit(c);
 }
 
+/*
+ * Nobody can be let in: mostly for want of file descriptors. The listener would wake us without end, so it is left
+ * alone until the next look.
+ */
+static void turn_deaf(struct receiver *r, struct receiver_handle *h, int error)
+{
+	if (error == -EAGAIN || error == -ECONNABORTED)
+		return;
+	if (!r->deaf++)
+		receiver_say(r, "cannot accept a connection: %s", strerror(-error));
+	(void)epoll_ctl(r->epoll, EPOLL_CTL_DEL, h->fd, NULL);
+	h->is_deaf = true;
+}
+
+static void listen_again(struct receiver *r, struct receiver_handle *h)
+{
+	if (h->fd < 0 || !h->is_deaf)
+		return;
+	receiver_watch(r, h, h->kind, h->fd, h->cell);
+}
+
 int receiver_remove(struct receiver *r, const char *cell_id, struct tt_err *err)
 {
 	struct receiver_cell *c = find_cell(r, cell_id);
@@ -413,13 +460,15 @@ int receiver_remove(struct receiver *r, const char *cell_id, struct tt_err *err)
 	return 0;
 }
 
-static void take_vsock(struct receiver *r, const struct receiver_handle *h)
+static void take_vsock(struct receiver *r, struct receiver_handle *h)
 {
 	uint32_t cid;
 	int fd = receiver_accept(h->fd, &cid);
 
-	if (fd < 0)
+	if (fd < 0) {
+		turn_deaf(r, h, fd);
 		return;
+	}
 	for (struct receiver_cell *c = r->cells; c; c = c->next) {
 		if (c->gone || !c->has_cid || c->cid != cid)
 			continue;
@@ -499,6 +548,8 @@ static void take_event(struct receiver *r, struct receiver_handle *h)
 	case RECEIVER_LISTENER:
 	case RECEIVER_EXIT_LISTENER:
 		fd = receiver_accept(h->fd, &cid);
+		if (fd < 0)
+			turn_deaf(r, h, fd);
 		if (fd >= 0 && h->kind == RECEIVER_LISTENER)
 			take_connection(c, fd);
 		else if (fd >= 0)
@@ -530,7 +581,7 @@ static void try_again(struct receiver_cell *c)
 {
 	bool trace = receiver_file_retry(&c->trace), events = receiver_file_retry(&c->events);
 
-	if (!trace || !events)
+	if (!trace || !events || c->is_full)
 		return;
 	c->paused = false;
 	spend(c, 0);
@@ -540,7 +591,9 @@ static void try_again(struct receiver_cell *c)
 
 static bool is_over(const struct receiver_cell *c)
 {
-	return c->connection.fd < 0 && (c->has_exit || c->connections) && !c->paused &&
+	bool done = c->connection.fd < 0 && (c->has_exit || c->connections) && !c->paused;
+
+	return (done || (c->is_full && c->has_exit)) &&
 	       c->r->now_ms - c->left_ms >= RECEIVER_END_MS;
 }
 
@@ -548,11 +601,15 @@ static void look_at_cells(struct receiver *r)
 {
 	bool once = r->settings.once && r->had_cells, all_over = true;
 
+	listen_again(r, &r->vsock);
+	listen_again(r, &r->exit_vsock);
 	for (struct receiver_cell *c = r->cells; c; c = c->next) {
 		if (c->gone)
 			continue;
 		if (c->paused)
 			try_again(c);
+		listen_again(r, &c->listener);
+		listen_again(r, &c->exit_listener);
 		receiver_state_look(c);
 		receiver_flush(c);
 		if (once && is_over(c))

@@ -28,6 +28,7 @@ struct receiver;
 struct receiver_settings {
 	uint64_t silence_ms; /* without a word this long a cell is silent */
 	uint64_t rate;       /* frames a second of one cell; 0: no limit */
+	uint64_t max_bytes;  /* of one cell's two files; 0: no limit */
 	enum wire_mode mode;
 	unsigned port, exit_port; /* exit_port 0: nobody listens for the exit code */
 	bool once;                /* end when the last cell is closed */

@@ -25,7 +25,10 @@ enum {
 	RECEIVER_END_MS = 1000, /* a closed connection may be followed by another one this long */
 };
 
-#define RECEIVER_REJECTS ((unsigned)(WIRE_E_END - WIRE_E_FIRST)) /* the last: seq out of range */
+/* Behind the errors of the wire two of ours: seq_out_of_range, version_changed. */
+#define RECEIVER_SEQ_RANGE ((unsigned)(WIRE_E_END - WIRE_E_FIRST))
+#define RECEIVER_VERSION   (RECEIVER_SEQ_RANGE + 1)
+#define RECEIVER_REJECTS   (RECEIVER_VERSION + 1)
 
 enum receiver_state {
 	RECEIVER_NEVER, /* nobody has connected so far */
@@ -46,6 +49,8 @@ enum receiver_finding {
 	RECEIVER_NO_HELLO,       /* hello_missing */
 	RECEIVER_AGENT_CHANGED,  /* agent_restarted */
 	RECEIVER_REFUSED_SECOND, /* second_connection */
+	RECEIVER_BOOTED,         /* boot_changed */
+	RECEIVER_FULL,           /* record_full */
 	RECEIVER_FINDINGS,
 };
 
@@ -67,6 +72,7 @@ struct receiver_handle {
 	enum receiver_socket kind;
 	int fd; /* -1: none */
 	struct receiver_cell *cell;
+	bool is_deaf; /* a listener that is out of the set for a while */
 };
 
 /* Of the agent, from its last hello. */
@@ -127,10 +133,13 @@ struct receiver_cell {
 	uint64_t heard_ms, act_ms, left_ms,
 		state_ms; /* CLOCK_MONOTONIC; left: the connection ended */
 
+	uint64_t seen;    /* frames, those that were refused included */
+	uint64_t written; /* bytes of both files */
+	bool is_full;     /* as much as max_bytes allows */
 	uint64_t frames, acts, heartbeats, undeclared, attribution, connections, refused;
 	uint64_t dropped_unknown; /* times that the agent could not say how many */
 	uint64_t drops_by_cause[5];
-	uint64_t rejects[RECEIVER_REJECTS + 1], rejects_told[RECEIVER_REJECTS + 1];
+	uint64_t rejects[RECEIVER_REJECTS], rejects_told[RECEIVER_REJECTS];
 	uint64_t findings[RECEIVER_FINDINGS];
 	uint32_t violated,
 		violated_surface; /* sources outside the declaration, told already; 1: one that nobody knows */
@@ -138,6 +147,12 @@ struct receiver_cell {
 	uint64_t lines, executions, spans, denied;
 	bool resumed, run_id_given;
 };
+
+/* What came on the exit port is what a process can exit with. */
+static inline bool receiver_has_exit_code(const struct receiver_cell *c)
+{
+	return c->has_exit && c->exit_status <= UINT8_MAX;
+}
 
 struct receiver {
 	struct receiver_settings settings;
@@ -152,7 +167,7 @@ struct receiver {
 	char time[TT_TIME_TEXT_LEN + 1];
 	uint64_t random[2];
 	uint64_t strangers; /* connections of CIDs that are no cell's */
-	uint64_t status_lost;
+	uint64_t status_lost, heads_lost, deaf;
 	bool stop, failed, had_cells;
 	char line[RECEIVER_LINE_MAX];
 	size_t line_len;
@@ -230,6 +245,8 @@ void receiver_settle(struct receiver_cell *c, bool all);
 const char *receiver_reject_name(unsigned index);
 
 /* state.c */
+/* receiver_write_now - a line for somebody who may not read; false: it did not go out. Never waits. */
+bool receiver_write_now(int fd, const char *text, size_t len);
 void receiver_state_set(struct receiver_cell *c, enum receiver_state state, const char *why);
 /* receiver_state_heard - a frame came; @act: it was no heartbeat */
 void receiver_state_heard(struct receiver_cell *c, bool act);

@@ -196,14 +196,14 @@ static void again_gap(struct scan *s)
 		if (take_text(s, "\"what\": \"", &what))
 			c->violated |= 1u << wire_source_find(what.data, what.len, 2);
 	} else if (is_word(reason, "rejected")) {
-		for (unsigned i = 0; i <= RECEIVER_REJECTS; i++)
+		for (unsigned i = 0; i < RECEIVER_REJECTS; i++)
 			if (take_text(s, "\"what\": \"", &what) &&
 			    is_word(what, receiver_reject_name(i))) {
 				c->rejects[i] += count;
 				c->rejects_told[i] += count;
 				if (i != WIRE_E_FRAME_TRUNCATED - WIRE_E_FIRST &&
 				    i != WIRE_E_SHORT_HEADER - WIRE_E_FIRST &&
-				    i != RECEIVER_REJECTS)
+				    i < RECEIVER_SEQ_RANGE)
 					c->seq.rejects += count;
 			}
 	} else {
@@ -357,6 +357,7 @@ int receiver_resume(struct receiver_cell *c, bool *ret_found, struct tt_err *err
 	if (fstat(c->trace.fd, &st) < 0)
 		return tt_fail(err, errno, "look at the trace");
 	*ret_found = st.st_size > 0;
+	c->written = (uint64_t)st.st_size;
 	if (!*ret_found)
 		return 0;
 	map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, c->trace.fd, 0);

@@ -6,6 +6,13 @@
 
 #include "base/compiler.h"
 
+/* What a hostile agent counts can be any number. */
+static void add(uint64_t *sum, uint64_t n)
+{
+	if (__builtin_add_overflow(*sum, n, sum))
+		*sum = UINT64_MAX;
+}
+
 static void remove_hole(struct receiver_seq *s, unsigned i)
 {
 	s->hole_count--;
@@ -19,8 +26,8 @@ static void close_hole(struct receiver_seq *s, unsigned i, struct receiver_loss 
 
 	*ret = (struct receiver_loss){h->from, h->to, h->missing - refused};
 	s->rejects -= refused;
-	s->rejected += refused;
-	s->lost += ret->lost;
+	add(&s->rejected, refused);
+	add(&s->lost, ret->lost);
 	remove_hole(s, i);
 }
 
@@ -97,7 +104,7 @@ bool receiver_seq_take(struct receiver_seq *s, uint64_t seq, bool overtakes,
 			 (struct receiver_hole){s->next, seq - 1, seq - s->next,
 						overtakes ? 0 : s->received},
 			 ret_loss);
-	s->numbers += seq + 1 - s->next;
+	add(&s->numbers, seq + 1 - s->next);
 	s->next = seq + 1;
 	if (TT_UNLIKELY(s->has_unproven && !overtakes))
 		prove(s, seq);
@@ -127,7 +134,7 @@ uint64_t receiver_seq_dropped(struct receiver_seq *s, uint64_t count, uint64_t f
 		else
 			i++;
 	}
-	s->dropped += explained;
+	add(&s->dropped, explained);
 	return explained;
 }
 
@@ -158,7 +165,7 @@ void receiver_seq_close(struct receiver_seq *s, const struct receiver_loss *loss
 
 		if (h->from > loss->to || h->to < loss->from)
 			continue;
-		s->lost += lost;
+		add(&s->lost, lost);
 		s->rejected += refused;
 		s->rejects -= refused < s->rejects ? refused : s->rejects;
 		remove_hole(s, i);

@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What a cell's silence means. Agents of major 2 send heartbeats, so that idle and dead can be told apart. */
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "receiver/receiver_internal.h"
+
+bool receiver_write_now(int fd, const char *text, size_t len)
+{
+	struct pollfd p = {.fd = fd, .events = POLLOUT};
+
+	/* a pipe that can be written has room for PIPE_BUF bytes, which no line of ours is longer than */
+	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) && write(fd, text, len) == (ssize_t)len;
+}
 
 const char *const receiver_state_names[RECEIVER_STATES] = {
 	"never-connected", "live", "idle", "silent", "recovered", "closed",
@@ -23,7 +32,7 @@ static void put_status(struct receiver_cell *c, const char *why)
 		     "\"reason\": \"%s\", \"frames\": %llu, \"missed\": %llu}\n",
 		     r->time, c->id, c->run_id, receiver_state_names[c->state], why,
 		     (unsigned long long)c->frames, (unsigned long long)r->status_lost);
-	if (n > 0 && write(r->settings.status_fd, line, (size_t)n) != n)
+	if (!receiver_write_now(r->settings.status_fd, line, (size_t)n))
 		r->status_lost++;
 	else
 		r->status_lost = 0;

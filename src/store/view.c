@@ -408,7 +408,10 @@ static void add_line(struct store_view *v, const struct store_item *item)
 	if (store_text_is(type, "denied")) {
 		store_view_add_denied(v, s, line);
 	} else if (store_text_is(type, "process") && s) {
-		add_process(v, s, line, item->ts_ns);
+		/* in a guest they come in batches: its own clock says more */
+		add_process(
+			v, s, line,
+			(uint64_t)store_get_int(line, "guest_monotonic_ns", (int64_t)item->ts_ns));
 	} else if (store_text_is(type, "syscall")) {
 		told = store_told(line);
 		v->calls++;

@@ -189,6 +189,9 @@ def all_sources():
         frame("process.exited", 4, "sh", seq=10, exit_code=3, start_ns=6),
         frame("process.exited", 3, "sh", seq=11, signal=9, start_ns=5),
         frame("agent.heartbeat", 2, "telltale-agent", seq=12),
+        frame("fs.inotify_fired", 0, "", seq=13, path="/w/API_TOKEN=hunter2", mask=2),
+        frame("net.connect_attempted", 5, "PASSWORD=hunter2", seq=14, addr="unix:@PASSWORD=hunter2"),
+        frame("process.spawned", 6, "x", seq=15, exe="/w/API_TOKEN=hunter2"),
     ]
 
 
@@ -206,21 +209,21 @@ def one_cell():
     tt.check("--once ends when the cell has", status == 0 and not err, f"{status} {err}")
     tt.check("the sockets are gone", not os.path.exists(r.base + "_9001") and not os.path.exists(r.base + "_9000"))
     run, events = r.run(), r.events()
-    check_sums("every frame is counted", run, numbers=13, received=13)
+    check_sums("every frame is counted", run, numbers=16, received=16)
     tt.same("the exit code", [run["summary"]["exit_code"], run["guest"]["exit_status"]], [3, 3])
     told = [(e["event_type"], e["syscall"]) for e in events if e["component"] == "guest" and e["event_type"] != "notice"]
     tt.same("what each source becomes", told, [
         ("process", "start"), ("syscall", "execve"), ("process", "replaced"), ("process", "start"), ("process", "start"),
         ("denied", ""), ("denied", "kill"), ("denied", "syscall_4000000000"), ("syscall", "connect"), ("syscall", "connect"),
-        ("inotify", ""), ("process", "exit"), ("process", "exit")])
+        ("inotify", ""), ("process", "exit"), ("process", "exit"), ("inotify", ""), ("syscall", "connect"), ("process", "start")])
     starts = [e for e in events if e["syscall"] == "start"]
-    tt.check("spans: launch, exec, fork", [e["how"] for e in starts] == ["launch", "exec", "fork"]
+    tt.check("spans: launch, exec, fork", [e["how"] for e in starts] == ["launch", "exec", "fork", "launch"]
              and starts[1]["parent_span"] == starts[0]["span_id"] and starts[2]["parent_span"] == starts[1]["span_id"]
              and starts[0]["parent_span"] == run["span_id"], starts)
     tt.check("secrets do not reach the disk", "hunter2" not in json.dumps(events) + json.dumps(r.cloud())
              and starts[1]["argv"][2] == "***")
     addrs = [e["addr"] for e in events if e["syscall"] == "connect"]
-    tt.same("addresses", addrs, ["[2001:db8::1]:80", "unix:/run/x"])
+    tt.same("addresses", addrs, ["[2001:db8::1]:80", "unix:/run/x", "unix:@PASSWORD=***"])
     tt.check("all of the guest is attested and stamped", all(
         e["standing"] == "attested" and e["run_id"] == RUN and e["cell_id"] == "cell-1"
         for e in events if e["component"] == "guest"))
@@ -230,7 +233,7 @@ def one_cell():
     tt.check("CloudEvents have their attributes", all(
         e["specversion"] == "1.0" and e["source"] == "/telltale/cells/cell-1" and e["id"] and
         e["type"].startswith("cell.observability.guest.") and e["datacontenttype"] == "application/json" and e["time"]
-        for e in cloud) and len({e["id"] for e in cloud}) == len(cloud) == 13)
+        for e in cloud) and len({e["id"] for e in cloud}) == len(cloud) == 16)
     tt.check("... and the block of the host", all(
         e["data"]["adg"] == {"cell_id": "cell-1", "run_id": RUN, "spec_signature_hash": digest, "host_received_at": e["time"]}
         for e in cloud))
@@ -290,6 +293,7 @@ def rejects():
             "unknown_key": frame("process.spawned", seq=2, cell_id="mine"),
             "unexpected_end": framed(b"\xa5" + cbor("content_version")),
             "content_version_not_first": framed(b"\xa5" + cbor("guest_pid")),
+            "version_changed": frame("process.spawned", version=1),
             "seq_out_of_range": frame("agent.heartbeat", seq=2**53),
         }
         # one byte more has to be in the length, too
@@ -376,7 +380,7 @@ def accounting():
     tt.same("losses are located", lost, [(3, 7, 1), (1, 1, 1)])
     tt.same("findings", {f["kind"]: f["count"] for f in run["coverage"]["findings"]},
             {"seq_repeated": 2, "drop_overclaimed": 1, "second_connection": 1, "agent_restarted": 2, "seq_went_back": 1,
-             "hello_missing": 1})
+             "hello_missing": 1, "boot_changed": 1})
     gaps = {g["reason"]: g for g in run["coverage"]["gaps"]}
     tt.check("nobody knows what a dead agent missed", gaps["agent_died"]["count"] is None and not run["coverage"]["lost_exact"],
              gaps)
@@ -674,6 +678,129 @@ def rate():
     tt.check("its sums fit", sums(r.run())[0], sums(r.run()))
 
 
+def told_again():
+    """An agent that is started anew tells of what it finds: nothing of it is a loss for the next receiver."""
+    r = Receiver()
+    born = {"ppid": 1, "start_ns": 5}
+    with r.connect() as s:
+        s.sendall(hello(0) + frame("process.spawned", seq=1, **born) + frame("process.spawned", seq=2, **born) + connects([3]))
+        r.wait_lines(lambda events: any(e.get("seq") == 3 for e in events))
+        r.process.kill()
+        r.process.communicate()
+    r2 = Receiver(folder=r.folder)
+    r2.send(hello(4) + connects([5]))
+    tt.same("it ends well", r2.end(), (0, ""))
+    check_sums("what is told again is no loss", r2.run(), numbers=6, received=6, transport=0)
+    tt.same("... and no second start", sum(e["syscall"] == "start" for e in r2.events()), 1)
+    return r2
+
+
+def deaf_readers():
+    """--status and --chain-head lead to pipes that nobody reads."""
+    pipes = [os.pipe(), os.pipe()]
+    for _, w in pipes:
+        os.set_blocking(w, False)
+        try:
+            while True:
+                os.write(w, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(w, True)
+    r = Receiver("--status", str(pipes[0][1]), "--chain-head", str(pipes[1][1]), pass_fds=[w for _, w in pipes])
+    r.send(hello(0) + connects(range(1, 1001)))
+    r.wait_lines(lambda events: any(e.get("seq") == 1000 for e in events))
+    status, err = r.end()
+    tt.check("pipes that nobody reads hold nothing up", status == 0 and "takes no heads" in err and err.count("\n") == 1, err)
+    check_sums("... all is received", r.run(), received=1001)
+    for ends in pipes:
+        for fd in ends:
+            os.close(fd)
+
+
+def two_at_once():
+    """Two receivers start with the same names: one has them, the other one is refused."""
+    for _ in range(10):
+        folder = tt.scratch()
+        spec_file(folder)
+        pair = [subprocess.Popen([tt.TELLTALE, "receive", "--vsock-base", f"{folder}/v", "--cell-id", "c", "--spec",
+                                  f"{folder}/spec.json", "--exit-port", "0", "--output-dir", f"{folder}/out{i}"],
+                                 stderr=subprocess.PIPE, env=tt.clean_env()) for i in range(2)]
+        tt.wait_for(lambda p=pair: any(x.poll() is not None for x in p), 10)
+        left = [p for p in pair if p.poll() is None]
+        heard = False
+        if len(left) == 1:
+            with socket.socket(socket.AF_UNIX) as s:
+                s.connect(f"{folder}/v_9001")
+                s.sendall(hello(0))
+            left[0].send_signal(signal.SIGTERM)
+            out = f"{folder}/out{pair.index(left[0])}/run.json"
+            left[0].wait(20)
+            heard = os.path.exists(out) and json.loads(tt.read(out))["guest"]["frames"] == 1
+        for p in pair:
+            if p.poll() is None:
+                p.kill()
+            p.communicate()
+        if not heard:
+            break
+    tt.check("of two that start at once one has the names, and hears", heard)
+
+
+def full_record():
+    r = Receiver("--max-bytes", "100000")
+    with r.connect() as s:
+        s.setblocking(False)
+        data, at, begun = hello(0) + connects(range(1, 40000)), 0, time.monotonic()
+        while at < len(data) and time.monotonic() - begun < 1:
+            try:
+                at += s.send(data[at:at + 65536])
+            except BlockingIOError:
+                time.sleep(0.01)
+        tt.check("a record that is full takes no more", at < len(data) and
+                 sum(os.path.getsize(f"{r.out}/{x}") for x in os.listdir(r.out)) < 1500000, at)
+    tt.same("it ends well", r.end(), (0, ""))
+    tt.same("... and says so", [f["kind"] for f in r.run()["coverage"]["findings"]], ["record_full"])
+
+
+def exit_channel():
+    r = Receiver("--once")
+    with r.connect(9000) as hog:
+        with r.connect(9000) as s:
+            s.sendall(struct.pack("<I", 300))
+            with r.connect() as agent:
+                agent.sendall(hello(0))
+            tt.same("--once ends", r.process.wait(20), 0)
+        hog.close()
+    run = r.run()
+    tt.same("who is silent on the exit channel is not in the way",
+            [run["guest"]["exit_status"], run["summary"]["exit_code"], run["summary"]["exit_reason"]], [300, None, "UNKNOWN"])
+    return r
+
+
+def no_fds():
+    def limit():
+        resource.setrlimit(resource.RLIMIT_NOFILE, (13, 13))
+
+    r = Receiver(preexec_fn=limit)
+    if r.process.poll() is not None:
+        tt.skip("no file descriptors", r.process.stderr.read())
+        return
+    tries = [r.connect() for _ in range(8)] + [r.connect(9000) for _ in range(4)]
+    time.sleep(0.5)
+    used = cpu_of(r.process.pid)
+    time.sleep(1)
+    used = cpu_of(r.process.pid) - used
+    tt.check("without file descriptors it does not spin", used < 0.5, f"{used} s of CPU time")
+    for s in tries:
+        s.close()
+    status, err = r.end()
+    tt.check("... and ends", status == 0, err)
+
+
+def cpu_of(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def usage():
     for args, why in (([], "--cell-id and --spec"), (["--cell-id", "x", "--spec", "y"], "--vsock-base or --cid"),
                       (["--cells", "-", "--cell-id", "x"], "--cells"), (["--silence", "0"], "--silence"),
@@ -684,10 +811,15 @@ def usage():
 
 
 def main():
-    receivers = [one_cell(), rejects(), hostile(), accounting(), killed(), stopped(), states(), declaration(), older_agents()]
+    receivers = [one_cell(), rejects(), hostile(), accounting(), killed(), told_again(), stopped(), states(), declaration(),
+                 older_agents(), exit_channel()]
     validate("every line and run.json fit their schemas", receivers)
     names_in_the_way()
     live_cells()
+    deaf_readers()
+    two_at_once()
+    full_record()
+    no_fds()
     disk_full()
     rate()
     usage()
