@@ -197,6 +197,15 @@ def check_plain_harm():
             if n not in (6, 12, 18) and got != (1, "altered", n):
                 wrong.append((n, at, got))
     tt.none("not signed, altered: found", wrong)
+    # the last chain line: nothing behind it covers it
+    for old, new in ((b'"chain_seq": 4', b'"chain_seq": 5'), (b'"records": 0', b'"records": 1'), (b'"first_record": 20', b'"first_record": 2'),
+                     (b'"crcs": ""', b'"crcs": "AAAAAA=="'), (b'"sha256": "', b'"sha256": "0'), (b"}\n", b"}}\n")):
+        tt.same(f"the last chain line, with {new}", found(plain[:24] + [plain[24].replace(old, new)]), (1, "altered", 25))
+    status, said = verify(plain[:24] + [plain[24][:-1] + b" \n"])
+    tt.check("and with something behind it: it closes nothing", status == 0 and not said["closed"] and said["torn"] == 1, said)
+    tt.same("signed", found(signed[:24] + [signed[24][:-1] + b" \n"], *with_key), (1, "not_closed", 25))
+    bad = plain[5].replace(b'"records": 5', b'"records": 05')
+    tt.same("a chain line altered, and a record before it removed", found(plain[:1] + plain[2:5] + [bad] + plain[6:]), (1, "altered", 5))
     cut = plain[:18]
     tt.same("a cut with its chain line shows by the head", found(cut, "--head", plain_heads[-1]["sha256"] + ":20"), (1, "cut", 19))
     tt.same("and without the number of records", found(cut, "--head", plain_heads[-1]["sha256"]), (1, "cut", None))
