@@ -276,7 +276,7 @@ def check_resume():
         with open(path, "wb") as f:
             f.write(data[:begin + 30])
         for _ in range(times):  # killed again, before the newline or behind records
-            write(path, 200, 1, "-b", "0", "-n")
+            write(path, 200, 1, "-b", "0", "-n", "-k", PRIVATE)
         write(path, 300, 1, "-k", PRIVATE)
         status, said = verify(tt.read(path), *with_key)
         tt.check(f"killed {times} times more", status == 0 and said["torn"] == 1 and said["records"] == 15 + 1 + times + 1, said)
@@ -297,9 +297,16 @@ def check_resume():
     tt.same("until then lines behind the close are not covered", found(tt.read(path), *with_key), (1, "not_closed", 30))
     with open(path, "wb") as f:
         f.write(b"".join(signed))
-    run = subprocess.run([PROBE, "-i", "01990f2a-7c11-7a3e-8b52-6f1d0c9e4a71", path], input=record(1), capture_output=True,
+    run = subprocess.run([PROBE, "-k", PRIVATE, "-i", "01990f2a-7c11-7a3e-8b52-6f1d0c9e4a71", path], input=record(1), capture_output=True,
                          timeout=tt.SECONDS, check=False)
     tt.check("another run does not go on in it", run.returncode == 1 and b"another run" in run.stderr and tt.read(path) == b"".join(signed))
+    for lines, options, words in ((signed, ("-k", OTHER), b"another key"), (signed, (), b"its key is needed"),
+                                  (plain, ("-k", PRIVATE), b"is not signed")):
+        with open(path, "wb") as f:
+            f.write(b"".join(lines))
+        run = subprocess.run([PROBE, *options, path], input=record(1), capture_output=True, timeout=tt.SECONDS, check=False)
+        tt.check(f"nor a chain with other signatures: {words.decode()}", run.returncode == 1 and words in run.stderr
+                 and tt.read(path) == b"".join(lines), run)
 
 
 def check_strange():
