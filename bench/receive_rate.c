@@ -202,9 +202,52 @@ static void send_all(const char *path)
 	(void)close(fd);
 }
 
-static void drop_file(struct receiver_file *f)
+static void measure(const char *folder, const char *what)
 {
-	receiver_file_close(f);
+	struct receiver_settings settings = {.silence_ms = 10000,
+					     .mode = WIRE_STRICT,
+					     .port = 9001,
+					     .head_fd = -1,
+					     .status_fd = -1,
+					     .cells_fd = -1,
+					     .version = "0",
+					     .complain = complain};
+	bool is_signed = strstr(what, "-signed"), is_decode = strcmp(what, "decode") == 0;
+	struct chain_key *key = NULL;
+	struct receiver_cell *c = NULL;
+	struct receiver *r = NULL;
+	struct stat st = {0};
+	struct tt_err err;
+	char path[256];
+	double ns;
+
+	(void)snprintf(path, sizeof(path), "%s/host.key", folder);
+	if (is_signed && chain_key_load(&key, path, &err) < 0)
+		fail(err.text);
+	settings.key = key;
+	if (!is_decode) {
+		if (receiver_new(&r, &settings, &err) < 0)
+			fail(err.text);
+		c = open_cell(r, folder);
+		if (strncmp(what, "both", 4) != 0)
+			receiver_file_close(&c->events);
+		if (strncmp(what, "chain", 5) == 0)
+			receiver_file_close(&c->trace);
+	}
+	ns = (double)tt_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	if (is_decode)
+		(void)decode_all();
+	else
+		receive_all(r, c);
+	ns = (double)tt_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - ns;
+	if (c && c->trace.fd >= 0)
+		(void)fstat(c->trace.fd, &st);
+	printf("%s %.1f ns %.0f frames/s, %.0f bytes a frame, ", what, ns / (double)seq,
+	       (double)seq * 1e9 / ns, (double)frames_len / (double)seq);
+	printf("%.0f of the trace, %.2f lines\n", (double)st.st_size / (double)seq,
+	       c ? (double)c->lines / (double)seq : 0.0);
+	receiver_free(r);
+	chain_key_free(key);
 }
 
 int main(int argc, char **argv)
@@ -215,55 +258,10 @@ int main(int argc, char **argv)
 		fail("receive_rate FOLDER FRAMES WHAT...");
 	make_frames(count);
 	for (int i = 3; i < argc; i++) {
-		struct receiver_settings settings = {.silence_ms = 10000,
-						     .mode = WIRE_STRICT,
-						     .port = 9001,
-						     .head_fd = -1,
-						     .status_fd = -1,
-						     .cells_fd = -1,
-						     .version = "0",
-						     .complain = complain};
-		bool is_signed = strstr(argv[i], "-signed"),
-		     decode = strcmp(argv[i], "decode") == 0;
-		struct chain_key *key = NULL;
-		struct receiver_cell *c = NULL;
-		struct receiver *r = NULL;
-		char path[256];
-		struct tt_err err;
-		struct stat st = {0};
-		uint64_t ns;
-
-		if (strncmp(argv[i], "send:", 5) == 0) {
+		if (strncmp(argv[i], "send:", 5) == 0)
 			send_all(argv[i] + 5);
-			continue;
-		}
-		(void)snprintf(path, sizeof(path), "%s/host.key", argv[1]);
-		if (is_signed && chain_key_load(&key, path, &err) < 0)
-			fail(err.text);
-		settings.key = key;
-		if (!decode) {
-			if (receiver_new(&r, &settings, &err) < 0)
-				fail(err.text);
-			c = open_cell(r, argv[1]);
-			if (strncmp(argv[i], "both", 4) != 0)
-				drop_file(&c->events);
-			if (strncmp(argv[i], "chain", 5) == 0)
-				drop_file(&c->trace);
-		}
-		ns = tt_clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-		if (decode)
-			(void)decode_all();
 		else
-			receive_all(r, c);
-		ns = tt_clock_ns(CLOCK_PROCESS_CPUTIME_ID) - ns;
-		if (c && c->trace.fd >= 0)
-			(void)fstat(c->trace.fd, &st);
-		printf("%s %.1f ns %.0f frames/s, %.0f bytes a frame, %.0f of the trace, %.2f lines\n",
-		       argv[i], (double)ns / (double)seq, (double)seq * 1e9 / (double)ns,
-		       (double)frames_len / (double)seq, (double)st.st_size / (double)seq,
-		       c ? (double)c->lines / (double)seq : 0.0);
-		receiver_free(r);
-		chain_key_free(key);
+			measure(argv[1], argv[i]);
 	}
 	free(frames);
 	return 0;

@@ -289,6 +289,22 @@ static bool text_is(struct chain_text a, struct chain_text b)
 	return a.len == b.len && memcmp(a.data, b.data, a.len) == 0;
 }
 
+/* What one file has in all its chain lines: who it is of, and who signs. */
+static int check_same(const struct chain *c, const struct chain_fields *f, struct tt_err *err)
+{
+	if (!text_is(f->head, c->head) || !text_is(f->ids, c->ids))
+		return tt_fail_text(err, EINVAL, "the chain in the file is of another run");
+	if (f->has_signature && !c->key)
+		return tt_fail_text(err, EINVAL,
+				    "the chain in the file is signed: its key is needed");
+	if (!f->has_signature && c->key)
+		return tt_fail_text(err, EINVAL,
+				    "the chain in the file is not signed: it cannot become so");
+	if (c->key && memcmp(f->key, chain_key_public(c->key), sizeof(f->key)) != 0)
+		return tt_fail_text(err, EINVAL, "the chain in the file is signed by another key");
+	return 0;
+}
+
 int chain_resume(struct chain *c, int fd, uint64_t *ret_torn, struct tt_err *err)
 {
 	char line[CHAIN_LINE_MAX], *buf = NULL;
@@ -305,9 +321,10 @@ int chain_resume(struct chain *c, int fd, uint64_t *ret_torn, struct tt_err *err
 	if (!buf)
 		return tt_fail(err, ENOMEM, "read the chain again");
 	len = find_last(fd, (uint64_t)st.st_size, buf, line, &f, &at);
-	if (len > 0 && (!text_is(f.head, c->head) || !text_is(f.ids, c->ids))) {
+	r = len > 0 ? check_same(c, &f, err) : 0;
+	if (r < 0) {
 		free(buf);
-		return tt_fail_text(err, EINVAL, "the chain in the file is of another run");
+		return r;
 	}
 	if (len > 0) {
 		c->lines = f.chain_seq + 1;

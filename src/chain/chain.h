@@ -49,8 +49,8 @@ TT_DEFINE_FREEP(struct chain *, chain_free)
  * Records behind that become part of the next block, which is due at once. A line that was torn at
  * the end is told in *ret_torn (its offset; UINT64_MAX: none): the caller begins with a newline.
  * The chain may have been used: after a failed write this makes it fit again what the file really
- * holds. -EINVAL: the chain lines in it have another head or other ids. On failure the chain is to
- * be freed, or resumed again.
+ * holds. -EINVAL: the last chain line in it has another head, other ids or another key, or one of
+ * the two has a key and the other has none. On failure the chain is to be freed, or resumed again.
  */
 int chain_resume(struct chain *c, int fd, uint64_t *ret_torn, struct tt_err *err) TT_MUST_CHECK;
 

@@ -197,6 +197,15 @@ def check_plain_harm():
             if n not in (6, 12, 18) and got != (1, "altered", n):
                 wrong.append((n, at, got))
     tt.none("not signed, altered: found", wrong)
+    # the last chain line: nothing behind it covers it
+    for old, new in ((b'"chain_seq": 4', b'"chain_seq": 5'), (b'"records": 0', b'"records": 1'), (b'"first_record": 20', b'"first_record": 2'),
+                     (b'"crcs": ""', b'"crcs": "AAAAAA=="'), (b'"sha256": "', b'"sha256": "0'), (b"}\n", b"}}\n")):
+        tt.same(f"the last chain line, with {new}", found(plain[:24] + [plain[24].replace(old, new)]), (1, "altered", 25))
+    status, said = verify(plain[:24] + [plain[24][:-1] + b" \n"])
+    tt.check("and with something behind it: it closes nothing", status == 0 and not said["closed"] and said["torn"] == 1, said)
+    tt.same("signed", found(signed[:24] + [signed[24][:-1] + b" \n"], *with_key), (1, "not_closed", 25))
+    bad = plain[5].replace(b'"records": 5', b'"records": 05')
+    tt.same("a chain line altered, and a record before it removed", found(plain[:1] + plain[2:5] + [bad] + plain[6:]), (1, "altered", 5))
     cut = plain[:18]
     tt.same("a cut with its chain line shows by the head", found(cut, "--head", plain_heads[-1]["sha256"] + ":20"), (1, "cut", 19))
     tt.same("and without the number of records", found(cut, "--head", plain_heads[-1]["sha256"]), (1, "cut", None))
@@ -267,7 +276,7 @@ def check_resume():
         with open(path, "wb") as f:
             f.write(data[:begin + 30])
         for _ in range(times):  # killed again, before the newline or behind records
-            write(path, 200, 1, "-b", "0", "-n")
+            write(path, 200, 1, "-b", "0", "-n", "-k", PRIVATE)
         write(path, 300, 1, "-k", PRIVATE)
         status, said = verify(tt.read(path), *with_key)
         tt.check(f"killed {times} times more", status == 0 and said["torn"] == 1 and said["records"] == 15 + 1 + times + 1, said)
@@ -288,9 +297,16 @@ def check_resume():
     tt.same("until then lines behind the close are not covered", found(tt.read(path), *with_key), (1, "not_closed", 30))
     with open(path, "wb") as f:
         f.write(b"".join(signed))
-    run = subprocess.run([PROBE, "-i", "01990f2a-7c11-7a3e-8b52-6f1d0c9e4a71", path], input=record(1), capture_output=True,
+    run = subprocess.run([PROBE, "-k", PRIVATE, "-i", "01990f2a-7c11-7a3e-8b52-6f1d0c9e4a71", path], input=record(1), capture_output=True,
                          timeout=tt.SECONDS, check=False)
     tt.check("another run does not go on in it", run.returncode == 1 and b"another run" in run.stderr and tt.read(path) == b"".join(signed))
+    for lines, options, words in ((signed, ("-k", OTHER), b"another key"), (signed, (), b"its key is needed"),
+                                  (plain, ("-k", PRIVATE), b"is not signed")):
+        with open(path, "wb") as f:
+            f.write(b"".join(lines))
+        run = subprocess.run([PROBE, *options, path], input=record(1), capture_output=True, timeout=tt.SECONDS, check=False)
+        tt.check(f"nor a chain with other signatures: {words.decode()}", run.returncode == 1 and words in run.stderr
+                 and tt.read(path) == b"".join(lines), run)
 
 
 def check_strange():
