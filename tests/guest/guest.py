@@ -419,10 +419,10 @@ class Guest(Machine):
 
 class Cell(Machine):
     """A machine whose first process is telltale-init, for one cell. A cells.Local with the same settings does the same
-    without a machine; @words: further words of the kernel's command line.
+    without a machine; @ram: in MiB, @words: further words of the kernel's command line.
     """
 
-    def __init__(self, image, argv, base, memory=384, cpus="1", words=(), half_close=False, **settings):
+    def __init__(self, image, argv, base, ram=384, cpus="1", words=(), half_close=False, **settings):
         image.copy(cells.INIT, "/init")
         image.copy(cells.AGENT, "/sbin/telltale-agent")
         image.copy(cells.WORK, "/cell_work")
@@ -433,8 +433,8 @@ class Cell(Machine):
             words += [f"telltale.{name.replace('_', '-')}={one}" for one in (value if isinstance(value, list) else [value])
                       if one is not None]
         self.device, self.began = Vsock(base, half_close), time.monotonic()
-        super().__init__(image, memory, cpus, words, "shift=1,sleep=on" if cpus == "1" else None,
-                         self.device.devices(memory), [self.device.fd.fileno()])
+        super().__init__(image, ram, cpus, words, "shift=1,sleep=on" if cpus == "1" else None,
+                         self.device.devices(ram), [self.device.fd.fileno()])
         # QEMU's alone from here on: its end is seen by that.
         self.device.fd.close()
 

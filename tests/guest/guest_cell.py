@@ -3,6 +3,7 @@
 """A whole cell in a microVM: Debian's kernel, telltale-init as its first process, the agent, the gate, and a workload that
 does a bit of everything; its frames come over a real AF_VSOCK. tests/integration/cell.py does the same without a machine."""
 import os
+import re
 
 import guest
 import cells  # after guest, which knows where it is
@@ -44,6 +45,32 @@ def everything(name, **settings):
     cells.check_everything(name, frames, ended, 1000, 7100, "/watched")
     check(f"{name}: heartbeats while nothing happens", len(of(frames, "agent.heartbeat")) >= 2, len(frames))
     same(f"{name}: the machine was switched off", ended.status, 0) or none("...", ended.lines())
+
+
+def attacked():
+    """By all that gate_attack knows; and by hunger."""
+    base = new_base()
+    host, image = Host(base), new_image()
+    image.copy(tt.program("gate_attack"), "/gate_attack")
+    ended = guest.Cell(image, ["/gate_attack", "-v"], base).wait(host)
+    frames = host.frames()
+    tried = re.findall(r"^((?:not )?ok \d+ - .*?)\r?$", ended.said, re.M)
+    check("every road to init and agent is tried", len(tried) >= 150 and ended.code == 0, [ended.code, len(tried)])
+    none("... and none is open", [line for line in tried if line.startswith("not")])
+    same("... the agent was never started anew", [f.get("restarts") for f in of(frames, "agent.hello")], [0])
+    check("... and the host was told", len(of(frames, "gate.denied")) >= 150, len(frames))
+    cells.check_account("... an attack", frames)
+
+    frames, ended = run(["many=100", "crowd=10", "eat=200", "3"], memory="64M", pids=40)
+    frames = frames()
+    made = re.search(r"^many (\d+) EAGAIN", ended.said, re.M)
+    check("more processes than there may be: fewer can be had", made and 30 <= int(made[1]) <= 40, ended.lines())
+    same("more memory than there may be ends the command", ended.code, 137) or none("...", ended.lines())
+    check("... and the console says what was hit", "memory" in ended.said and "pids" in ended.said, ended.lines())
+    same("... not the agent", [f.get("restarts") for f in of(frames, "agent.hello")], [0])
+    cells.check_processes("a hungry command", frames)
+    cells.check_account("a hungry command", frames)
+    same("... its end is told as it was", [f.get("signal") for f in of(frames, "process.exited") if f["guest_pid"] == 3], [9])
 
 
 def stalled():
@@ -113,6 +140,7 @@ def main():
         skip_all(why)
     everything("a cell")
     everything("two CPUs", cpus="2", half_close=True)
+    attacked()
     stalled()
     broken()
     failures()

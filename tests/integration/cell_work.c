@@ -15,6 +15,8 @@
  *	until=PATH	waits until there is such a file, for a minute at most
  *	flood=N		N programs that end at once, as quickly as they can be made
  *	spin=N		N children that are no programs, as quickly as they can be made
+ *	many=N		N children that wait, if they can be had; then their end
+ *	eat=MB		so much memory, written to
  *	end N		alone: ends with status N % 200 at once (what crowd and flood start)
  */
 #include <arpa/inet.h>
@@ -230,6 +232,38 @@ static void hold(int ms)
 	tell(0, "hold %d", ms);
 }
 
+static void many(int count)
+{
+	int made = 0, error = 0;
+
+	for (int i = 0; i < count && !error; i++) {
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			pause();
+			_exit(0);
+		}
+		made += pid > 0;
+		error = error_of(pid);
+	}
+	signal(SIGTERM, SIG_IGN);
+	kill(0, SIGTERM); /* the group is ours alone: a cell gives us a session */
+	while (wait(NULL) > 0)
+		;
+	tell(error, "many %d", made);
+}
+
+static void eat(int megabytes)
+{
+	size_t size = (size_t)megabytes << 20;
+	char *data = malloc(size);
+
+	for (size_t at = 0; data && at < size; at += 4096)
+		((volatile char *)data)[at] = 1;
+	tell(data ? 0 : ENOMEM, "eat %d", megabytes);
+	free(data);
+}
+
 static void until(const char *path)
 {
 	int tries = 0;
@@ -268,6 +302,10 @@ int main(int argc, char **argv)
 			attack();
 		else if (strcmp(argv[i], "hold") == 0)
 			hold(number);
+		else if (strcmp(argv[i], "many") == 0)
+			many(number);
+		else if (strcmp(argv[i], "eat") == 0)
+			eat(number);
 		else if (strcmp(argv[i], "until") == 0 && value)
 			until(value);
 		else

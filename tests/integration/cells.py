@@ -27,6 +27,9 @@ EVERYTHING = ["process.spawned", "process.exited", "capability.denied", "net.con
 OWN = ("agent.hello", "agent.heartbeat", "telemetry.dropped")
 FRAME_MAX = 4096
 CHOWN, SETUID, BIND, RAW = 0, 7, 10, 13  # numbers of capabilities
+# Numbers of x86_64: what cell_work's attacks are refused; and what the gate keeps quiet about, since innocent programs try it.
+REFUSED = [41, 62, 62, 101, 101, 129, 141, 165, 200, 234, 272, 298, 302, 321, 434]
+QUIET = (424, 425, 426, 427, 435)
 
 
 class Ended:
@@ -321,7 +324,7 @@ def check_hello(name, frames, sensors):
 
 def check_processes(name, frames):
     """Each process is born once, ends once, and has a parent that was there; those that ran a program said so."""
-    complaints, born, ended = [], {}, {}
+    complaints, born, ended, ran = [], {}, {}, {}
     for frame in of(frames, "process.spawned", "process.exited"):
         if frame["guest_pid"] == 0 or not frame.get("start_ns"):
             complaints.append(f"no process: {frame}")
@@ -329,11 +332,14 @@ def check_processes(name, frames):
             if key_of(frame) in ended:
                 complaints.append(f"ended twice: {frame}")
             ended[key_of(frame)] = frame
+        elif frame.get("exe"):
+            ran[key_of(frame)] = frame
         else:
-            if not frame.get("exe") and key_of(frame) in born:
+            if key_of(frame) in born:
                 complaints.append(f"born twice: {frame}")
-            born.setdefault(key_of(frame), frame)
+            born[key_of(frame)] = frame
     complaints += [f"ended, but never born: {ended[k]}" for k in ended.keys() - born.keys()]
+    complaints += [f"ran a program, but never born: {ran[k]}" for k in ran.keys() - born.keys()]
     complaints += [f"never ended: {born[k]}" for k in born.keys() - ended.keys()]
     pids = {pid for pid, _ in born} | {1, 2, 0}
     complaints += [f"no parent: {f}" for f in born.values() if f.get("ppid", 0) not in pids]
@@ -378,8 +384,8 @@ def check_connects(name, frames, port):
 
 
 def check_denied(name, frames):
-    told = {f.get("capability") for f in of(frames, "capability.denied")}
-    none(f"{name}: every capability that was asked for in vain", {CHOWN, SETUID, BIND, RAW} - told)
+    told = [f.get("capability") for f in of(frames, "capability.denied")]
+    same(f"{name}: every capability that was asked for in vain, once", [told.count(x) for x in (CHOWN, SETUID, BIND, RAW)], [1] * 4)
 
 
 def check_touched(name, frames, folder):
@@ -396,9 +402,9 @@ def check_attacks(name, frames, ended, gate=True):
     check(f"{name}: attacks were tried", len(tried) == 18, ended.lines())
     none(f"{name}: ... and each was refused", [x for x in tried if x[1] == "0"])
     same(f"{name}: ... none ended the agent", {f.get("restarts", 0) for f in of(frames, "agent.hello")}, {0})
-    if gate:
-        check(f"{name}: ... and the host was told of those that the filter refused",
-              len(of(frames, "gate.denied")) >= 8 and all("syscall" in f for f in of(frames, "gate.denied")), of(frames, "gate.denied"))
+    if gate and os.uname().machine == "x86_64":
+        told = [f["syscall"] for f in of(frames, "gate.denied") if f["syscall"] not in QUIET]
+        same(f"{name}: ... and the host was told of each that the filter refused", sorted(told), sorted(REFUSED))
 
 
 def check_everything(name, frames, ended, count, port, folder, told=None):
