@@ -8,11 +8,6 @@
 
 #include "receiver/receiver_internal.h"
 
-static void freep(char **p)
-{
-	free(*p);
-}
-
 static void close_handle(struct receiver_handle *h)
 {
 	if (h->fd >= 0)
@@ -226,7 +221,6 @@ static void exit_reason(const struct receiver_cell *c, char *buf, size_t cap)
 
 void receiver_cell_end(struct receiver_cell *c, const char *why)
 {
-	TT_CLEANUP(freep) char *text = NULL;
 	char reason[32];
 	struct tt_err err;
 

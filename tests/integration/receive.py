@@ -84,6 +84,11 @@ def one_cell():
         done = subprocess.run([tt.TELLTALE, *verb, r.out], capture_output=True, timeout=tt.SECONDS, env=tt.clean_env())
         tt.check(f"telltale {' '.join(verb)} reads it", done.returncode == 0 and not done.stderr and b"\x1b" not in done.stdout,
                  [done.returncode, done.stdout, done.stderr])
+    shown = subprocess.run([tt.TELLTALE, "show", r.out], capture_output=True, timeout=tt.SECONDS, env=tt.clean_env()).stdout.decode()
+    want = ["$ sh --password", "exited 3", "cell       cell-1", "2 calls that the gate refused", "tried      '[2001:db8::1]:80'",
+            "CAP_SYS_ADMIN", "/etc/caf", "agent 0.1.0 on kernel 6.1.0", "Frames received: 16;"]
+    tt.check("show says what is known of a guest, and from whom", all(w in shown for w in want) and "library" not in shown,
+             [w for w in want if w not in shown] + shown.splitlines())
     return r
 
 

@@ -357,7 +357,8 @@ def schemas():
     point("schema event: recorded runs and the examples of docs/ fit", len(lines) > 60 and not bad, *bad)
     described = {json.loads(l)["event_type"] for fence in fences("trace-format.md") for l in fence.splitlines()}
     point("trace-format.md: an example of every type that is written",
-          described == {"syscall", "process", "gap", "sample", "run", "notice", "denied", "connection"}, described)
+          described == {"syscall", "process", "gap", "sample", "run", "notice", "denied", "connection", "chain",
+                        "inotify"}, described)
     documents = [json.loads(fence) for fence in fences("run-format.md")]
     for name in ("normal", "kernel"):
         with open(os.path.join(golden(name), "run.json"), encoding="utf-8") as f:
