@@ -337,11 +337,19 @@ def check_usage():
     shutil.copy(place("signed.jsonl"), os.path.join(folder, "trace.jsonl"))
     run = subprocess.run([tt.TELLTALE, "verify", folder, "--key", PUBLIC], capture_output=True, timeout=tt.SECONDS, check=False)
     tt.check("a folder stands for its trace", run.returncode == 0 and b"20 records, chain consistent, signed by" in run.stdout, run)
+    state = tt.scratch()
+    run_id = "01990f2a-7c11-7a3e-8b52-6f1d0c9e4a70"
+    shutil.copytree(folder, os.path.join(state, "telltale/runs", run_id))
+    for name in (run_id, "01990f2a", "--last"):
+        run = subprocess.run([tt.TELLTALE, "verify", "--key", PUBLIC, name], capture_output=True, timeout=tt.SECONDS, cwd=state,
+                             env=tt.clean_env(XDG_STATE_HOME=state), check=False)
+        tt.check(f"a run by its name: {name}", run.returncode == 0 and b"20 records, chain consistent, signed by" in run.stdout, run)
     hash64 = "0" * 64
     cases = [((), 2), ((FOLDER, FOLDER), 2), (("--head", "12", folder), 2), (("--head", hash64 + ":", folder), 2),
              (("--head", hash64 + ":x", folder), 2), (("--head", hash64[:-1] + "G", folder), 2), (("--head", hash64 + ":1x", folder), 2),
              (("--no-such", folder), 2), (("--key", PRIVATE, folder), 1), (("--key", "/nonexistent", folder), 1),
-             (("--key", "/dev/null", folder), 1), (("/nonexistent",), 1), (("/dev/null",), 1), ((tt.scratch(),), 1)]
+             (("--key", "/dev/null", folder), 1), (("/nonexistent",), 1), (("/dev/null",), 1), ((tt.scratch(),), 1),
+             (("--last", folder), 2), (("no-such-run",), 1)]
     for args, want in cases:
         run = subprocess.run([tt.TELLTALE, "verify", *args], capture_output=True, text=True, timeout=tt.SECONDS, check=False)
         tt.check(f"used wrongly: {args}", run.returncode == want and not run.stdout and run.stderr.startswith("telltale verify: "), run)
