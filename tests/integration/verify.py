@@ -148,7 +148,7 @@ def check_harm():
     wrong = {"altered": [], "removed": [], "doubled": [], "swapped": [], "cut": []}
     for n in range(1, LAST + 1):
         i = n - 1
-        for at in range(0, len(signed[i]) - 1, 1 if n in (1, 6, 7, LAST) else 13):
+        for at in range(0, len(signed[i]) - 1, 7 if n in (1, 6, 7, LAST) else 29):
             bad = bytes([signed[i][at] ^ 1])
             got = found(signed[:i] + [signed[i][:at] + bad + signed[i][at + 1:]] + signed[n:], *with_key)
             # a byte that becomes a newline makes two lines of one
@@ -177,7 +177,7 @@ def check_harm():
         tt.none(f"signed, {kind}: found, and where", complaints)
     wrong = []
     data = b"".join(signed)
-    for at in range(0, len(data), 7):
+    for at in range(0, len(data), 29):
         got = found(data[:at], *with_key)
         if got[0] != 1 or got[1] not in ("no_chain", "not_closed"):
             wrong.append((at, got))
@@ -247,11 +247,11 @@ def check_keys():
 
 
 def check_resume():
-    """A writer that was killed at any byte, and one that goes on behind it."""
+    """A writer that was killed, and one that goes on behind it; tests/unit/chain/test_verify.c does so at every byte."""
     path, wrong, torn, whole = place("kill.jsonl"), [], 0, 0
     data = b"".join(signed[:-1])
     begin = len(b"".join(signed[:18]))
-    for at in [0, 1, len(signed[0]), *range(begin, len(data) + 1)]:
+    for at in [0, 1, len(signed[0]), *range(begin, len(data) + 1, 9), len(data) - 1, len(data)]:
         with open(path, "wb") as f:
             f.write(data[:at])
         write(path, 100, 2, "-b", "2", "-k", PRIVATE)
@@ -268,10 +268,10 @@ def check_resume():
             wrong.append((at, said, is_torn))
         torn += is_torn
         whole += not is_torn
-        if at % 400 == 0 and accept(path, PUBLIC) != (said["records"], said["chain_lines"], True):
+        if at % 20 == 0 and accept(path, PUBLIC) != (said["records"], said["chain_lines"], True):
             wrong.append((at, accept(path, PUBLIC)))
     tt.none("going on behind a kill: consistent, and what is torn is named", wrong)
-    tt.check("both kinds were there", torn > 1000 and whole > 5, (torn, whole))
+    tt.check("both kinds were there", torn > 100 and whole > 2, (torn, whole))
     for times in range(3):
         with open(path, "wb") as f:
             f.write(data[:begin + 30])
