@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading a chain again: every bit of a file altered, every cut of it, and every cut gone on with. */
+/* Reading a chain again: every bit of a file altered, every cut of it, every cut gone on with. */
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
