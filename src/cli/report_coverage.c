@@ -327,17 +327,17 @@ static const struct {
 	{"agent_silenced",
 	 "The agent sent nothing any more while the cell went on. It was stopped, starved or cut off: what "
 	 "happened then is not in this record."},
-	{"seq_repeated",
-	 "Frames with numbers that were there before. No agent of ours sends them: somebody may pose as it."},
+	{"seq_repeated", "Frames with numbers that were there before. No agent of ours sends them: "
+			 "somebody may pose as it."},
 	{"seq_went_back",
 	 "The agent's numbers began anew, and it does not say that it was started anew."},
 	{"drop_overclaimed",
 	 "The agent said that it dropped more than is missing: its account of losses is wrong."},
 	{"hello_missing", "A connection of major 2 that does not begin with agent.hello."},
-	{"second_connection",
-	 "Somebody connected while the agent was connected, and was refused: the agent's place was not free."},
+	{"second_connection", "Somebody connected while the agent was connected, and was refused."},
 	{"boot_changed",
-	 "A cell boots once. An agent that says that it is in another boot can make its own losses go away."},
+	 "A cell boots once. An agent that says that it is in another boot can make its own losses "
+	 "go away."},
 	{"record_full", "The record reached the size that it may have, and takes nothing more."},
 	{"agent_restarted",
 	 "The agent ended and was started anew. Between the two nobody saw what happened."},

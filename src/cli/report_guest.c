@@ -119,8 +119,8 @@ static void put_account(const struct cli_report *r)
 	else
 		cli_report_sentence(
 			r, CLI_PLAIN,
-			"Frames received: %s; acts that the agent dropped: %s; lost on the way: %s; frames "
-			"refused: %s. All numbers of the agent are accounted for.",
+			"Frames received: %s; acts that the agent dropped: %s; lost on the way: "
+			"%s; frames refused: %s. All numbers of the agent are accounted for.",
 			cli_count(a, figure(seq, "received")), cli_count(b, figure(seq, "dropped")),
 			cli_count(c, figure(seq, "transport")), cli_count(d, refused));
 	if (figure(json_object_get(guest, "states"), "silent"))
@@ -137,9 +137,9 @@ void cli_report_guest_known(const struct cli_report *r)
 	put_account(r);
 	cli_report_sentence(
 		r, CLI_PLAIN,
-		"All of this the agent in the guest told; the host stamped and chained it as it came. A "
-		"guest whose kernel was taken over could lie or keep silent from then on; what it had said "
-		"by then it could not change. telltale verify checks the chain.");
+		"All of this the agent in the guest told; the host stamped and chained it as it "
+		"came. A guest whose kernel was taken over could lie or keep silent from then on; "
+		"what it had said by then it could not change. telltale verify checks the chain.");
 	cli_report_sentence(r, CLI_DIM,
 			    "CPU time, memory and I/O of a guest do not reach the host.");
 }

@@ -195,7 +195,7 @@ const struct cli_verb cli_verbs[] = {
 		"end is not proven.\n"
 	},
 	{
-		"receive", "receive (--vsock-base BASE | --cid N) --cell-id ID --spec FILE [OPTIONS]",
+		"receive", "receive (--vsock-base BASE | --cid N) --cell-id ID --spec FILE [...]",
 		"take what the agents of guests send: stamp it, chain it, write it down",
 		cli_cmd_receive,
 		"      --vsock-base BASE listen on the unix sockets BASE_9001 and BASE_9000, where a\n"

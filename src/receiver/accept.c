@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What becomes of what a guest sent: decoded, checked against the declaration, accounted for, told. */
+/*
+ * What becomes of what a guest sent: decoded, checked against the declaration, accounted for, told.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -25,7 +27,10 @@ const char *receiver_reject_name(unsigned index)
 	return wire_error_name(WIRE_E_FIRST + (int)index);
 }
 
-/* Silences and violations are each told; of what a guest can do at will the first and then each power of two. */
+/*
+ * Silences and violations are each told; of what a guest can do at will the first and then each
+ * power of two.
+ */
 void receiver_find(struct receiver_cell *c, enum receiver_finding kind, const char *source,
 		   const char *text)
 {
@@ -77,8 +82,8 @@ void receiver_settle(struct receiver_cell *c, bool all)
 }
 
 /*
- * The keys that the host alone sets, as they stand in CBOR: where a guest sends them they are counted, and nothing
- * else becomes of them. A value that is one of these words counts, too.
+ * The keys that the host alone sets, as they stand in CBOR: where a guest sends them they are
+ * counted, and nothing else becomes of them. A value that is one of these words counts, too.
  */
 static bool has_attribution(const uint8_t *frame, size_t n)
 {
@@ -127,7 +132,10 @@ static void check_surface(struct receiver_cell *c, const struct wire_frame *f)
 	}
 }
 
-/* Before its number is looked at: another boot, or an agent that begins anew, has numbers of its own. */
+/*
+ * Before its number is looked at: another boot, or an agent that begins anew, has numbers of its
+ * own.
+ */
 static void take_hello(struct receiver_cell *c, const struct wire_frame *f)
 {
 	struct receiver_agent now = {.known = true};
@@ -210,8 +218,9 @@ static void take_undeclared(struct receiver_cell *c, const struct wire_frame *f)
 }
 
 /*
- * A number that cannot come any more. An agent that was killed may leave some that were sent for the next one to send
- * again: no act of these is newer than all that came. One that is tells of an agent whose numbers begin anew.
+ * A number that cannot come any more. An agent that was killed may leave some that were sent for
+ * the next one to send again: no act of these is newer than all that came. One that is tells of an
+ * agent whose numbers begin anew.
  */
 static bool begins_anew(const struct receiver_cell *c, const struct wire_frame *f)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A name that is there already belongs to somebody, unless connecting to it says that nobody listens. */
+/*
+ * A name that is there already belongs to somebody, unless connecting to it says that nobody
+ * listens.
+ */
 #include "receiver/bind.h"
 
 #include <errno.h>
@@ -38,8 +41,9 @@ static int find_stale(const char *path, struct stat *ret, struct tt_err *err)
 }
 
 /*
- * The name appears when somebody listens there already: until then another receiver could take it for a stale one. What
- * has the name meanwhile is not replaced, unless it is what was found to be stale.
+ * The name appears when somebody listens there already: until then another receiver could take it
+ * for a stale one. What has the name meanwhile is not replaced, unless it is what was found to be
+ * stale.
  */
 static int give_name(const char *from, const char *name, const struct stat *stale,
 		     struct tt_err *err)

@@ -19,7 +19,8 @@ struct receiver_bound {
 
 /*
  * receiver_bind - listen on "@base_@port", which only our user can open
- * A socket of that name on which nobody listens any more is replaced; anything else is left alone: -EADDRINUSE.
+ * A socket of that name on which nobody listens any more is replaced; anything else is left alone:
+ * -EADDRINUSE.
  */
 int receiver_bind(struct receiver_bound *ret, const char *base, unsigned port,
 		  struct tt_err *err) TT_MUST_CHECK;

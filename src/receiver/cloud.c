@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The same acts as CloudEvents 1.0, one per line, JSON format. What the guest said stands in "data" under the
- * names of the wire, what the host vouches for in "data.adg".
+ * The same acts as CloudEvents 1.0, one per line, JSON format. What the guest said stands in "data"
+ * under the names of the wire, what the host vouches for in "data.adg".
  */
 #include <string.h>
 

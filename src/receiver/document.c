@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* run.json of a cell: docs/run-format.md. What a host cannot know of a guest is null, and says why. */
+/*
+ * run.json of a cell: docs/run-format.md. What a host cannot know of a guest is null, and says why.
+ */
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
@@ -88,8 +90,7 @@ static json_t *sources_json(const struct receiver_cell *c)
 			json_string("unavailable: a guest's figures do not reach the host"));
 	(void)json_object_set_new(
 		j, "runtime_ms",
-		json_string(
-			"CLOCK_REALTIME of the host, from the first frame to the exit code or the end"));
+		json_string("CLOCK_REALTIME of the host, first frame to exit code or end"));
 	(void)json_object_set_new(j, "processes",
 				  json_string("process.spawned of the guest's agent, as declared"));
 	(void)json_object_set_new(j, "blocked_syscalls",

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A file that grows by whole lines. What cannot be written is kept until it can; the caller takes no more
- * meanwhile, so that the wait reaches the guest's agent, who counts what it drops.
+ * A file that grows by whole lines. What cannot be written is kept until it can; the caller takes
+ * no more meanwhile, so that the wait reaches the guest's agent, who counts what it drops.
  */
 #ifndef TT_RECEIVER_FILE_H
 #define TT_RECEIVER_FILE_H
@@ -22,7 +22,9 @@ struct receiver_file {
 	uint64_t lost;     /* lines that never reached it */
 };
 
-/* receiver_file_open - create or go on with a file of a folder: 0600, ours alone while it is open */
+/*
+ * receiver_file_open - create or go on with a file of a folder: 0600, ours alone while it is open
+ */
 int receiver_file_open(struct receiver_file *ret, int folder, const char *name,
 		       struct tt_err *err) TT_MUST_CHECK;
 
@@ -35,7 +37,9 @@ bool receiver_file_retry(struct receiver_file *f);
 /* receiver_file_close - what is still held is lost, and counted */
 void receiver_file_close(struct receiver_file *f);
 
-/* receiver_folder_open - the fd of a folder, made with those above it (0700) where it is not there */
+/*
+ * receiver_folder_open - the fd of a folder, made with those above it (0700) where it is not there
+ */
 int receiver_folder_open(const char *path, struct tt_err *err) TT_MUST_CHECK;
 
 /* receiver_file_replace - a whole file of a folder, by rename */

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Lines of the trace, written by hand: docs/trace-format.md. What all lines of a cell share is made once. */
+/*
+ * Lines of the trace, written by hand: docs/trace-format.md. What all lines of a cell share is made
+ * once.
+ */
 #include <string.h>
 
 #include "event/redact.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * From lines to files: each line goes into the chain as it is made; after each read of a cell all of it is
- * written with one call per file. A chain line follows 256 records, or what waited 100 ms for one.
+ * From lines to files: each line goes into the chain as it is made; after each read of a cell all
+ * of it is written with one call per file. A chain line follows 256 records, or what waited 100 ms
+ * for one.
  */
 #include <string.h>
 

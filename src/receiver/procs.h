@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The processes of a cell that live, as its agent tells of them: which span each has. Grows with their
- * number, up to a limit; what is past it has the cell's own span, and is counted.
+ * The processes of a cell that live, as its agent tells of them: which span each has. Grows with
+ * their number, up to a limit; what is past it has the cell's own span, and is counted.
  */
 #ifndef TT_RECEIVER_PROCS_H
 #define TT_RECEIVER_PROCS_H

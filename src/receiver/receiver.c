@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The loop. A cell has its turn when its connection can be read: one read, its frames, one write per file. What
- * waits for a clock (chain lines, states, full disks, the rate) is looked at every 100 ms, and only while there
- * is something of that.
+ * The loop. A cell has its turn when its connection can be read: one read, its frames, one write
+ * per file. What waits for a clock (chain lines, states, full disks, the rate) is looked at every
+ * 100 ms, and only while there is something of that.
  */
 #include <errno.h>
 #include <signal.h>
@@ -46,7 +46,10 @@ void receiver_watch(struct receiver *r, struct receiver_handle *h, enum receiver
 	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = h};
 
 	*h = (struct receiver_handle){kind, fd, c, false};
-	/* it fails only without memory, or past max_user_watches: then nothing comes from there, as told */
+	/*
+	 * it fails only without memory, or past max_user_watches: then nothing comes from there, as
+	 * told
+	 */
 	if (epoll_ctl(r->epoll, EPOLL_CTL_ADD, fd, &ev) < 0)
 		receiver_say(r, "watch fd %d: %s", fd, strerror(errno));
 }
@@ -312,7 +315,8 @@ static bool read_connection(struct receiver_cell *c)
 }
 
 /*
- * What has arrived already. Bounded by what a socket holds, so that nobody who goes on sending keeps us.
+ * What has arrived already. Bounded by what a socket holds, so that nobody who goes on sending
+ * keeps us.
  */
 static void drain(struct receiver_cell *c)
 {
@@ -328,8 +332,8 @@ static void drain(struct receiver_cell *c)
 }
 
 /*
- * A new connection of a cell that has one. An agent that was started anew connects while the end of the old connection
- * may not have been read: that is looked for. Otherwise the first one stays.
+ * A new connection of a cell that has one. An agent that was started anew connects while the end of
+ * the old connection may not have been read: that is looked for. Otherwise the first one stays.
  */
 static bool has_room(struct receiver_cell *c)
 {
@@ -429,8 +433,8 @@ static void take_rest(struct receiver_cell *c)
 }
 
 /*
- * Nobody can be let in: mostly for want of file descriptors. The listener would wake us without end, so it is left
- * alone until the next look.
+ * Nobody can be let in: mostly for want of file descriptors. The listener would wake us without
+ * end, so it is left alone until the next look.
  */
 static void turn_deaf(struct receiver *r, struct receiver_handle *h, int error)
 {

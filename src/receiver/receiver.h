@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The host's end of the guest wire: takes what the agents of any number of cells send, stamps it, chains it and
- * writes one folder per cell (docs/receiver.md). One thread; nothing of a guest is believed but what it says it saw.
+ * The host's end of the guest wire: takes what the agents of any number of cells send, stamps it,
+ * chains it and writes one folder per cell (docs/receiver.md). One thread; nothing of a guest is
+ * believed but what it says it saw.
  */
 #ifndef TT_RECEIVER_RECEIVER_H
 #define TT_RECEIVER_RECEIVER_H
@@ -55,7 +56,10 @@ int receiver_new(struct receiver **ret, const struct receiver_settings *settings
 void receiver_free(struct receiver *r);
 TT_DEFINE_FREEP(struct receiver *, receiver_free)
 
-/* receiver_add - take in a cell: its spec is read, its sockets are bound, its record is opened. All or nothing. */
+/*
+ * receiver_add - take in a cell: its spec is read, its sockets are bound, its record is opened. All
+ * or nothing.
+ */
 int receiver_add(struct receiver *r, const struct receiver_cell_spec *spec,
 		 struct tt_err *err) TT_MUST_CHECK;
 

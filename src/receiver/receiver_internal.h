@@ -16,7 +16,9 @@
 enum {
 	RECEIVER_READ = 64 * 1024,   /* bytes of one read: then the next cell has its turn */
 	RECEIVER_FLUSH = 256 * 1024, /* what is collected before it is written */
-	/* the lines of one frame: texts of 4096 bytes, each of which becomes seven at most, twice */
+	/*
+	 * the lines of one frame: texts of 4096 bytes, each of which becomes seven at most, twice
+	 */
 	RECEIVER_FRAME_ROOM = 128 * 1024,
 	RECEIVER_OUT = RECEIVER_FLUSH + RECEIVER_FRAME_ROOM,
 	RECEIVER_HEAD_MAX = 640,
@@ -127,7 +129,7 @@ struct receiver_cell {
 	unsigned major; /* of the last frame; 0: none yet */
 	enum receiver_state state;
 	uint64_t state_count[RECEIVER_STATES];
-	char *command; /* a JSON array: what the workload was, from its first exec; NULL: not seen */
+	char *command;                /* the workload's first exec, a JSON array; NULL: not seen */
 	uint64_t first_ns, exit_ns;   /* the first frame, the exit code; 0: none */
 	uint64_t opened_ns, ended_ns; /* since the epoch */
 	uint64_t heard_ms, act_ms, left_ms,
@@ -141,8 +143,8 @@ struct receiver_cell {
 	uint64_t drops_by_cause[5];
 	uint64_t rejects[RECEIVER_REJECTS], rejects_told[RECEIVER_REJECTS];
 	uint64_t findings[RECEIVER_FINDINGS];
-	uint32_t violated,
-		violated_surface; /* sources outside the declaration, told already; 1: one that nobody knows */
+	/* sources outside the declaration, told already; bit 0: one that nobody knows */
+	uint32_t violated, violated_surface;
 	bool untold_rejects;
 	uint64_t lines, executions, spans, denied;
 	bool resumed, run_id_given;
@@ -214,7 +216,9 @@ void receiver_put_text(struct tt_out *o, struct wire_text text);
 /* receiver_put_u64 - at most what readers have: a signed number */
 void receiver_put_u64(struct tt_out *o, uint64_t v);
 #define receiver_put_number(o, key, v) (receiver_put_key(o, key), receiver_put_u64(o, v))
-/* receiver_put_argv - the inside of a JSON array, secrets taken out; @depth as tt_out_json() has it */
+/*
+ * receiver_put_argv - the inside of a JSON array, secrets taken out; @depth as tt_out_json() has it
+ */
 void receiver_put_argv(struct tt_out *o, const struct wire_list *argv, int depth);
 /* receiver_put_address - 192.0.2.1:9, [::1]:80, unix:/path */
 void receiver_put_address(struct tt_out *o, const struct wire_frame *f);
@@ -235,7 +239,10 @@ void receiver_cell_end(struct receiver_cell *c, const char *why);
 void receiver_cell_free(struct receiver_cell *c);
 
 /* accept.c: what becomes of what was received */
-/* receiver_take_bytes - frames of @bytes; returns how many were used, or -EPROTO: close the connection */
+/*
+ * receiver_take_bytes - frames of @bytes; returns how many were used, or -EPROTO: close the
+ * connection
+ */
 long receiver_take_bytes(struct receiver_cell *c, const uint8_t *bytes, size_t n);
 void receiver_take_end(struct receiver_cell *c, const uint8_t *rest, size_t n);
 void receiver_take_reject(struct receiver_cell *c, unsigned index);
@@ -245,7 +252,9 @@ void receiver_settle(struct receiver_cell *c, bool all);
 const char *receiver_reject_name(unsigned index);
 
 /* state.c */
-/* receiver_write_now - a line for somebody who may not read; false: it did not go out. Never waits. */
+/*
+ * receiver_write_now - a line for somebody who may not read; false: it did not go out. Never waits.
+ */
 bool receiver_write_now(int fd, const char *text, size_t len);
 void receiver_state_set(struct receiver_cell *c, enum receiver_state state, const char *why);
 /* receiver_state_heard - a frame came; @act: it was no heartbeat */
@@ -256,7 +265,10 @@ void receiver_state_look(struct receiver_cell *c);
 /* receiver_add_line - the line that was put into r->trace from @from on is whole */
 void receiver_add_line(struct receiver_cell *c, size_t from);
 void receiver_flush(struct receiver_cell *c);
-/* receiver_chain_due - write chain lines that waited long enough; the time of the next one, UINT64_MAX: none */
+/*
+ * receiver_chain_due - write chain lines that waited long enough; the time of the next one,
+ * UINT64_MAX: none
+ */
 uint64_t receiver_chain_due(struct receiver *r);
 
 /* receiver_close_chain - nothing follows */

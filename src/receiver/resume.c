@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A record that is there already is read once from its first line to its last, and what it says is counted again as
- * it was counted when it was written: the trace is the only state that outlives a receiver. A key with its quotes
- * stands in a line as a key only, since quotes inside of texts are escaped. What a kill tore off is passed over.
+ * A record that is there already is read once from its first line to its last, and what it says is
+ * counted again as it was counted when it was written: the trace is the only state that outlives a
+ * receiver. A key with its quotes stands in a line as a key only, since quotes inside of texts are
+ * escaped. What a kill tore off is passed over.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -237,7 +238,10 @@ static void again_notice(struct scan *s)
 	}
 }
 
-/* As accept.c has it: a frame whose number cannot come any more is of an agent whose numbers begin anew. */
+/*
+ * As accept.c has it: a frame whose number cannot come any more is of an agent whose numbers begin
+ * anew.
+ */
 static void again_number(struct scan *s, uint64_t seq)
 {
 	struct receiver_cell *c = s->c;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which numbers of a cell's frames are accounted for. Every number below @next is one of: received, told as
- * dropped by the agent, refused by us, lost on the way, or still in an open hole. Numbers come in order, but
- * for those of agent.hello, which overtakes what waits in the agent's queue. No allocation.
+ * Which numbers of a cell's frames are accounted for. Every number below @next is one of: received,
+ * told as dropped by the agent, refused by us, lost on the way, or still in an open hole. Numbers
+ * come in order, but for those of agent.hello, which overtakes what waits in the agent's queue. No
+ * allocation.
  */
 #ifndef TT_RECEIVER_SEQ_H
 #define TT_RECEIVER_SEQ_H
@@ -19,8 +20,7 @@ enum {
 struct receiver_hole {
 	uint64_t from, to;
 	uint64_t missing; /* of these numbers, not explained yet */
-	uint64_t
-		proven; /* receiver_seq.received when it was clear that they do not come; 0: it is not */
+	uint64_t proven;  /* s.received when it was clear that they do not come; 0: it is not */
 };
 
 struct receiver_seq {
@@ -58,8 +58,8 @@ uint64_t receiver_seq_dropped(struct receiver_seq *s, uint64_t count, uint64_t f
 void receiver_seq_reject(struct receiver_seq *s);
 
 /*
- * receiver_seq_settle - close the next hole that nobody will explain any more; @all: whatever is open
- * Returns false if there is none. A hole that refused frames explain has lost 0.
+ * receiver_seq_settle - close the next hole that nobody will explain any more; @all: whatever is
+ * open Returns false if there is none. A hole that refused frames explain has lost 0.
  */
 bool receiver_seq_settle(struct receiver_seq *s, bool all, struct receiver_loss *ret);
 
@@ -69,7 +69,10 @@ void receiver_seq_close(struct receiver_seq *s, const struct receiver_loss *loss
 /* receiver_seq_restart - numbers begin anew, at @first. Holes must be settled. */
 void receiver_seq_restart(struct receiver_seq *s, uint64_t first);
 
-/* receiver_seq_awaits - whether a number may still come: nothing that has to follow it was there yet */
+/*
+ * receiver_seq_awaits - whether a number may still come: nothing that has to follow it was there
+ * yet
+ */
 bool receiver_seq_awaits(const struct receiver_seq *s, uint64_t seq);
 
 /* receiver_seq_open - numbers in holes that are still open */

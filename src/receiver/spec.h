@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a cell may send, from its spec; and lines that describe cells. Both are JSON of somebody else. */
+/*
+ * What a cell may send, from its spec; and lines that describe cells. Both are JSON of somebody
+ * else.
+ */
 #ifndef TT_RECEIVER_SPEC_H
 #define TT_RECEIVER_SPEC_H
 
@@ -22,7 +25,8 @@ struct receiver_spec {
 
 /*
  * receiver_spec_parse - a spec, and a list that takes the place of its "declared"; NULL: none
- * -EINVAL, and @err says where, for what is no spec, for an unknown source and for one declared but not authorized.
+ * -EINVAL, and @err says where, for what is no spec, for an unknown source and for one declared but
+ * not authorized.
  */
 int receiver_spec_parse(struct receiver_spec *ret, const char *text, size_t len,
 			const char *declared, size_t declared_len,

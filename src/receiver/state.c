@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a cell's silence means. Agents of major 2 send heartbeats, so that idle and dead can be told apart. */
+/*
+ * What a cell's silence means. Agents of major 2 send heartbeats, so that idle and dead can be told
+ * apart.
+ */
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -10,7 +13,10 @@ bool receiver_write_now(int fd, const char *text, size_t len)
 {
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
 
-	/* a pipe that can be written has room for PIPE_BUF bytes, which no line of ours is longer than */
+	/*
+	 * a pipe that can be written has room for PIPE_BUF bytes, which no line of ours is longer
+	 * than
+	 */
 	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) && write(fd, text, len) == (ssize_t)len;
 }
 

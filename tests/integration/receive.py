@@ -4,7 +4,6 @@
 import json
 import os
 import random
-import resource
 import signal
 import socket
 import stat
@@ -13,164 +12,8 @@ import subprocess
 import time
 
 import tt
-
-SOURCE = os.environ.get("TELLTALE_SOURCE", os.path.join(os.path.dirname(__file__), "../.."))
-SOURCES = ["process.spawned", "process.exited", "capability.denied", "net.connect_attempted",
-           "fs.inotify_fired", "gate.denied"]
-RUN = "01990f2a-7c11-7a3e-8b52-6f1d0c9e4a70"
-MANY = 1000
-
-
-# CBOR as RFC 8949 has it, written here for the test alone.
-def head(major, value):
-    if value < 24:
-        return bytes([major << 5 | value])
-    size = next(i for i in range(4) if value < 1 << (8 << i))
-    return bytes([major << 5 | 24 + size]) + value.to_bytes(1 << size, "big")
-
-
-def cbor(value):
-    if isinstance(value, int):
-        return head(0, value)
-    if isinstance(value, str):
-        return head(3, len(value.encode())) + value.encode()
-    if isinstance(value, list):
-        return head(4, len(value)) + b"".join(map(cbor, value))
-    return head(5, len(value)) + b"".join(cbor(k) + cbor(v) for k, v in value.items())
-
-
-def framed(payload):
-    return struct.pack("<I", len(payload)) + payload
-
-
-ORDER = ["seq", "ppid", "start_ns", "exit_code", "signal", "exe", "argv", "uid", "addr", "port", "capability",
-         "path", "mask", "truncated", "boot_id", "agent_version", "kernel_version", "surface", "count", "cause",
-         "first_seq", "last_seq", "syscall", "sensors", "restarts"]
-
-
-def frame(source, pid=3, comm="sh", version=2, ns=1000, **more):
-    five = {"content_version": version, "probe_source": source, "guest_pid": pid, "guest_comm": comm,
-            "guest_monotonic_ns": ns}
-    return framed(cbor({**five, **{k: more[k] for k in ORDER if k in more}, **{k: more[k] for k in more if k not in ORDER}}))
-
-
-def hello(seq, boot="boot-1", surface=(), restarts=0):
-    return frame("agent.hello", 2, "telltale-agent", seq=seq, boot_id=boot, agent_version="0.1.0",
-                 kernel_version="6.1.0", surface=list(surface), restarts=restarts)
-
-
-def dropped(seq, count, first, last, cause="queue_full"):
-    return frame("telemetry.dropped", 2, seq=seq, count=count, cause=cause, first_seq=first, last_seq=last)
-
-
-def connects(seqs, ns=1000):
-    return b"".join(frame("net.connect_attempted", 4, "curl", ns=ns, seq=s, addr="192.0.2.1", port=80) for s in seqs)
-
-
-def spec_file(folder, authorized=tuple(SOURCES), declared=None, **more):
-    path = os.path.join(folder, "spec.json")
-    telemetry = {"authorized": list(authorized)}
-    if declared is not None:
-        telemetry["declared"] = list(declared)
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump({"telemetry": telemetry, **more}, f)
-    return path
-
-
-class Receiver:
-    """A receiver of one cell, in a folder of its own."""
-
-    def __init__(self, *options, folder=None, cell="cell-1", wait=True, spec=None, **popen):
-        self.folder = folder or tt.scratch()
-        self.out, self.base = os.path.join(self.folder, "out"), os.path.join(self.folder, "v")
-        self.before = self.bound()
-        spec = spec or (os.path.join(self.folder, "spec.json") if os.path.exists(os.path.join(self.folder, "spec.json"))
-                        else spec_file(self.folder, argv=["sh", "-c", "make"]))
-        self.process = subprocess.Popen(
-            [tt.TELLTALE, "receive", "--vsock-base", self.base, "--cell-id", cell, "--run-id", RUN, "--spec", spec,
-             "--output-dir", self.out, *options], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE,
-            env=tt.clean_env(), **popen)
-        if wait:
-            tt.wait_for(lambda: self.process.poll() is not None or self.listens(), 20)
-
-    def listens(self):
-        """Said in the record once all is bound."""
-        return self.bound() > self.before
-
-    def bound(self):
-        try:
-            return self.raw().count(b'"never-connected"') + self.raw().count(b"started anew")
-        except OSError:
-            return 0
-
-    def raw(self):
-        with open(os.path.join(self.out, "trace.jsonl"), "rb") as f:
-            return f.read()
-
-    def connect(self, port=9001):
-        s = socket.socket(socket.AF_UNIX)
-        s.settimeout(tt.SECONDS)
-        s.connect(f"{self.base}_{port}")
-        return s
-
-    def send(self, data):
-        with self.connect() as s:
-            s.sendall(data)
-
-    def end(self, sig=signal.SIGTERM):
-        """Status and complaints."""
-        if self.process.poll() is None:
-            self.process.send_signal(sig)
-        _, err = self.process.communicate(timeout=tt.SECONDS)
-        return self.process.returncode, err.decode()
-
-    def events(self):
-        with open(os.path.join(self.out, "trace.jsonl"), "rb") as f:
-            return [json.loads(line) for line in f.read().split(b"\n") if line.startswith(b"{") and line.endswith(b"}")]
-
-    def cloud(self):
-        with open(os.path.join(self.out, "cloudevents.jsonl"), encoding="utf-8") as f:
-            return [json.loads(line) for line in f]
-
-    def run(self):
-        with open(os.path.join(self.out, "run.json"), encoding="utf-8") as f:
-            return json.load(f)
-
-    def wait_lines(self, good, seconds=20):
-        tt.wait_for(lambda: os.path.exists(os.path.join(self.out, "trace.jsonl")) and good(self.events()), seconds)
-
-
-def sums(run):
-    """Whether each number is in one place, and the counts."""
-    s = run["guest"]["seq"]
-    return s["received"] + s["dropped"] + s["rejected"] + s["transport"] == s["numbers"], s
-
-
-def check_sums(name, run, **want):
-    fits, s = sums(run)
-    tt.check(name, fits and all(s[k] == v for k, v in want.items()), [f"got {s}", f"want {want}"])
-
-
-def gap_sum(events, reason):
-    return sum(e["count"] or 0 for e in events if e["event_type"] == "gap" and e["reason"] == reason)
-
-
-def validate(name, receivers):
-    try:
-        import jsonschema  # pylint: disable=import-outside-toplevel
-    except ImportError:
-        tt.skip(name, "no python3-jsonschema")
-        return
-    bad = []
-    with open(os.path.join(SOURCE, "data/schema/event.schema.json"), encoding="utf-8") as f:
-        event = jsonschema.Draft202012Validator(json.load(f))
-    with open(os.path.join(SOURCE, "data/schema/run.schema.json"), encoding="utf-8") as f:
-        document = jsonschema.Draft202012Validator(json.load(f))
-    for r in receivers:
-        for e in r.events()[:400]:
-            bad += [f"{x.message[:300]} in {json.dumps(e)[:300]}" for x in event.iter_errors(e)]
-        bad += [x.message[:300] for x in document.iter_errors(r.run())]
-    tt.none(name, bad)
+from receiving import (RUN, SOURCE, SOURCES, Receiver, cbor, check_sums, connects, dropped, frame, framed, gap_sum, hello,
+                       spec_file, sums, validate)
 
 
 def all_sources():
@@ -242,36 +85,6 @@ def one_cell():
         tt.check(f"telltale {' '.join(verb)} reads it", done.returncode == 0 and not done.stderr and b"\x1b" not in done.stdout,
                  [done.returncode, done.stdout, done.stderr])
     return r
-
-
-def names_in_the_way():
-    folder = tt.scratch()
-    base = os.path.join(folder, "v")
-    name = base + "_9001"
-
-    def refused(text):
-        r = Receiver(folder=folder, wait=False)
-        status, err = r.process.wait(20), r.process.stderr.read().decode()
-        return tt.check(f"not replaced: {text}", status == 1 and name in err and text in err, f"{status} {err}")
-
-    with open(name, "w", encoding="utf-8"):
-        pass
-    refused("is no socket")
-    os.unlink(name)
-    os.symlink(os.path.join(folder, "elsewhere"), name)
-    refused("is no socket")
-    os.unlink(name)
-    live = socket.socket(socket.AF_UNIX)
-    live.bind(name)
-    live.listen(1)
-    refused("somebody listens")
-    tt.check("... and it still listens", os.path.exists(name))
-    live.close()
-    r = Receiver(folder=folder)
-    tt.check("a stale socket is replaced", r.listens())
-    second = Receiver(folder=folder, wait=False)
-    tt.check("a second receiver is refused", second.process.wait(20) == 1, second.process.stderr.read())
-    tt.same("the first one goes on", r.end(), (0, ""))
 
 
 def rejects():
@@ -554,130 +367,6 @@ def older_agents():
     return r
 
 
-def cells(folder, count):
-    spec_file(folder)
-    return [{"cell_id": f"c{i}", "vsock_base": f"{folder}/v{i}", "spec": f"{folder}/spec.json",
-             "output_dir": f"{folder}/out{i}"} for i in range(count)]
-
-
-def rss_kb(pid):
-    with open(f"/proc/{pid}/status", encoding="utf-8") as f:
-        return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
-
-
-def many():
-    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < 8 * MANY:
-        tt.skip("a thousand cells", "too few file descriptors")
-        return
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    folder = tt.scratch()
-    rows = cells(folder, MANY)
-    p = subprocess.Popen([tt.TELLTALE, "receive", "--cells", "-", "--exit-port", "0"], stdin=subprocess.PIPE,
-                         stderr=subprocess.PIPE, env=tt.clean_env())
-    p.stdin.write(b"".join(json.dumps(row).encode() + b"\n" for row in rows))
-    p.stdin.flush()
-    tt.wait_for(lambda: os.path.exists(f"{folder}/v{MANY - 1}_9001"), 60)
-    connections = []
-    for row in rows:
-        s = socket.socket(socket.AF_UNIX)
-        s.settimeout(tt.SECONDS)
-        s.connect(row["vsock_base"] + "_9001")
-        s.sendall(hello(0))
-        connections.append(s)
-    one, first = connects(range(1, 11)), 0
-    for i, s in enumerate(connections):
-        s.sendall(one)
-        if i == 0:
-            first = rss_kb(p.pid)
-    more = connects(range(11, 111))
-    for s in connections:
-        s.sendall(more)
-    tt.wait_for(lambda: os.path.getsize(f"{folder}/out{MANY - 1}/trace.jsonl") > 40000, 60)
-    last = rss_kb(p.pid)
-    for s in connections:
-        s.close()
-    p.send_signal(signal.SIGTERM)
-    _, err = p.communicate(timeout=120)
-    tt.check(f"{MANY} cells at once end well", p.returncode == 0 and not err, err[:500])
-    wrong = []
-    for row in rows:
-        with open(row["output_dir"] + "/run.json", encoding="utf-8") as f:
-            s = json.load(f)["guest"]["seq"]
-        if s["received"] != 111 or s["numbers"] != 111:
-            wrong.append(f"{row['cell_id']}: {s}")
-    tt.none("each has all of its frames", wrong)
-    tt.check("memory does not grow with frames", last < first + 8192, f"{first} KiB, then {last} KiB")
-    print(f"# resident with {MANY} cells: {first} KiB, after 110,000 more frames {last} KiB")
-
-
-def live_cells():
-    folder = tt.scratch()
-    rows = cells(folder, 3)
-    p = subprocess.Popen([tt.TELLTALE, "receive", "--cells", "-"], stdin=subprocess.PIPE, stderr=subprocess.PIPE,
-                         env=tt.clean_env())
-
-    def say(text):
-        p.stdin.write(text.encode() + b"\n")
-        p.stdin.flush()
-
-    say(json.dumps(rows[0]))
-    bad = ["nonsense", "[]", '{"cell_id": "x y", "vsock_base": "/nowhere/v", "spec": "/nowhere"}', json.dumps(rows[0]),
-           json.dumps({**rows[1], "colour": 1}), json.dumps({**rows[1], "spec": "/nowhere"}), '{"remove": "nobody"}',
-           json.dumps({**rows[1], "cid": 7}), json.dumps({**rows[1], "run_id": "7"}), "x" * 20000]
-    for line in bad:
-        say(line)
-    say(json.dumps(rows[1]))
-    tt.wait_for(lambda: os.path.exists(f"{folder}/v1_9001"), 20)
-    with socket.socket(socket.AF_UNIX) as s:
-        s.connect(f"{folder}/v0_9001")
-        s.sendall(hello(0) + connects([1]))
-        say('{"remove": "c0"}')
-        tt.wait_for(lambda: os.path.exists(f"{folder}/out0/run.json"), 20)
-    tt.check("a cell that is removed is ended", os.path.exists(f"{folder}/out0/run.json")
-             and not os.path.exists(f"{folder}/v0_9001"))
-    with open(f"{folder}/out0/run.json", encoding="utf-8") as f:
-        tt.same("... with what it had sent", json.load(f)["guest"]["seq"]["received"], 2)
-    p.send_signal(signal.SIGINT)
-    _, err = p.communicate(timeout=tt.SECONDS)
-    lines = err.decode().splitlines()
-    tt.check("each bad line draws one complaint, and no more", p.returncode == 0 and len(lines) == len(bad)
-             and all("refused: " in line for line in lines), lines)
-    tt.check("the others are ended, too", os.path.exists(f"{folder}/out1/run.json"))
-
-
-def disk_full():
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536))
-
-    r = Receiver(preexec_fn=limit)
-    with r.connect() as s:
-        s.sendall(hello(0) + connects(range(1, 1001)))
-        r.wait_lines(lambda events: os.path.getsize(r.out + "/trace.jsonl") == 65536)
-    status, err = r.end()
-    tt.check("what cannot be written is said", status == 1 and "cannot write trace.jsonl" in err
-             and "lines could not be written" in err, f"{status} {err}")
-    run = r.run()
-    tt.check("... and counted", run["guest"]["write_errors"]["lines_lost"] > 0, run["guest"]["write_errors"])
-
-
-def rate():
-    r = Receiver("--rate", "100")
-    with r.connect() as s:
-        s.sendall(hello(0) + connects(range(1, 3000)))
-        s.setblocking(False)
-        begun, more = time.monotonic(), connects(range(3000, 40000))
-        at = 0
-        while time.monotonic() - begun < 1:
-            try:
-                at += s.send(more[at:at + 65536])
-            except BlockingIOError:
-                time.sleep(0.01)
-    tt.check("what is over the rate waits in the guest", at < len(more) / 2, at)
-    tt.same("it ends well", r.end(), (0, ""))
-    tt.check("its sums fit", sums(r.run())[0], sums(r.run()))
-
-
 def told_again():
     """An agent that is started anew tells of what it finds: nothing of it is a loss for the next receiver."""
     r = Receiver()
@@ -695,71 +384,6 @@ def told_again():
     return r2
 
 
-def deaf_readers():
-    """--status and --chain-head lead to pipes that nobody reads."""
-    pipes = [os.pipe(), os.pipe()]
-    for _, w in pipes:
-        os.set_blocking(w, False)
-        try:
-            while True:
-                os.write(w, b"x" * 4096)
-        except BlockingIOError:
-            os.set_blocking(w, True)
-    r = Receiver("--status", str(pipes[0][1]), "--chain-head", str(pipes[1][1]), pass_fds=[w for _, w in pipes])
-    r.send(hello(0) + connects(range(1, 1001)))
-    r.wait_lines(lambda events: any(e.get("seq") == 1000 for e in events))
-    status, err = r.end()
-    tt.check("pipes that nobody reads hold nothing up", status == 0 and "takes no heads" in err and err.count("\n") == 1, err)
-    check_sums("... all is received", r.run(), received=1001)
-    for ends in pipes:
-        for fd in ends:
-            os.close(fd)
-
-
-def two_at_once():
-    """Two receivers start with the same names: one has them, the other one is refused."""
-    for _ in range(10):
-        folder = tt.scratch()
-        spec_file(folder)
-        pair = [subprocess.Popen([tt.TELLTALE, "receive", "--vsock-base", f"{folder}/v", "--cell-id", "c", "--spec",
-                                  f"{folder}/spec.json", "--exit-port", "0", "--output-dir", f"{folder}/out{i}"],
-                                 stderr=subprocess.PIPE, env=tt.clean_env()) for i in range(2)]
-        tt.wait_for(lambda p=pair: any(x.poll() is not None for x in p), 10)
-        left = [p for p in pair if p.poll() is None]
-        heard = False
-        if len(left) == 1:
-            with socket.socket(socket.AF_UNIX) as s:
-                s.connect(f"{folder}/v_9001")
-                s.sendall(hello(0))
-            left[0].send_signal(signal.SIGTERM)
-            out = f"{folder}/out{pair.index(left[0])}/run.json"
-            left[0].wait(20)
-            heard = os.path.exists(out) and json.loads(tt.read(out))["guest"]["frames"] == 1
-        for p in pair:
-            if p.poll() is None:
-                p.kill()
-            p.communicate()
-        if not heard:
-            break
-    tt.check("of two that start at once one has the names, and hears", heard)
-
-
-def full_record():
-    r = Receiver("--max-bytes", "100000")
-    with r.connect() as s:
-        s.setblocking(False)
-        data, at, begun = hello(0) + connects(range(1, 40000)), 0, time.monotonic()
-        while at < len(data) and time.monotonic() - begun < 1:
-            try:
-                at += s.send(data[at:at + 65536])
-            except BlockingIOError:
-                time.sleep(0.01)
-        tt.check("a record that is full takes no more", at < len(data) and
-                 sum(os.path.getsize(f"{r.out}/{x}") for x in os.listdir(r.out)) < 1500000, at)
-    tt.same("it ends well", r.end(), (0, ""))
-    tt.same("... and says so", [f["kind"] for f in r.run()["coverage"]["findings"]], ["record_full"])
-
-
 def exit_channel():
     r = Receiver("--once")
     with r.connect(9000) as hog:
@@ -775,57 +399,11 @@ def exit_channel():
     return r
 
 
-def no_fds():
-    def limit():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (13, 13))
-
-    r = Receiver(preexec_fn=limit)
-    if r.process.poll() is not None:
-        tt.skip("no file descriptors", r.process.stderr.read())
-        return
-    tries = [r.connect() for _ in range(8)] + [r.connect(9000) for _ in range(4)]
-    time.sleep(0.5)
-    used = cpu_of(r.process.pid)
-    time.sleep(1)
-    used = cpu_of(r.process.pid) - used
-    tt.check("without file descriptors it does not spin", used < 0.5, f"{used} s of CPU time")
-    for s in tries:
-        s.close()
-    status, err = r.end()
-    tt.check("... and ends", status == 0, err)
-
-
-def cpu_of(pid):
-    with open(f"/proc/{pid}/stat", encoding="utf-8") as f:
-        fields = f.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def usage():
-    for args, why in (([], "--cell-id and --spec"), (["--cell-id", "x", "--spec", "y"], "--vsock-base or --cid"),
-                      (["--cells", "-", "--cell-id", "x"], "--cells"), (["--silence", "0"], "--silence"),
-                      (["--status", "77"], "--status"), (["--cid", "2"], "--cid"), (["x"], "unexpected"),
-                      (["--rate", "-1"], "--rate")):
-        done = subprocess.run([tt.TELLTALE, "receive", *args], capture_output=True, timeout=20, stdin=subprocess.DEVNULL)
-        tt.check(f"usage: {' '.join(args) or 'nothing'}", done.returncode == 2 and why in done.stderr.decode(), done.stderr)
-
-
 def main():
     receivers = [one_cell(), rejects(), hostile(), accounting(), killed(), told_again(), stopped(), states(), declaration(),
                  older_agents(), exit_channel()]
     validate("every line and run.json fit their schemas", receivers)
-    names_in_the_way()
-    live_cells()
-    deaf_readers()
-    two_at_once()
-    full_record()
-    no_fds()
-    disk_full()
-    rate()
-    usage()
-    many()
     tt.done()
 
 
-if __name__ == "__main__":
-    main()
+main()

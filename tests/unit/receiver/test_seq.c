@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Numbers: each is in one place, whatever comes; against a model of an agent that drops, loses and greets. */
+/*
+ * Numbers: each is in one place, whatever comes; against a model of an agent that drops, loses and
+ * greets.
+ */
 #include "../tap.h"
 
 #include <stdlib.h>
@@ -158,7 +161,10 @@ static void test_closed_again(void)
 	check_sums(&s);
 }
 
-/* What an agent's queue does: FIFO, drops with a record behind them; connections that end, greetings in front. */
+/*
+ * What an agent's queue does: FIFO, drops with a record behind them; connections that end,
+ * greetings in front.
+ */
 struct model {
 	uint64_t next, sent, dropped, lost;
 	uint64_t queue[64];

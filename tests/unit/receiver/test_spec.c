@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Specs and lines that describe cells: what they mean, and how each way to get them wrong is told. */
+/*
+ * Specs and lines that describe cells: what they mean, and how each way to get them wrong is told.
+ */
 #include "../tap.h"
 
 #include "receiver/spec.h"
@@ -54,8 +56,8 @@ static void test_wrong_specs(void)
 		{"{\"telemetry\": {\"authorized\": \"process.spawned\"}}", NULL,
 		 "'telemetry.authorized' of the spec is no array of sources"},
 		{"{\"telemetry\": {\"authorized\": [1]}}", NULL,
-		 "'telemetry.authorized' of the spec names 'something else than a text', which is no "
-		 "source"},
+		 "'telemetry.authorized' of the spec names 'something else than a text', "
+		 "which is no source"},
 		{"{\"telemetry\": {\"authorized\": [\"x\"]}}", NULL,
 		 "'telemetry.authorized' of the spec names 'x', which is no source"},
 		{"{\"telemetry\": {\"authorized\": [], \"declared\": [\"gate.denied\"]}}", NULL,
