@@ -14,6 +14,9 @@
 #include "chain/verify.h"
 #include "cli/cli.h"
 #include "cli/style.h"
+#include "store/runs.h"
+
+enum { OPT_JSON = 1, OPT_LAST };
 
 #define HASH_DIGITS ((size_t)2 * CHAIN_HASH_BYTES)
 #define KEY_TEXT    48 /* base64 of 32 bytes, and a NUL */
@@ -40,6 +43,24 @@ static int open_trace(const char *path, int *ret_fd, struct tt_err *err)
 	if (!S_ISREG(st.st_mode))
 		return tt_fail_text(err, EINVAL, "'%s' is no regular file", path);
 	*ret_fd = tt_take_fd(&fd);
+	return 0;
+}
+
+/* What is no file can be a run's id. @name: or NULL, the last run. *ret_path may lie in @run. */
+static int find_trace(const char *name, struct store_run *run, const char **ret_path,
+		      struct tt_err *err)
+{
+	int r;
+
+	*ret_path = name;
+	if (name && (strchr(name, '/') || access(name, F_OK) == 0))
+		return 0;
+	r = store_run_resolve(run, name, err);
+	if (r < 0)
+		return r;
+	if (!run->has_trace)
+		return tt_fail_text(err, ENOENT, "run '%s' has no trace", run->id);
+	*ret_path = run->trace_path;
 	return 0;
 }
 
@@ -175,14 +196,16 @@ int cli_cmd_verify(int argc, char **argv)
 	static const struct option options[] = {
 		{"key", required_argument, NULL, 'k'},
 		{"head", required_argument, NULL, 'H'},
-		{"json", no_argument, NULL, 1},
+		{"json", no_argument, NULL, OPT_JSON},
+		{"last", no_argument, NULL, OPT_LAST},
 		{0},
 	};
+	TT_CLEANUP(store_run_done) struct store_run run = {0};
 	struct chain_known known = {0};
-	const char *key_path = NULL;
+	const char *key_path = NULL, *path;
 	TT_CLEANUP(tt_closep) int fd = -1;
 	struct chain_verdict verdict;
-	bool json = false;
+	bool json = false, last = false;
 	struct tt_err err;
 	int c, status = -1;
 
@@ -195,18 +218,21 @@ int cli_cmd_verify(int argc, char **argv)
 			return cli_usage(argv[0],
 					 "--head is 64 digits, and may have :RECORDS: '%s'",
 					 optarg);
-		else if (c == 1)
+		else if (c == OPT_JSON)
 			json = true;
+		else if (c == OPT_LAST)
+			last = true;
 	}
 	if (status >= 0)
 		return cli_end(status);
-	if (argc - optind != 1)
-		return cli_usage(argv[0], "name one trace, or the folder of one");
+	if (argc - optind != !last)
+		return cli_usage(argv[0], "name one trace, the folder of one, or a run");
 	known.has_key = key_path;
 	if ((key_path && chain_key_load_public(known.key, key_path, &err) < 0) ||
-	    open_trace(argv[optind], &fd, &err) < 0 || chain_verify(fd, &known, &verdict, &err) < 0)
+	    find_trace(argv[optind], &run, &path, &err) < 0 || open_trace(path, &fd, &err) < 0 ||
+	    chain_verify(fd, &known, &verdict, &err) < 0)
 		return cli_end(cli_fail(argv[0], &err));
-	status = json ? print_json(argv[0], argv[optind], &verdict)
-		      : print_text(argv[optind], &verdict, &known, key_path);
+	status = json ? print_json(argv[0], path, &verdict)
+		      : print_text(path, &verdict, &known, key_path);
 	return cli_end(status);
 }

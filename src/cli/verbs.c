@@ -178,14 +178,16 @@ const struct cli_verb cli_verbs[] = {
 		HELP_HELP
 	},
 	{
-		"verify", "verify [--key PUBLIC.pem] [--head HASH[:RECORDS]] [--json] FILE|DIR",
+		"verify", "verify [--key PUBLIC.pem] [--head HASH[:RECORDS]] [--json] FILE | DIR | RUN | --last",
 		"whether a chained trace was altered, and how much of that is proven",
 		cli_cmd_verify,
-		"FILE is a trace with chain lines, DIR a folder with a trace.jsonl. What is known from\n"
-		"elsewhere proves the end; without it a trace can have been cut, or made anew.\n\n"
+		"FILE is a trace with chain lines, DIR a folder with a trace.jsonl, RUN a run id, or the\n"
+		"beginning of one that fits no other. What is known from elsewhere proves the end;\n"
+		"without it a trace can have been cut, or made anew.\n\n"
 		"  -k, --key PUBLIC.pem  who must have signed it: openssl pkey -in KEY -pubout\n"
 		"  -H, --head HASH[:RECORDS]\n"
 		"                        a hash that telltale receive --chain-head told\n"
+		"      --last            the last run\n"
 		"      --json            one JSON document\n"
 		HELP_HELP
 		"\n"
