@@ -416,22 +416,37 @@ def without_a_sensor():
     tt.same("then nothing more", mine.recv(4096), b"")
 
 
+def processes(count):
+    """A folder that looks like the /proc of so many processes."""
+    proc = tt.scratch(0o755)
+    for pid in range(10, 10 + count):
+        os.mkdir(os.path.join(proc, str(pid)))
+        for name in ("stat", "status", "cmdline"):
+            text = tt.read(f"/proc/self/{name}").replace(str(os.getpid()).encode(), str(pid).encode())
+            with open(os.path.join(proc, str(pid), name), "wb") as f:
+                f.write(text)
+        os.symlink("/bin/sh", os.path.join(proc, str(pid), "exe"))
+    return proc
+
+
 def small():
     size = os.path.getsize(PLAIN)
     print(f"# without eBPF {size} bytes on disk, with it {os.path.getsize(AGENT)}")
     tt.check("at most 128 KiB on disk without eBPF", size <= 128 * 1024, size)
     host = Host().listen()
-    for sensor in (["--sensor", "walk", "--proc", "/proc"], ["--sensor", "walk", "--walk-ms", "3600000", "--proc",
-                                                            tt.scratch(0o755)]):
-        agent = Agent(host.endpoint, *sensor, files=64, quiet=False, program=PLAIN)
+    for count in (30, 0):
+        proc = processes(count)
+        agent = Agent(host.endpoint, "--sensor", "walk", "--proc", proc, files=64, quiet=False, program=PLAIN)
         c = host.accept()
         c.until_path(agent.mark())
+        births = {f["guest_pid"] for f in c.frames if f["probe_source"] == "process.spawned"}
+        tt.same(f"{count} processes are told", len(births), count)
         empty = agent.resident()
         # nobody reads: the socket is full, then the queue
         agent.act(6000)
         agent.settled()
         full = agent.resident()
-        print(f"# {agent.ready}, {sensor[-1]}: resident {empty} bytes with an empty queue, {full} with a full one")
+        print(f"# {agent.ready}, {count} processes: resident {empty} bytes with an empty queue, {full} with a full one")
         tt.check("at most 256 KiB of memory", empty < full <= 256 * 1024, (empty, full))
         agent.end(signal.SIGKILL)
         c.close()
