@@ -130,7 +130,7 @@ class Agent:
     """A running agent that sees one folder, and no process but by @options."""
 
     def __init__(self, endpoint, *options, files=0, quiet=True, pass_fds=(), more_env=None, program=AGENT,
-                 watched=True):
+                 watched=True, preexec_fn=None):
         self.folder = tt.scratch(0o755)
         self.files = [os.path.join(self.folder, f"f{i}") for i in range(files)]
         for path in self.files:
@@ -145,7 +145,7 @@ class Agent:
         self.process = subprocess.Popen(
             [program, "--endpoint", endpoint, "--ready-fd", str(theirs.fileno()), *quiet,
              *(["--inotify", self.folder] if watched else []), *options], env=tt.clean_env(**(more_env or {})), stdin=subprocess.DEVNULL, stderr=self.errors,
-            pass_fds=[theirs.fileno(), *pass_fds])
+            pass_fds=[theirs.fileno(), *pass_fds], preexec_fn=preexec_fn)
         started.append(self.process)
         theirs.close()
         mine.settimeout(tt.SECONDS)
