@@ -98,7 +98,6 @@ static void fall(struct agent_link *l, int error)
 	l->state = AGENT_LINK_DOWN;
 	l->retry_ns = now + l->wait_ms * TT_NS_PER_MS;
 	l->wait_ms = l->wait_ms * 2 > WAIT_MAX_MS ? WAIT_MAX_MS : l->wait_ms * 2;
-	l->cut = 0;
 	count_reason(l, error);
 	if (!l->is_told)
 		agent_say("no connection to ", l->endpoint_text, ": ", reason_text(error),

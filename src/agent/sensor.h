@@ -49,9 +49,11 @@ struct agent_sensor {
 
 /* What the sensors need to know. Paths borrowed, for as long as the sensor runs. */
 struct agent_watch {
-	int connector_fd; /* subscribed to the proc connector outside the cell's PID namespace; -1: none */
-	int outer_proc_fd; /* /proc of that namespace: whose numbers the connector tells; -1: none */
-	const char *proc;  /* /proc of the cell */
+	/* subscribed to the proc connector outside the cell's PID namespace; -1: none */
+	int connector_fd;
+	/* /proc of that namespace: whose numbers the connector tells; -1: none */
+	int outer_proc_fd;
+	const char *proc; /* /proc of the cell */
 	const char *const *inotify_paths;
 	unsigned inotify_count;
 	unsigned walk_ms; /* between two walks; 0: 100 */

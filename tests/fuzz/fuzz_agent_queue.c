@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes as the memory that an agent left: whatever is in it, the queue that the next one makes of it
- * is whole. The input is the states' page, without what pads it, then the beginning of the ring.
+ * Bytes as the memory that an agent left: whatever is in it, the queue that the next one makes of
+ * it is whole. The input is the states' page, without what pads it, then the beginning of the ring.
  */
 #include <stdlib.h>
 #include <string.h>

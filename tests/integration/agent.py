@@ -117,7 +117,7 @@ def confined():
         tt.skip("what the agent gives up", "needs root")
         return
     host = Host().listen()
-    agent = Agent(host.endpoint, "--uid", "991", "--gid", "992", files=1)
+    agent = Agent(host.endpoint, "--uid", "991", "--gid", "992", files=1, preexec_fn=lambda: os.setgroups([4, 24]))
     host.accept().until(lambda f: True)
     fields = dict(line.split(":\t", 1) for line in tt.read(f"/proc/{agent.pid}/status").decode().splitlines()
                   if ":\t" in line)
@@ -210,11 +210,14 @@ def closed_in_a_frame():
     host = Host().listen()
     agent = Agent(host.endpoint, files=64)
     a = host.accept()
-    # more than the socket takes: the agent stands in the middle of a frame
+    # more than the socket takes, twice: what the agent could send of its full queue ends in the middle of a frame
+    for most in (50, 3000):
+        agent.act(4000)
+        agent.settled()
+        while not a.rest or len(a.frames) < most:
+            a.read(1000)
     agent.act(4000)
     agent.settled()
-    while not a.rest or len(a.frames) < 50:
-        a.read(1000)
     a.close()
     b = host.accept()
     b.until(lambda f: f["probe_source"] == "agent.heartbeat")
@@ -402,6 +405,13 @@ def killed():
     tt.same("what came and what was counted is what happened", len(acts) - 1 + counted, 8000)
     after.end()
     os.close(memory)
+    b.close()
+    # without that memory all is lost, and that is said
+    after = Agent(host.endpoint, "--restarts", "2", files=1)
+    c = host.accept()
+    died = c.until(lambda f: f.get("cause") == "agent_died")
+    tt.same("an agent that took over nothing says that one died", died and died["count"], 0)
+    after.end()
 
 
 def without_a_sensor():
@@ -416,22 +426,37 @@ def without_a_sensor():
     tt.same("then nothing more", mine.recv(4096), b"")
 
 
+def processes(count):
+    """A folder that looks like the /proc of so many processes."""
+    proc = tt.scratch(0o755)
+    for pid in range(10, 10 + count):
+        os.mkdir(os.path.join(proc, str(pid)))
+        for name in ("stat", "status", "cmdline"):
+            text = tt.read(f"/proc/self/{name}").replace(str(os.getpid()).encode(), str(pid).encode())
+            with open(os.path.join(proc, str(pid), name), "wb") as f:
+                f.write(text)
+        os.symlink("/bin/sh", os.path.join(proc, str(pid), "exe"))
+    return proc
+
+
 def small():
     size = os.path.getsize(PLAIN)
     print(f"# without eBPF {size} bytes on disk, with it {os.path.getsize(AGENT)}")
     tt.check("at most 128 KiB on disk without eBPF", size <= 128 * 1024, size)
     host = Host().listen()
-    for sensor in (["--sensor", "walk", "--proc", "/proc"], ["--sensor", "walk", "--walk-ms", "3600000", "--proc",
-                                                            tt.scratch(0o755)]):
-        agent = Agent(host.endpoint, *sensor, files=64, quiet=False, program=PLAIN)
+    for count in (30, 0):
+        proc = processes(count)
+        agent = Agent(host.endpoint, "--sensor", "walk", "--proc", proc, files=64, quiet=False, program=PLAIN)
         c = host.accept()
         c.until_path(agent.mark())
+        births = {f["guest_pid"] for f in c.frames if f["probe_source"] == "process.spawned"}
+        tt.same(f"{count} processes are told", len(births), count)
         empty = agent.resident()
         # nobody reads: the socket is full, then the queue
         agent.act(6000)
         agent.settled()
         full = agent.resident()
-        print(f"# {agent.ready}, {sensor[-1]}: resident {empty} bytes with an empty queue, {full} with a full one")
+        print(f"# {agent.ready}, {count} processes: resident {empty} bytes with an empty queue, {full} with a full one")
         tt.check("at most 256 KiB of memory", empty < full <= 256 * 1024, (empty, full))
         agent.end(signal.SIGKILL)
         c.close()

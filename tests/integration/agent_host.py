@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A host for tests of telltale-agent: listens on a unix socket, reads frames as docs/wire.md has them, keeps the account."""
+import atexit
 import os
 import re
 import shutil
@@ -14,6 +15,18 @@ import tt
 
 AGENT = os.path.join(tt.BUILD, "telltale-agent")
 FIVE = ["content_version", "probe_source", "guest_pid", "guest_comm", "guest_monotonic_ns"]
+
+
+started = []
+
+
+@atexit.register
+def kill_all():
+    """Also where a test ends by an exception."""
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
 
 
 def item(data, at):
@@ -70,16 +83,17 @@ class Connection:
             self.rest = self.rest[size:]
 
     def until(self, what):
-        """Read until a frame for which @what is true came, and return it; None if the stream ended before."""
-        seen = 0
-        while True:
+        """Read until a frame for which @what is true came, and return it; None if it never did."""
+        seen, end = 0, time.monotonic() + tt.SECONDS
+        while time.monotonic() < end:
             for frame in self.frames[seen:]:
                 if what(frame):
                     return frame
             seen = len(self.frames)
             if self.ended:
-                return None
+                break
             self.read()
+        return None
 
     def until_path(self, path):
         return self.until(lambda f: f.get("path") == path)
@@ -116,7 +130,7 @@ class Agent:
     """A running agent that sees one folder, and no process but by @options."""
 
     def __init__(self, endpoint, *options, files=0, quiet=True, pass_fds=(), more_env=None, program=AGENT,
-                 watched=True):
+                 watched=True, preexec_fn=None):
         self.folder = tt.scratch(0o755)
         self.files = [os.path.join(self.folder, f"f{i}") for i in range(files)]
         for path in self.files:
@@ -131,7 +145,8 @@ class Agent:
         self.process = subprocess.Popen(
             [program, "--endpoint", endpoint, "--ready-fd", str(theirs.fileno()), *quiet,
              *(["--inotify", self.folder] if watched else []), *options], env=tt.clean_env(**(more_env or {})), stdin=subprocess.DEVNULL, stderr=self.errors,
-            pass_fds=[theirs.fileno(), *pass_fds])
+            pass_fds=[theirs.fileno(), *pass_fds], preexec_fn=preexec_fn)
+        started.append(self.process)
         theirs.close()
         mine.settimeout(tt.SECONDS)
         self.ready = mine.recv(4096).decode()

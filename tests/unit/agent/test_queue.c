@@ -88,6 +88,39 @@ static void limit_of_bytes(void)
 	agent_queue_close(&q);
 }
 
+static unsigned asked;
+
+static void take_one(void *arg)
+{
+	(void)arg;
+	asked++;
+	/* a host that takes a frame each time it is asked, but for the third time */
+	if (asked != 3)
+		cut = agent_queue_sent(&q, agent_queue_state(&q)->tail / AGENT_QUEUE_EVENTS);
+}
+
+/* Before an act is dropped, what the host takes is sent. */
+static void room_is_made(void)
+{
+	begin(-1, 2);
+	for (int i = 0; i < AGENT_QUEUE_EVENTS; i++)
+		tell_path(&q, i < 23    ? 3
+			      : i < 255 ? 2
+					: 1); /* all of one size, whatever their seq */
+	q.make_room = take_one;
+	asked = 0;
+	tell_path(&q, 1);
+	tell_path(&q, 1);
+	CHECK_INT(asked, 2);
+	CHECK_INT(agent_queue_state(&q)->drops[AGENT_QUEUE_FULL].count, 0);
+	CHECK_INT(agent_queue_state(&q)->events, AGENT_QUEUE_EVENTS);
+	tell_path(&q, 1);
+	CHECK_INT(asked, 3);
+	CHECK_INT(agent_queue_state(&q)->drops[AGENT_QUEUE_FULL].count, 1);
+	q.make_room = NULL;
+	agent_queue_close(&q);
+}
+
 /* Random steps; the model is a counter of what went in, for each cause. */
 static void model(void)
 {
@@ -424,6 +457,7 @@ int main(void)
 {
 	TAP_RUN(limit_of_events);
 	TAP_RUN(limit_of_bytes);
+	TAP_RUN(room_is_made);
 	TAP_RUN(model);
 	TAP_RUN(cutting);
 	TAP_RUN(major_one);
