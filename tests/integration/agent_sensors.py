@@ -5,6 +5,7 @@ rightly, and to the end; what could not be told is counted; what happens elsewhe
 import collections
 import json
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ import threading
 import tt
 from tt import check, same
 
+SOURCE = os.environ.get("TELLTALE_SOURCE", "")
 DRIVER, PROBE = tt.program("agent_sensors"), tt.program("agent_probe")
 BIRTHS = int(sys.argv[1]) if len(sys.argv) > 1 else 10000
 SECONDS = 100
@@ -151,10 +153,17 @@ def connects():
 
 
 def gate():
+    rules = os.path.join(SOURCE, "src", "init", "gate_rules.def")
+    if os.path.exists(rules):  # not in the guest
+        quiet = re.findall(r"^GATE\(\w+, (\d+), \d+, ENOSYS, QUIET", tt.read(rules).decode(), re.M)
+        line = re.search(r"#define GATE_QUIET.*", tt.read(os.path.join(SOURCE, "src", "bpf", "guest_acts.bpf.c")).decode())
+        same("what the gate has no note taken of is what is not told", sorted(re.findall(r"== (\d+)", line[0])), sorted(quiet))
     frames, sums = cell("ebpf", PROBE, "gate", "5")
     if GATE not in sums["surface"]:
         tt.skip("calls that seccomp refused", "functions of this kernel cannot be watched: not in the surface")
         return
+    quiet = of(cell("ebpf", PROBE, "gate", "5", "quiet")[0], GATE)
+    same("ebpf: but not what programs try at each start", quiet, [])
     same("ebpf: each call that seccomp refused", [(f["syscall"], f["guest_pid"]) for f in of(frames, GATE)], [(110, FIRST)] * 5)
 
 
