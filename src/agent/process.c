@@ -150,7 +150,8 @@ uint64_t agent_stat_start_ns(const struct agent_stat *s)
 	if (!tick_ns) {
 		/* looked at once: it must not make two of one process */
 		tick_ns = TT_NS_PER_SEC / (uint64_t)sysconf(_SC_CLK_TCK);
-		slept_ns = tt_clock_ns(CLOCK_BOOTTIME) - tt_clock_ns(CLOCK_MONOTONIC);
+		slept_ns = tt_clock_ns(CLOCK_MONOTONIC);
+		slept_ns = tt_clock_ns(CLOCK_BOOTTIME) - slept_ns;
 		slept_ns -= slept_ns % tick_ns;
 	}
 	return s->start_ticks * tick_ns - slept_ns;

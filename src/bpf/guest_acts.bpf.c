@@ -116,9 +116,18 @@ int BPF_PROG(on_refused, unsigned long nr, long signr, int action)
 
 #define ERROR_PERM   1
 #define ERROR_ACCESS 13
+#define ERROR_NOSYS  38
 #define MESSAGES_MAX 1024 /* UIO_MAXIOV */
 
 #define SECCOMP_MODE_FILTER 2
+
+/*
+ * What programs try at each start to see what the kernel can do: pidfd_send_signal, io_uring_*,
+ * clone3, and what is newer than the gate. The gate asks the kernel to take no note of them
+ * (QUIET in src/init/gate_rules.def).
+ */
+#define GATE_QUIET(nr)      ((nr) == 424 || (nr) == 425 || (nr) == 426 || (nr) == 427 || (nr) == 435)
+#define GATE_LAST           469
 
 /* Of a thread that was refused a capability, or is under a seccomp filter. */
 struct state {
@@ -234,9 +243,10 @@ static __always_inline void tell_addresses(struct task_struct *t, struct pt_regs
  * was in a call when we came, that is not known before its next one. In a cell a thread is under
  * the gate's filter from its first call on: none gets its filter while it is in a call.
  */
-static __always_inline bool is_refused(struct task_struct *t, struct state *s, long result)
+static __always_inline bool is_refused(struct task_struct *t, struct state *s, long nr, long result)
 {
-	if (result >= 0 || BPF_CORE_READ(t, seccomp.mode) != SECCOMP_MODE_FILTER)
+	if (BPF_CORE_READ(t, seccomp.mode) != SECCOMP_MODE_FILTER ||
+	    (result == -ERROR_NOSYS && (GATE_QUIET(nr) || nr > GATE_LAST)))
 		return false;
 	return s ? !s->entered : since_ns && BPF_CORE_READ(t, start_time) > since_ns;
 }
@@ -250,7 +260,7 @@ int BPF_PROG(on_return, struct pt_regs *regs, long result)
 	/* most have none of anybody's */
 	if (t->bpf_storage)
 		s = bpf_task_storage_get(&states, t, NULL, 0);
-	if (result < 0 && is_refused(t, s, result))
+	if (result < 0 && is_refused(t, s, arch_nr(regs), result))
 		tell_number(GUEST_REFUSED, arch_nr(regs));
 	if (!s)
 		return 0;

@@ -8,7 +8,7 @@ import guest
 import tt
 
 OBJECTS = ("guest_lives", "guest_acts", "guest_acts_entry", "guest_acts_gate")
-BIRTHS = 2000  # software emulation
+BIRTHS = 1000  # software emulation
 
 
 def main():

@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -254,22 +255,27 @@ static int flood(long count)
 	return 0;
 }
 
-/* A filter that refuses one call, and says so; called some times. */
-static int gate(long count)
+/*
+ * A filter that refuses one call, called some times; as the gate does: loudly, or in silence what
+ * programs try just to see whether it is there.
+ */
+static int gate(long count, bool is_quiet)
 {
+	unsigned nr = is_quiet ? SYS_clone3 : SYS_getppid;
 	struct sock_filter code[] = {
 		BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, nr, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (is_quiet ? ENOSYS : EPERM)),
 		BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
 	};
 	struct sock_fprog prog = {sizeof(code) / sizeof(code[0]), code};
+	long flags = is_quiet ? 0 : SECCOMP_FILTER_FLAG_LOG;
 
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_LOG, &prog) < 0)
+	    syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, &prog) < 0)
 		return 1;
 	for (long i = 0; i < count; i++)
-		if (syscall(SYS_getppid) != -1)
+		if (syscall(nr, NULL, 0) != -1)
 			return 1;
 	return 0;
 }
@@ -305,7 +311,7 @@ int main(int argc, char **argv)
 	if (strcmp(act, "flood") == 0)
 		return flood(count);
 	if (strcmp(act, "gate") == 0)
-		return gate(count);
+		return gate(count, strcmp(word, "quiet") == 0);
 	if (strcmp(act, "nested") == 0)
 		return nested();
 	return 2;

@@ -2,7 +2,7 @@
 /*
  * One sensor of the agent in a cell of its own, with a sink that prints:
  *
- *	agent_sensors [-s] [-w MS] [-i PATH]... [-u UID] OUT SENSOR COMMAND...
+ *	agent_sensors [-s] [-f] [-w MS] [-i PATH]... [-u UID] OUT SENSOR COMMAND...
  *
  * The cell is a PID namespace, made here: a first process that reaps, this program as the second,
  * the command as the third. Each frame is a line of JSON on fd OUT, then the sums. -s: not read
@@ -30,6 +30,12 @@
 #include "base/out.h"
 
 #define QUIET_LOOKS 3 /* without anything new, and all is told */
+
+struct how {
+	uid_t uid;     /* of the command; 0: ours */
+	bool is_late;  /* nothing is read before it has ended */
+	bool is_first; /* it runs before the sensor is opened */
+};
 
 struct agent_sink {
 	FILE *out;
@@ -189,16 +195,38 @@ static int follow(struct agent_sensor *s, struct agent_sink *sink, pid_t command
 	return status;
 }
 
-static int agent(struct agent_watch *w, const char *name, char **command, FILE *out, uid_t uid,
-		 bool is_late)
+/* Returns when the command runs; -1: it does not. */
+static pid_t start(char **command, uid_t uid)
 {
-	struct agent_sink sink = {.out = out};
-	struct agent_sensor s;
-	const char *why = "";
-	int go[2], n, status;
-	unsigned long us;
+	int run[2];
 	char byte;
 	pid_t pid;
+
+	if (pipe2(run, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (uid && (setgid(uid) < 0 || setuid(uid) < 0))
+			_exit(126);
+		execvp(command[0], command);
+		_exit(127);
+	}
+	(void)close(run[1]);
+	(void)!read(run[0], &byte, 1);
+	(void)close(run[0]);
+	return pid;
+}
+
+static int agent(struct agent_watch *w, const char *name, char **command, FILE *out,
+		 const struct how *how)
+{
+	struct agent_sink sink = {.out = out};
+	pid_t pid = how->is_first ? start(command, how->uid) : 0;
+	struct agent_sensor s;
+	const char *why = "";
+	int n, status;
+	unsigned long us;
 
 	n = opener(name)(&s, w, &why);
 	if (n < 0) {
@@ -208,20 +236,12 @@ static int agent(struct agent_watch *w, const char *name, char **command, FILE *
 	}
 	if (s.period_ms || strcmp(name, "connector") == 0)
 		s.run(&s, &sink);
-	if (pipe2(go, O_CLOEXEC) < 0)
-		return 2;
-	pid = fork();
-	if (pid == 0) {
-		(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-		(void)!read(go[0], &byte, 1);
-		if (uid && (setgid(uid) < 0 || setuid(uid) < 0))
-			_exit(126);
-		execvp(command[0], command);
-		_exit(127);
-	}
 	us = cpu_us();
-	(void)!write(go[1], "", 1);
-	status = follow(&s, &sink, pid, is_late);
+	if (!how->is_first)
+		pid = start(command, how->uid);
+	if (pid < 0)
+		return 2;
+	status = follow(&s, &sink, pid, how->is_late);
 	put_sums(out, &s, &sink, status, cpu_us() - us);
 	s.close(&s);
 	return 0;
@@ -232,19 +252,20 @@ int main(int argc, char **argv)
 	static const char *paths[64];
 	struct agent_watch w = {
 		.connector_fd = -1, .outer_proc_fd = -1, .proc = "/proc", .inotify_paths = paths};
-	bool is_late = false;
-	uid_t uid = 0;
+	struct how how = {0};
 	int option, status, bytes = 8 << 20;
 	pid_t pid;
 	FILE *out;
 
-	while ((option = getopt(argc, argv, "+sw:i:u:b:")) != -1) {
+	while ((option = getopt(argc, argv, "+sfw:i:u:b:")) != -1) {
 		if (option == 's')
-			is_late = true;
+			how.is_late = true;
+		else if (option == 'f')
+			how.is_first = true;
 		else if (option == 'w')
 			w.walk_ms = (unsigned)atoi(optarg);
 		else if (option == 'u')
-			uid = (uid_t)atoi(optarg);
+			how.uid = (uid_t)atoi(optarg);
 		else if (option == 'b')
 			bytes = atoi(optarg);
 		else if (option == 'i' && w.inotify_count < TT_ARRAY_SIZE(paths))
@@ -270,7 +291,7 @@ int main(int argc, char **argv)
 			_exit(2);
 		pid = fork();
 		if (pid == 0)
-			exit(agent(&w, argv[optind + 1], argv + optind + 2, out, uid, is_late));
+			exit(agent(&w, argv[optind + 1], argv + optind + 2, out, &how));
 		while (wait(&status) != pid)
 			;
 		_exit(WIFEXITED(status) ? WEXITSTATUS(status) : 2);

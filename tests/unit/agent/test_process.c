@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/time.h"
 #include "tap.h"
 
 #define TAIL \
@@ -91,7 +92,8 @@ static void a_process_that_is_there(void)
 	CHECK_INT(agent_stat_read(proc, (uint32_t)getpid(), &s), 0);
 	CHECK(s.pid == (uint32_t)getpid() && s.ppid == (uint32_t)getppid());
 	CHECK(s.comm_len == 12 && memcmp(s.comm, "od) d (na\nme", 12) == 0);
-	CHECK(agent_stat_start_ns(&s) > 0 && s.stack);
+	CHECK(s.stack && agent_stat_start_ns(&s) > 0);
+	CHECK(agent_stat_start_ns(&s) <= tt_clock_ns(CLOCK_MONOTONIC));
 	agent_process_put(proc, s.pid, &f);
 	CHECK(f.has == (WIRE_HAS(exe) | WIRE_HAS(argv) | WIRE_HAS(uid)));
 	CHECK(f.argv.count == 1 && f.uid == getuid() && f.exe.data[0] == '/');
