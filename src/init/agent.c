@@ -174,7 +174,7 @@ static void end_by_force(struct init_agent *a)
 static void schedule(struct init_agent *a)
 {
 	a->pid = 0;
-	if (a->state == INIT_AGENT_STOPPING || !a->was_ready || a->failures >= FAILURES_MAX) {
+	if (!a->was_ready || a->done || a->failures >= FAILURES_MAX) {
 		a->state = INIT_AGENT_OFF;
 		return;
 	}
@@ -252,6 +252,8 @@ bool init_agent_ended(struct init_agent *a, pid_t pid, int status)
 		init_say("agent: ", a->state == INIT_AGENT_STARTING ? "not ready: " : "",
 			 by_signal ? "ended by signal " : "exited with ",
 			 init_digits(by_signal ? WTERMSIG(status) : WEXITSTATUS(status)), NULL);
+	/* who was killed by somebody else has not sent what it had */
+	a->done = a->state == INIT_AGENT_STOPPING && (status == 0 || a->killed);
 	if (a->state == INIT_AGENT_STARTING)
 		a->failures++;
 	else if (init_now_ms() - a->ready_ms >= LONG_MS)

@@ -42,6 +42,7 @@ struct init_agent {
 	bool was_ready;    /* one of them was */
 	bool spare;        /* it is, and does not need connector_fd */
 	bool killed;       /* it was sent SIGKILL: that is the end, be it awaited or not */
+	bool done;         /* it was stopped, and has ended */
 	bool told;         /* why this one ends was said */
 };
 
@@ -56,7 +57,7 @@ bool init_agent_ended(struct init_agent *a, pid_t pid, int status);
 
 /*
  * init_agent_stop - it is to send what it has and end, at the latest after its flush_ms; nothing is
- * started any more
+ * started any more, unless it dies of something else before it is done
  */
 void init_agent_stop(struct init_agent *a);
 

@@ -32,6 +32,7 @@
 
 #define KILL_MS  2000 /* until the killed are gone */
 #define ROUND_MS 20
+#define STARTS   3     /* of an agent that has only to send what is left */
 #define PIDS_MAX 32768 /* bytes of /proc that are read at once */
 
 struct inside {
@@ -185,15 +186,17 @@ static void kill_workload(struct inside *in)
 static void end_agent(struct inside *in)
 {
 	struct init_agent *a = &in->agent;
+	unsigned starts = 0;
 
-	if (a->state == INIT_AGENT_WAITING)
-		init_agent_due(a);
-	while (a->state == INIT_AGENT_STARTING)
-		take_turn(in, UINT64_MAX);
-	if (a->state == INIT_AGENT_READY)
-		init_agent_stop(a);
-	while (a->state == INIT_AGENT_STOPPING)
-		take_turn(in, UINT64_MAX);
+	while (a->state != INIT_AGENT_OFF && (a->state != INIT_AGENT_WAITING || starts < STARTS)) {
+		starts += a->state == INIT_AGENT_WAITING;
+		if (a->state == INIT_AGENT_WAITING)
+			init_agent_due(a);
+		else if (a->state == INIT_AGENT_READY)
+			init_agent_stop(a);
+		else
+			take_turn(in, UINT64_MAX);
+	}
 }
 
 static TT_NORETURN void finish(struct inside *in, int code)

@@ -19,18 +19,19 @@ def run(script, **settings):
 
 def makes():
     ended = run("""echo "ids $(id -u) $(id -g) $(id -G)"; echo "pids $$ $(echo /proc/[0-9]*)"; echo "name $(hostname)"
-        echo "env $PATH:$HOME:$TERM:$A"; echo "cwd $(pwd)"; echo "lo $(ifconfig lo | grep -c 127.0.0.1)"
+        echo "env $PATH:$HOME:$TERM:$A"; echo "cwd $(pwd)"; echo "oom $(cat /proc/self/oom_score_adj)"; echo "lo $(ifconfig lo | grep -c 127.0.0.1)"
         echo "files $(ulimit -n) $(ulimit -H -n)"; echo "dev $(ls /dev | tr '\\n' ' ')"; echo "modes $(stat -c %a /tmp /dev/shm /run | tr '\\n' ' ')"
         (echo "terminal yes" >/dev/tty) 2>/dev/null || echo "terminal no"
         for d in / /sys /proc/sys/kernel /dev; do touch $d/x 2>/dev/null && echo "wrote $d"; done; touch /tmp/x && echo "tmp can be written"
         dmesg >/dev/null 2>&1 && echo "dmesg"; sleep 100 & setsid sleep 100 & exit 33""", uid=1234, gid=1235, cwd="/usr/bin",
                 env=cells.encoded(["A=b c"]), hostname="here", words=["telltale=1", "cellos.other=1"])
-    said = dict(re.findall(r"^(ids|pids|name|env|cwd|lo|files|dev|modes|terminal) (.*?)\s*$", ended.said, re.M))
+    said = dict(re.findall(r"^(ids|pids|name|env|cwd|oom|lo|files|dev|modes|terminal) (.*?)\s*$", ended.said, re.M))
     same("ids", said.get("ids"), "1234 1235 1235")
     same("PID 3, and no other process is to be seen but its own", said.get("pids", "").split()[:2], ["3", "/proc/3"])
     same("the name of the machine", said.get("name"), "here")
     same("the environment", said.get("env"), "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/:linux:b c")
     same("the folder", said.get("cwd"), "/usr/bin")
+    same("it can be ended for want of memory", said.get("oom"), "0")
     same("lo is up", said.get("lo"), "1")
     same("how many files may be open", said.get("files"), "1024 524288")
     check("devices: no more than a program needs", {"null", "tty", "ptmx", "shm"} < set(said.get("dev", "").split()) and

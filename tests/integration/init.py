@@ -40,7 +40,7 @@ class Host:
         self.folder = tt.scratch(0o777)
         self.lines, self.codes, self.refuse, self.readers = [], [], refuse, []
         self.agent_path, self.exit_path = (os.path.join(self.folder, n) for n in ("agent", "exit"))
-        self.sockets = []
+        self.sockets, self.lock = [], threading.Lock()
         self.listen(self.agent_path, self.read_agent)
         if listen:
             self.listen_exit()
@@ -58,17 +58,20 @@ class Host:
 
     def accept(self, s, read):
         while True:
-            try:
+            select.select([s], [], [])
+            with self.lock:
                 connection = s.accept()[0]
-            except OSError:
-                return
-            reader = threading.Thread(target=read, args=(connection,), daemon=True)
-            self.readers.append(reader)
-            reader.start()
+                reader = threading.Thread(target=read, args=(connection,), daemon=True)
+                self.readers.append(reader)
+                reader.start()
+
+    def is_quiet(self):
+        with self.lock:
+            return not select.select(self.sockets, [], [], 0)[0] and not any(r.is_alive() for r in self.readers)
 
     def settle(self):
         """Everything that was sent has been read."""
-        tt.wait_for(lambda: not select.select(self.sockets, [], [], 0)[0] and not any(r.is_alive() for r in self.readers))
+        tt.wait_for(self.is_quiet)
 
     def read_agent(self, connection):
         with connection, connection.makefile("r", errors="replace") as f:
@@ -94,6 +97,11 @@ class Host:
 
     def starts(self):
         return [line for line in self.lines if line.startswith("start ")]
+
+
+def byes(host):
+    """What agents said when they were asked to end: how often there was a new one, and whom they saw as their own user."""
+    return [line for line in host.lines if line.startswith("bye")]
 
 
 def field(line, name):
@@ -269,7 +277,7 @@ def orphans():
                             f" (sh -c 'kill -STOP $$; sleep {mark}' &) ; sleep 0.2; exit 6"])
     same("what the command leaves behind is ended", (done.status, subprocess.run(["pgrep", "-f", f"sleep {mark}"], capture_output=True,
                                                                                   text=True, check=False).stdout), (6, ""))
-    same("... and then the agent is told to end", [x for x in done.host.lines if x.startswith("bye")], ["bye 0"])
+    same("... and then the agent is told to end", byes(done.host), ["bye 0 pids=1,2,"])
 
 
 def bomb():
@@ -289,7 +297,7 @@ def bomb():
                                                                                       text=True, check=False).stdout), (8, ""))
     check("... without the end of patience", "do not end" not in done.err and "agent" in done.err and time.monotonic() - started < 30, done.err)
     check("... and the limit is told", "the limit on pids was hit" in done.err, done.err)
-    same("... and the agent was asked to end in time", [x for x in done.host.lines if x.startswith("bye")], ["bye 0"])
+    same("... and the agent was asked to end in time", byes(done.host), ["bye 0 pids=1,2,"])
 
 
 def signals():
@@ -397,7 +405,7 @@ def agent_killed():
     done = finish(p, host)
     same("... whose status it is", done.status, 21)
     same("... each death is said", done.err.count("agent: ended by signal 9"), 5)
-    same("... the last one was told to end", [x for x in host.lines if x.startswith("bye")], ["bye 5"])
+    same("... the last one was told to end", byes(host), ["bye 5 pids=1,2,"])
 
 
 def agent_killed_at_end():
@@ -408,8 +416,15 @@ def agent_killed_at_end():
         os.kill(pids_inside(p)[2], signal.SIGKILL)
     p.terminate()
     done = finish(p, host)
-    check("an agent that is dead at the end is started once more", done.status == 22 and [x for x in host.lines if x.startswith("bye")] == ["bye 6"],
+    check("an agent that is dead at the end is started once more", done.status == 22 and byes(host) == ["bye 6 pids=1,2,"],
           done.err + str(host.lines))
+    p, host = start(["sh", "-c", "trap 'exit 22' TERM; while :; do sleep 0.01; done"])
+    tt.wait_for(lambda: 4 in pids_inside(p))
+    agent = pids_inside(p)[2]
+    p.terminate()
+    os.kill(agent, signal.SIGKILL)
+    done = finish(p, host)
+    check("one that dies while the command does, too", done.status == 22 and len(byes(host)) == 1, done.err + str(host.lines))
 
 
 def agent_fails():
@@ -454,7 +469,7 @@ def limits():
         return
     same("too much memory: killed by the kernel", done.status, 137)
     check("... and said", "the limit on memory was hit: the kernel killed 1 process" in done.err, done.err)
-    same("... the agent is alive to the end", [x for x in done.host.lines if x.startswith("bye")], ["bye 0"])
+    same("... the agent is alive to the end", byes(done.host), ["bye 0 pids=1,2,"])
     done = run([sys.executable, "-c", "x = bytearray(20 << 20)"], "--memory", "48M")
     same("less than that", (done.status, "was hit" in done.err), (0, False))
     code = "import os,time\nn=0\ntry:\n while n < 100:\n  if os.fork() == 0: time.sleep(100)\n  n += 1\nexcept BlockingIOError: pass\nprint(n)"

@@ -145,7 +145,9 @@ int main(int argc, char **argv)
 	if (strcmp(name, "failed") == 0)
 		return 1;
 	while (sigwait(&term, &sig) == 0) {
-		fprintf(out, "bye %s\n", option(argv, "--restarts"));
+		fprintf(out, "bye %s", option(argv, "--restarts"));
+		put_pids(out);
+		fprintf(out, "\n");
 		fflush(out);
 		if (strcmp(name, "stubborn") != 0)
 			return 0;
