@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 
+import cells
 import kernel_works
 import tt
 
@@ -34,8 +35,16 @@ def cell(cmd, layer="all", options=(), before=(), **more):
     return run
 
 
+def points(where, text):
+    """The points of gate_attack are points of this test; how many of them are bad."""
+    found = re.findall(r"^(ok|not ok) \d+ - (.*)$", text, re.M)
+    for good, name in found:
+        tt.check(f"{where}: {name}", good == "ok")
+    tt.check(f"{where}: all roads were tried", len(found) > 100 and f"1..{len(found)}" in text, text[-1000:])
+    return sum(good != "ok" for good, _ in found)
+
+
 def attacks():
-    """The points of gate_attack are points of this test."""
     for layer in ("all", "ids", "filter", "landlock"):
         run = cell([ATTACK, "-l", layer, "-t", "3"], layer)
         if layer == "landlock" and not run.landlock:
@@ -44,13 +53,20 @@ def attacks():
         if layer == "landlock" and run.landlock < 6:
             tt.skip("landlock alone", "this kernel's has no scopes")
             continue
-        points = re.findall(r"^(ok|not ok) \d+ - (.*)$", run.stdout, re.M)
-        for good, name in points:
-            tt.check(f"{layer}: {name}", good == "ok")
-        tt.check(f"{layer}: all roads were tried", len(points) > 100 and f"1..{len(points)}" in run.stdout,
-                 run.stdout[-500:] + run.stderr)
-        tt.same(f"{layer}: status", run.returncode, int(any(good != "ok" for good, _ in points)))
+        bad = points(layer, run.stdout)
+        tt.same(f"{layer}: status", run.returncode, int(bad > 0))
         tt.same(f"{layer}: the victim", run.victim, ["untouched"])
+
+
+def real_cell():
+    """Init and a real agent in the victim's place."""
+    base = os.path.join(tt.scratch(), "v")
+    host = cells.Host(base)
+    ended = cells.Local(base).run([ATTACK], host)
+    points("a cell", ended.said)
+    tt.same("a cell: the command's status", (ended.code, ended.status), (0, 0))
+    hello = cells.of(host.frames(), "agent.hello")
+    tt.same("a cell: the agent was never started again", [f.get("restarts", 0) for f in hello], [0])
 
 
 def without_gate():
@@ -242,6 +258,7 @@ def main():
     if not only:
         without_gate()
         attacks()
+        real_cell()
         small_things()
         view()
         writable()

@@ -5,6 +5,10 @@
 
 #include <errno.h>
 #include <stdbool.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #define ATTACK_INIT  1
@@ -30,6 +34,18 @@ struct attack_road {
 };
 
 extern const struct attack_road attack_signals[], attack_looks[], attack_sockets[], attack_kernel[];
+
+/* attack_neighbour - where a process of this PID namespace listens, outside the gate */
+static inline socklen_t attack_neighbour(struct sockaddr_un *ret)
+{
+	char name[64] = "";
+	ssize_t n = readlink("/proc/self/ns/pid", name, sizeof(name));
+
+	memset(ret, 0, sizeof(*ret));
+	ret->sun_family = AF_UNIX;
+	memcpy(ret->sun_path + 1, name, n > 0 ? (size_t)n : 0);
+	return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)(n > 0 ? n : 0));
+}
 
 static inline long attack_result(long r)
 {

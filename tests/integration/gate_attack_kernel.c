@@ -118,9 +118,10 @@ static long act_usual(int t)
 /* What a process of the cell outside the gate listens on. Landlock's scopes: ABI 6. */
 static long act_abstract(int t)
 {
-	struct sockaddr_un a = {AF_UNIX, "\0gate-neighbour"};
+	struct sockaddr_un a;
+	socklen_t len = attack_neighbour(&a);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	long r = attack_result(connect(fd, (struct sockaddr *)&a, sizeof(sa_family_t) + 15));
+	long r = attack_result(connect(fd, (struct sockaddr *)&a, len));
 
 	(void)t;
 	(void)close(fd);

@@ -28,6 +28,7 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
+#include "gate_attack.h"
 #include "init/gate_internal.h"
 
 #define AGENT_UID 990
@@ -186,12 +187,11 @@ static void be_command(char **argv)
 /* What an agent never has, and an unwary neighbour might: a name that everyone can connect to. */
 static void listen_somewhere(void)
 {
-	struct sockaddr_un a = {AF_UNIX, "\0gate-neighbour"};
+	struct sockaddr_un a;
+	socklen_t len = attack_neighbour(&a);
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
-	must(fd >= 0 && bind(fd, (struct sockaddr *)&a, sizeof(sa_family_t) + 15) == 0 &&
-		     listen(fd, 8) == 0,
-	     "listen");
+	must(fd >= 0 && bind(fd, (struct sockaddr *)&a, len) == 0 && listen(fd, 8) == 0, "listen");
 }
 
 static void be_first(char **argv)

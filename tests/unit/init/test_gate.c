@@ -6,6 +6,7 @@
  */
 #include "init/gate.h"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <linux/audit.h>
 #include <sched.h>
@@ -383,11 +384,36 @@ static void steps_have_names(void)
 	CHECK_STR(init_gate_step_name(GATE_STEPS), "?");
 }
 
-/*
- * How init_gate_drop ends in a child: its step times 200 and the errno. @pretend: a call that says
- * that it did what it was asked, and did not.
- */
-static int drop_in_child(const struct gate_options *o, int pretend)
+/* A call that fails, or (error 0) says that it did what it was asked, and did not. */
+struct refusal {
+	int call, error;
+	int first; /* only with this first argument; -1: always */
+};
+
+static const struct refusal no_refusal = {-1, 0, -1};
+
+static int refuse(const struct refusal *f)
+{
+	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
+	const uint32_t act = SCMP_ACT_ERRNO((uint32_t)f->error);
+	int r;
+
+	if (!ctx)
+		return -1;
+	if (f->first < 0)
+		r = seccomp_rule_add(ctx, act, f->call, 0);
+	else
+		r = seccomp_rule_add(ctx, act, f->call, 1,
+				     SCMP_A0(SCMP_CMP_EQ, (unsigned)f->first));
+	/* whether no_new_privs can be set is a question of its own */
+	(void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
+	r = r ? r : seccomp_load(ctx);
+	seccomp_release(ctx);
+	return r;
+}
+
+/* How init_gate_pass ends in a child that had groups and an fd for its children: step * 200 - r. */
+static int pass_in_child(const struct gate_options *o, const struct refusal *f)
 {
 	int status, pipes[2], result = -1;
 	pid_t pid;
@@ -396,27 +422,85 @@ static int drop_in_child(const struct gate_options *o, int pretend)
 	pid = fork();
 	if (pid == 0) {
 		enum gate_step step = GATE_STEPS;
-		int r;
+		int landlock = -1, r;
 
-		if (setgroups(1, &(gid_t){0}))
+		if (setgroups(1, &(gid_t){0}) || (f->call >= 0 && refuse(f)))
 			_exit(1);
-		if (pretend >= 0) {
-			scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
-
-			if (seccomp_rule_add(ctx, SCMP_ACT_ERRNO(0), pretend, 0) ||
-			    seccomp_load(ctx))
-				_exit(1);
-		}
-		r = init_gate_drop(o, &step);
+		r = init_gate_pass(o, &landlock, &step);
+		if (r == 0 && (landlock < 0 || getsid(0) != getpid() ||
+			       !(fcntl(pipes[0], F_GETFD) & FD_CLOEXEC)))
+			_exit(2);
 		r = (int)step * 200 - r;
 		_exit(write(pipes[1], &r, sizeof(r)) != sizeof(r));
 	}
 	CHECK_INT(waitpid(pid, &status, 0), pid);
 	CHECK_INT(status, 0);
+	(void)close(pipes[1]);
 	CHECK_INT(read(pipes[0], &result, sizeof(result)), sizeof(result));
 	(void)close(pipes[0]);
-	(void)close(pipes[1]);
 	return result;
+}
+
+static const struct gate_options good = {1000, 1000, 990, NULL};
+
+static bool is_root(void)
+{
+	if (geteuid() == 0)
+		return true;
+	printf("# SKIP the rest: not root\n");
+	CHECK(true);
+	return false;
+}
+
+static void each_step_can_fail(void)
+{
+	static const struct {
+		struct refusal refusal;
+		enum gate_step step;
+		int error;
+	} rows[] = {
+		{{SCMP_SYS(setsid), EIO, -1}, GATE_SESSION, EIO},
+		{{SCMP_SYS(close_range), EIO, -1}, GATE_FDS, EIO},
+		{{SCMP_SYS(prctl), EIO, PR_CAP_AMBIENT}, GATE_BOUNDING, EIO},
+		{{SCMP_SYS(prctl), EIO, PR_CAPBSET_DROP}, GATE_BOUNDING, EIO},
+		{{SCMP_SYS(prctl), EIO, PR_SET_SECUREBITS}, GATE_BOUNDING, EIO},
+		{{SCMP_SYS(setgroups), EIO, -1}, GATE_IDS, EIO},
+		{{SCMP_SYS(setresgid), EIO, -1}, GATE_IDS, EIO},
+		{{SCMP_SYS(setresuid), EIO, -1}, GATE_IDS, EIO},
+		{{SCMP_SYS(capset), EIO, -1}, GATE_IDS, EIO},
+		{{SCMP_SYS(capget), EIO, -1}, GATE_IDS, EPERM},
+		{{SCMP_SYS(prctl), EIO, PR_SET_NO_NEW_PRIVS}, GATE_NO_NEW_PRIVS, EIO},
+		{{SCMP_SYS(landlock_create_ruleset), EIO, -1}, GATE_LANDLOCK, EIO},
+		{{SCMP_SYS(landlock_restrict_self), EIO, -1}, GATE_LANDLOCK, EIO},
+		{{SCMP_SYS(seccomp), EIO, -1}, GATE_FILTER, EIO},
+	};
+	const bool landlock = syscall(SYS_landlock_create_ruleset, NULL, 0, 1) >= 2;
+
+	if (!is_root())
+		return;
+	CHECK_INT(pass_in_child(&good, &no_refusal), GATE_FILTER * 200);
+	for (size_t i = 0; i < TT_ARRAY_SIZE(rows); i++) {
+		if (rows[i].refusal.call == SCMP_SYS(landlock_restrict_self) && !landlock)
+			continue;
+		CHECK_INT(pass_in_child(&good, &rows[i].refusal),
+			  (int)rows[i].step * 200 + rows[i].error);
+	}
+}
+
+/* Linux 5.10: neither close_range with its flag nor Landlock. The gate is closed without them. */
+static void older_kernels(void)
+{
+	static const struct refusal old[] = {
+		{SCMP_SYS(close_range), EINVAL, -1},
+		{SCMP_SYS(close_range), ENOSYS, -1},
+		{SCMP_SYS(landlock_create_ruleset), ENOSYS, -1},
+		{SCMP_SYS(landlock_create_ruleset), EOPNOTSUPP, -1},
+	};
+
+	if (!is_root())
+		return;
+	for (size_t i = 0; i < TT_ARRAY_SIZE(old); i++)
+		CHECK_INT(pass_in_child(&good, &old[i]), GATE_FILTER * 200);
 }
 
 static void ids_that_protect_nothing_are_refused(void)
@@ -425,20 +509,16 @@ static void ids_that_protect_nothing_are_refused(void)
 		{0, 1000, 990, NULL},         {1000, 0, 990, NULL},         {990, 1000, 990, NULL},
 		{(uid_t)-1, 1000, 990, NULL}, {1000, (gid_t)-1, 990, NULL},
 	};
-	static const struct gate_options good = {1000, 1000, 990, NULL};
 	static const int pretended[] = {SCMP_SYS(setgroups), SCMP_SYS(setresgid),
 					SCMP_SYS(setresuid)};
 
-	if (geteuid() != 0) {
-		printf("# SKIP the rest: not root\n");
-		CHECK(true);
+	if (!is_root())
 		return;
-	}
 	for (size_t i = 0; i < TT_ARRAY_SIZE(bad); i++)
-		CHECK_INT(drop_in_child(&bad[i], -1), GATE_IDS * 200 + EINVAL);
-	CHECK_INT(drop_in_child(&good, -1), GATE_NO_NEW_PRIVS * 200);
+		CHECK_INT(pass_in_child(&bad[i], &no_refusal), GATE_IDS * 200 + EINVAL);
 	for (size_t i = 0; i < TT_ARRAY_SIZE(pretended); i++)
-		CHECK_INT(drop_in_child(&good, pretended[i]), GATE_IDS * 200 + EPERM);
+		CHECK_INT(pass_in_child(&good, &(struct refusal){pretended[i], 0, -1}),
+			  GATE_IDS * 200 + EPERM);
 }
 
 int main(void)
@@ -448,6 +528,8 @@ int main(void)
 	TAP_RUN(calls_not_known);
 	TAP_RUN(other_machines_are_killed);
 	TAP_RUN(steps_have_names);
+	TAP_RUN(each_step_can_fail);
+	TAP_RUN(older_kernels);
 	TAP_RUN(ids_that_protect_nothing_are_refused);
 	return tap_done();
 }
