@@ -45,6 +45,7 @@ def everything(name, **settings):
     cells.check_everything(name, frames, ended, 1000, 7100, "/watched")
     check(f"{name}: heartbeats while nothing happens", len(of(frames, "agent.heartbeat")) >= 2, len(frames))
     same(f"{name}: the machine was switched off", ended.status, 0) or none("...", ended.lines())
+    none(f"{name}: its kernel has nothing to complain of", re.findall(r".*(?:BUG:|WARNING:|Oops).*", ended.said))
 
 
 def attacked():
