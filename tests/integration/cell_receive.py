@@ -3,6 +3,7 @@
 """A cell and its receiver: what `telltale receive` knows of a real cell; stopped, killed and begun again meanwhile."""
 import os
 import signal
+import uuid
 
 import cells
 import tt
@@ -60,12 +61,25 @@ def killed():
          document["guest"]["seq"]["dropped"] + document["guest"]["seq"]["transport"])
 
 
+def together():
+    """Many cells, one receiver: to each what is its own."""
+    records = [cells.Record(os.path.join(tt.scratch(), "v"), f"cell-{i + 2}", str(uuid.uuid4())) for i in range(7)]
+    receiver = Receiver(os.path.join(tt.scratch(), "v"), records)
+    records.insert(0, receiver)
+    check("eight cells, one receiver", tt.wait_for(lambda: all(os.path.exists(f"{x.base}_9000") for x in records)))
+    running = [Local(x.base).start([cells.WORK, f"crowd={10 * (i + 1)}", str(i + 10)]) for i, x in enumerate(records)]
+    same("... all end, and so does it", ([x.wait().status for x in running], receiver.wait()), ([i + 10 for i in range(8)], 0))
+    for i, record in enumerate(records):
+        cells.check_record(f"... {record.cell_id}", record, i + 10, 10 * (i + 1))
+
+
 def main():
     if os.geteuid() != 0:
         skip_all("a cell is made by root")
     whole()
     stopped()
     killed()
+    together()
     done()
 
 

@@ -154,16 +154,42 @@ class Host:
         return found
 
 
-class Receiver:
-    """`telltale receive` for one cell; its record."""
+class Record:
+    """Of one cell, as `telltale receive` leaves it."""
 
-    def __init__(self, base, *options):
-        self.base, self.folder = base, tt.scratch()
-        spec = os.path.join(tt.scratch(), "spec.json")
-        with open(spec, "w", encoding="utf-8") as f:
+    def __init__(self, base, cell_id="cell-1", run_id=RUN_ID):
+        self.base, self.cell_id, self.run_id, self.folder = base, cell_id, run_id, tt.scratch()
+        self.spec = os.path.join(tt.scratch(), "spec.json")
+        with open(self.spec, "w", encoding="utf-8") as f:
             json.dump({"telemetry": {"authorized": [*EVERYTHING, "fs.inotify_fired"]}}, f)
-        self.command = [tt.TELLTALE, "receive", "--vsock-base", base, "--cell-id", "cell-1", "--run-id", RUN_ID,
-                        "--spec", spec, "--output-dir", self.folder, "--once", *options]
+
+    def has(self, size):
+        """Until its trace has so many bytes; False if it never had."""
+        path = os.path.join(self.folder, "trace.jsonl")
+        return tt.wait_for(lambda: os.path.exists(path) and os.path.getsize(path) >= size, 60)
+
+    def lines(self, name="trace.jsonl"):
+        return [json.loads(line) for line in tt.read(os.path.join(self.folder, name)).splitlines() if line]
+
+    def document(self):
+        return json.loads(tt.read(os.path.join(self.folder, "run.json")))
+
+    def telltale(self, *verb):
+        return subprocess.run([tt.TELLTALE, *verb, self.folder], env=tt.clean_env(), capture_output=True, text=True, timeout=60)
+
+
+class Receiver(Record):
+    """`telltale receive` for one cell, or with @cells for these; and the record of the first."""
+
+    def __init__(self, base, cells=()):
+        super().__init__(base)
+        self.command = [tt.TELLTALE, "receive", "--once"]
+        for record in [self, *cells] if cells else []:
+            with open(os.path.join(self.folder, "cells"), "a", encoding="utf-8") as f:
+                f.write(json.dumps({"cell_id": record.cell_id, "run_id": record.run_id, "vsock_base": record.base,
+                                    "spec": record.spec, "output_dir": record.folder}) + "\n")
+        self.command += ["--cells", os.path.join(self.folder, "cells")] if cells else [
+            "--vsock-base", base, "--cell-id", self.cell_id, "--run-id", self.run_id, "--spec", self.spec, "--output-dir", self.folder]
         self.start()
 
     def start(self):
@@ -171,11 +197,6 @@ class Receiver:
         self.process = subprocess.Popen(self.command, env=tt.clean_env(), stdin=subprocess.DEVNULL,
                                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         tt.wait_for(lambda: self.process.poll() is not None or os.path.exists(f"{self.base}_9000"))
-
-    def has(self, size):
-        """Until its trace has so many bytes; False if it never had."""
-        path = os.path.join(self.folder, "trace.jsonl")
-        return tt.wait_for(lambda: os.path.exists(path) and os.path.getsize(path) >= size, 60)
 
     def signal(self, number):
         self.process.send_signal(number)
@@ -189,15 +210,6 @@ class Receiver:
             self.process.kill()
             self.said, _ = self.process.communicate()
             return None
-
-    def lines(self, name="trace.jsonl"):
-        return [json.loads(line) for line in tt.read(os.path.join(self.folder, name)).splitlines() if line]
-
-    def document(self):
-        return json.loads(tt.read(os.path.join(self.folder, "run.json")))
-
-    def telltale(self, *verb):
-        return subprocess.run([tt.TELLTALE, *verb, self.folder], env=tt.clean_env(), capture_output=True, text=True, timeout=60)
 
 
 def decode(raw):
@@ -428,9 +440,9 @@ def check_everything(name, frames, ended, count, port, folder, told=None):
 
 # What must be true of the record that `telltale receive` leaves.
 
-def check_record(name, receiver, code, count=None):
+def check_record(name, record, code, count=None):
     """@count: of crowd=@count, none of it dropped or lost"""
-    document, lines = receiver.document(), receiver.lines()
+    document, lines = record.document(), record.lines()
     same(f"{name}: the record has how the command ended", (document["summary"]["exit_code"], document["summary"]["exit_reason"]),
          (code, f"EXITED({code})"))
     seq = document["guest"]["seq"]
@@ -443,14 +455,14 @@ def check_record(name, receiver, code, count=None):
         same(f"{name}: each of {count} programs that ended at once", sorted(numbers), list(range(count)))
     none(f"{name}: all that the guest said is attested, of this cell and this run",
          [e for e in lines if e["component"] == "guest" and
-          (e.get("standing"), e.get("cell_id"), e.get("run_id")) != ("attested", "cell-1", RUN_ID)])
-    clouds = receiver.lines("cloudevents.jsonl")
+          (e.get("standing"), e.get("cell_id"), e.get("run_id")) != ("attested", record.cell_id, record.run_id)])
+    clouds = record.lines("cloudevents.jsonl")
     same(f"{name}: a CloudEvent for each frame", len(clouds), seq["received"])
-    none(f"{name}: ... stamped by the host", [e for e in clouds if e["specversion"] != "1.0" or e["data"]["adg"]["cell_id"] != "cell-1"])
-    verified = receiver.telltale("verify")
+    none(f"{name}: ... stamped by the host", [e for e in clouds if e["specversion"] != "1.0" or e["data"]["adg"]["cell_id"] != record.cell_id])
+    verified = record.telltale("verify")
     check(f"{name}: its chain holds", verified.returncode == 0 and "chain consistent" in verified.stdout,
           verified.stdout + verified.stderr)
-    shown, tree = receiver.telltale("show"), receiver.telltale("tree")
+    shown, tree = record.telltale("show"), record.telltale("tree")
     check(f"{name}: people can read it", shown.returncode == 0 and tree.returncode == 0 and "cell_work" in shown.stdout + tree.stdout,
           shown.stderr + tree.stderr)
     return document
