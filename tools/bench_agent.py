@@ -17,7 +17,7 @@ import time
 
 import bench_tools
 from bench_kernel import beside
-from bench_lib import SOURCE, measure, rows, table
+from bench_lib import SOURCE, measure, rows, run, table
 
 SENSORS = ("ebpf", "connector", "walk")
 EVENTS = 10000
