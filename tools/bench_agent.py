@@ -17,7 +17,7 @@ import time
 
 import bench_tools
 from bench_kernel import beside
-from bench_lib import measure, rows, run, table
+from bench_lib import SOURCE, measure, rows, run, table
 
 SENSORS = ("ebpf", "connector", "walk")
 EVENTS = 10000
@@ -83,10 +83,23 @@ def children(pid):
         return [int(word) for word in f.read().split()]
 
 
+def own_agent(b):
+    return os.path.join(os.path.dirname(b.telltale), "telltale-agent")
+
+
+def plain_agent(b):
+    """The program without what eBPF needs."""
+    build = os.path.join(b.folder, "plain")
+    if not os.path.exists(build):
+        for command in (["meson", "setup", build, "-Dkernel=disabled"], ["ninja", "-C", build, "telltale-agent"]):
+            subprocess.run(command, cwd=SOURCE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
+    return os.path.join(build, "telltale-agent")
+
+
 class Cell:
     """A PID namespace with an agent in it as PID 2."""
 
-    def __init__(self, b, sensor, inotify=None, host="reading"):
+    def __init__(self, b, sensor, inotify=None, host="reading", program=None):
         self.host = self.agent = None
         b.fresh_folder()
         endpoint = os.path.join(b.state, "host")
@@ -94,9 +107,8 @@ class Cell:
             self.host = Host(endpoint, host == "reading")
         self.ready, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         passed = [theirs.fileno()]
-        command = [os.path.join(os.path.dirname(b.telltale), "telltale-agent"), "--endpoint", "unix:" + endpoint,
-                   "--uid", "990", "--gid", "990", "--ready-fd", str(theirs.fileno()), "--sensor", str(sensor),
-                   "--flush-ms", "5000" if host == "reading" else "0"]
+        command = [program or own_agent(b), "--endpoint", "unix:" + endpoint, "--uid", "990", "--gid", "990", "--ready-fd",
+                   str(theirs.fileno()), "--sensor", str(sensor), "--flush-ms", "5000" if host == "reading" else "0"]
         if inotify:
             command += ["--inotify", inotify]
         ends = [theirs.close]
@@ -215,24 +227,27 @@ def touched(b):
 
 def size(b):
     """File and memory."""
-    agent = os.path.join(os.path.dirname(b.telltale), "telltale-agent")
     lines = []
-    for sensor in available(b):
-        row = [f"`--sensor {sensor}`"]
-        for load in ("no events yet", "queue full"):
-            with cell(b, sensor, inotify=os.path.dirname(touched(b)), host="reading" if load == "no events yet" else "none") as c:
-                if load == "queue full":
-                    c.run([b.program("short"), str(2 * QUEUE_EVENTS)])
-                    c.run([b.program("open_close"), touched(b), str(QUEUE_EVENTS)])
+    sensors = available(b)
+    rounds = [(own_agent, sensor) for sensor in sensors] + \
+        [(plain_agent, sensor) for sensor in sensors if sensor != "ebpf"]
+    for agent, sensor in rounds:
+        program = agent(b)
+        row = [f"`--sensor {sensor}`" + (", built without eBPF" if agent is plain_agent else ""),
+               "%.1f" % (os.path.getsize(program) / 1024)]
+        for host in ("reading", "none"):
+            with cell(b, sensor, inotify=os.path.dirname(touched(b)), host=host, program=program) as c:
+                if host == "none":
+                    c.run(["sh", "-c", APPENDS % (2 * QUEUE_EVENTS), "sh", touched(b)])
+                    c.run([b.program("short"), str(QUEUE_EVENTS)])
                     c.settled()
-                resident, own = c.memory()
-                row += [resident, own]
+                row += c.memory()
         lines.append(row)
-    return ("## The agent: size\n\n`telltale-agent` is a static program of %.1f KiB, eBPF included. KiB of memory (`smaps_rollup`), "
-            "resident and of those its own, with one watched folder: after the start, and with a full queue and no "
-            "host. Memory that the kernel holds for it (eBPF rings, socket buffers) is not in these figures, but for "
-            "what of a ring is mapped.\n\n" % (os.path.getsize(agent) / 1024) +
-            rows(["variant", "resident", "own", "queue full: resident", "own"], lines))
+    return ("## The agent: size\n\nKiB: the file of `telltale-agent`, which is static, and its memory (`smaps_rollup`), all that is "
+            "resident and of that what is its own, with one watched folder: after the start, and with a full queue and no host. "
+            "The rings that eBPF programs write into (384 KiB) are mapped, and in these figures; what the kernel holds for it besides "
+            "(socket buffers, a connector's queue) is not.\n\n" +
+            rows(["variant", "file", "resident", "own", "queue full: resident", "own"], lines))
 
 
 def cpu(b):
