@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * short N - makes N processes, one after the other, that end at once, and waits for each. Prints how
- * many of them lived for less than a millisecond, and microseconds per process, on stderr.
+ * short N - makes N processes, one after the other, that end at once, and waits for each. Prints
+ * how many of them lived for less than a millisecond, and microseconds per process, on stderr.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where a stream socket leads, as text: vsock:CID:PORT (vsock(7)) or unix:PATH (unix(7)). Parsing alone:
- * nothing is opened. No allocation; signal- and thread-safe.
+ * Where a stream socket leads, as text: vsock:CID:PORT (vsock(7)) or unix:PATH (unix(7)).
+ * No allocation; signal- and thread-safe.
  */
 #ifndef TT_BASE_ENDPOINT_H
 #define TT_BASE_ENDPOINT_H
@@ -18,7 +18,8 @@ struct tt_endpoint {
 };
 
 /*
- * tt_endpoint_parse - 0; -EINVAL for what has neither form, -ENAMETOOLONG for a path that no socket can have
+ * tt_endpoint_parse - 0; -EINVAL for what has neither form, -ENAMETOOLONG for a path that no socket
+ * can have
  * CID and PORT are decimal and fit 32 bits. A unix path that begins with '@' is abstract.
  */
 int tt_endpoint_parse(const char *text, struct tt_endpoint *ret) TT_MUST_CHECK;

@@ -178,7 +178,9 @@ const struct cli_verb cli_verbs[] = {
 		HELP_HELP
 	},
 	{
-		"verify", "verify [--key PUBLIC.pem] [--head HASH[:RECORDS]] [--json] FILE | DIR | RUN | --last",
+		"verify",
+		"verify [--key PUBLIC.pem] [--head HASH[:RECORDS]] [--json] "
+		"FILE | DIR | RUN | --last",
 		"whether a chained trace was altered, and how much of that is proven",
 		cli_cmd_verify,
 		"FILE is a trace with chain lines, DIR a folder with a trace.jsonl, RUN a run id, or the\n"

@@ -410,8 +410,8 @@ static void test_beginnings(void)
 }
 
 /*
- * Every bit flipped: refused, or another frame that is encoded to exactly these bytes; in lenient mode to
- * what strict mode takes.
+ * Every bit flipped: refused, or another frame that is encoded to exactly these bytes; in lenient
+ * mode to what strict mode takes.
  */
 static void test_flips(void)
 {
