@@ -67,6 +67,12 @@ static void test_dropped(void)
 	CHECK_INT(loss.to, 19);
 	check_sums(&s);
 	CHECK_INT(receiver_seq_dropped(&s, UINT64_MAX, 0, UINT64_MAX), 0);
+	/* more is said than is left */
+	CHECK(take(&s, 30));
+	CHECK_INT(receiver_seq_dropped(&s, 5, 21, 29), 5);
+	CHECK_INT(receiver_seq_dropped(&s, 9, 21, 29), 4);
+	CHECK_INT(receiver_seq_open(&s), 0);
+	check_sums(&s);
 }
 
 static void test_hello_overtakes(void)
