@@ -12,8 +12,9 @@ import subprocess
 import time
 
 import tt
-from receiving import (RUN, SOURCE, SOURCES, Receiver, cbor, check_sums, connects, dropped, frame, framed, gap_sum, hello,
-                       spec_file, sums, validate)
+from frames import cbor, framed
+from receiving import (RUN, SOURCE, SOURCES, Receiver, check_sums, connects, dropped, frame, gap_sum, hello, spec_file, sums,
+                       validate)
 
 
 def all_sources():
