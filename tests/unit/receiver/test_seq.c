@@ -114,6 +114,14 @@ static void test_rejects(void)
 	CHECK_INT(s.rejected, 2);
 	CHECK_INT(s.lost, 3);
 	check_sums(&s);
+	/* each explains one number, once */
+	receiver_seq_reject(&s);
+	CHECK(take(&s, 8));
+	CHECK(take(&s, 10));
+	CHECK_INT(settle(&s, true), 1);
+	CHECK_INT(s.rejected, 3);
+	CHECK_INT(s.lost, 4);
+	check_sums(&s);
 }
 
 static void test_restart(void)
