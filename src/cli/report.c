@@ -89,6 +89,8 @@ const char *cli_verdict(const struct store_view *v, char buf[128], bool *ret_goo
 	*ret_good = false;
 	if (!end || !reason.data) {
 		(void)snprintf(buf, 128, "end unproven");
+	} else if (store_text_is(reason, "UNKNOWN")) {
+		(void)snprintf(buf, 128, "no exit code came");
 	} else if (store_text_is(reason, "TIMEOUT")) {
 		(void)snprintf(buf, 128, "timed out");
 	} else if (store_text_is(reason, "OOM_KILLED")) {

@@ -12,8 +12,9 @@ import subprocess
 import time
 
 import tt
-from receiving import (RUN, SOURCE, SOURCES, Receiver, cbor, check_sums, connects, dropped, frame, framed, gap_sum, hello,
-                       spec_file, sums, validate)
+from frames import cbor, framed
+from receiving import (RUN, SOURCE, SOURCES, Receiver, check_sums, connects, dropped, frame, gap_sum, hello, spec_file, sums,
+                       validate)
 
 
 def all_sources():
@@ -367,6 +368,8 @@ def older_agents():
     run = r.run()
     text = json.dumps(r.events()) + json.dumps(r.cloud())
     tt.check("attribution in a payload is ignored and counted", "forged" not in text and run["guest"]["attribution_ignored"] == 1)
+    shown = subprocess.run([tt.TELLTALE, "show", r.out], capture_output=True, timeout=tt.SECONDS, env=tt.clean_env()).stdout
+    tt.check("show: no exit code came", b"no exit code came" in shown, shown)
     tt.check("lines of major 1 have no number", [("seq" in e) for e in r.events() if e["component"] == "guest"]
              == [False, False, False, True])
     return r

@@ -4,37 +4,15 @@ import json
 import os
 import signal
 import socket
-import struct
 import subprocess
 
 import tt
+from frames import cbor, framed
 
 SOURCE = os.environ.get("TELLTALE_SOURCE", os.path.join(os.path.dirname(__file__), "../.."))
 SOURCES = ["process.spawned", "process.exited", "capability.denied", "net.connect_attempted",
            "fs.inotify_fired", "gate.denied"]
 RUN = "01990f2a-7c11-7a3e-8b52-6f1d0c9e4a70"
-
-
-# CBOR as RFC 8949 has it, written here for the test alone.
-def head(major, value):
-    if value < 24:
-        return bytes([major << 5 | value])
-    size = next(i for i in range(4) if value < 1 << (8 << i))
-    return bytes([major << 5 | 24 + size]) + value.to_bytes(1 << size, "big")
-
-
-def cbor(value):
-    if isinstance(value, int):
-        return head(0, value)
-    if isinstance(value, str):
-        return head(3, len(value.encode())) + value.encode()
-    if isinstance(value, list):
-        return head(4, len(value)) + b"".join(map(cbor, value))
-    return head(5, len(value)) + b"".join(cbor(k) + cbor(v) for k, v in value.items())
-
-
-def framed(payload):
-    return struct.pack("<I", len(payload)) + payload
 
 
 ORDER = ["seq", "ppid", "start_ns", "exit_code", "signal", "exe", "argv", "uid", "addr", "port", "capability",

@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 
 import tt
+from frames import cbor, framed
 
 SOURCE = os.environ.get("TELLTALE_SOURCE", os.path.join(os.path.dirname(__file__), "../.."))
 FIVE = {"content_version": 1, "probe_source": "process.spawned", "guest_pid": 3, "guest_comm": "sh",
@@ -24,27 +25,8 @@ def wire(*args, data=b""):
     return run.returncode, run.stdout, run.stderr.decode()
 
 
-# CBOR as RFC 8949 has it, written here for the test alone.
-def head(major, value):
-    if value < 24:
-        return bytes([major << 5 | value])
-    size = next(i for i in range(4) if value < 1 << (8 << i))
-    return bytes([major << 5 | 24 + size]) + value.to_bytes(1 << size, "big")
-
-
-def cbor(value):
-    if isinstance(value, int):
-        return head(0, value)
-    if isinstance(value, str):
-        return head(3, len(value.encode())) + value.encode()
-    if isinstance(value, list):
-        return head(4, len(value)) + b"".join(map(cbor, value))
-    return head(5, len(value)) + b"".join(cbor(k) + cbor(v) for k, v in value.items())
-
-
 def frame(value):
-    payload = value if isinstance(value, bytes) else cbor(value)
-    return struct.pack("<I", len(payload)) + payload
+    return framed(value if isinstance(value, bytes) else cbor(value))
 
 
 def as_json(value):

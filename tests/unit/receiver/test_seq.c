@@ -67,6 +67,12 @@ static void test_dropped(void)
 	CHECK_INT(loss.to, 19);
 	check_sums(&s);
 	CHECK_INT(receiver_seq_dropped(&s, UINT64_MAX, 0, UINT64_MAX), 0);
+	/* more is said than is left */
+	CHECK(take(&s, 30));
+	CHECK_INT(receiver_seq_dropped(&s, 5, 21, 29), 5);
+	CHECK_INT(receiver_seq_dropped(&s, 9, 21, 29), 4);
+	CHECK_INT(receiver_seq_open(&s), 0);
+	check_sums(&s);
 }
 
 static void test_hello_overtakes(void)
@@ -107,6 +113,14 @@ static void test_rejects(void)
 	CHECK_INT(settle(&s, true), 3);
 	CHECK_INT(s.rejected, 2);
 	CHECK_INT(s.lost, 3);
+	check_sums(&s);
+	/* each explains one number, once */
+	receiver_seq_reject(&s);
+	CHECK(take(&s, 8));
+	CHECK(take(&s, 10));
+	CHECK_INT(settle(&s, true), 1);
+	CHECK_INT(s.rejected, 3);
+	CHECK_INT(s.lost, 4);
 	check_sums(&s);
 }
 
