@@ -206,19 +206,30 @@ def stalled():
     agent.end()
 
 
+def at_once(agent, count):
+    """So many acts that the agent sees together, and sends in one go."""
+    os.kill(agent.pid, signal.SIGSTOP)
+    agent.act(count)
+    os.kill(agent.pid, signal.SIGCONT)
+    agent.settled()
+
+
 def closed_in_a_frame():
     host = Host().listen()
     agent = Agent(host.endpoint, files=64)
     a = host.accept()
-    # more than the socket takes, twice: what the agent could send of its full queue ends in the middle of a frame
-    for most in (50, 3000):
-        agent.act(4000)
-        agent.settled()
-        while not a.rest or len(a.frames) < most:
-            a.read(1000)
-    agent.act(4000)
-    agent.settled()
+    a.until(lambda f: True)
+    # the first leaves room in the socket, but not for all of the second: a send ends where the room does
+    at_once(agent, 850)
+    at_once(agent, 850)
+    os.kill(agent.pid, signal.SIGSTOP)
+    a.drain()
+    if a.rest:
+        print(f"# {len(a.rest)} bytes of a frame are there")
+    else:
+        tt.skip("a frame is cut", "this kernel sent whole frames")
     a.close()
+    os.kill(agent.pid, signal.SIGCONT)
     b = host.accept()
     b.until(lambda f: f["probe_source"] == "agent.heartbeat")
     b.until_path(agent.mark())
@@ -226,15 +237,7 @@ def closed_in_a_frame():
     acts = [f["seq"] for f in b.frames if f["probe_source"] != "agent.hello"]
     tt.same("the others come in their order", acts, sorted(acts))
     tt.check("none comes twice", not {f["seq"] for f in a.frames} & {f["seq"] for f in b.frames})
-    seen = {f["seq"] for f in a.frames + b.frames}
-    dropped = [f for f in b.frames if f["probe_source"] == "telemetry.dropped"]
-    # what the kernel had taken and the host never read is one gap, behind the last frame of the first connection
-    first_queued = min(acts)
-    last = max(f["seq"] for f in a.frames)
-    gap = set(range(last + 1, first_queued))
-    holes = set(range(max(seen) + 1)) - seen - gap
-    tt.same("holes are what was counted, and what the closed socket held", len(holes), sum(f["count"] for f in dropped))
-    tt.check("that gap is one stretch", gap and not gap & seen)
+    tt.none("the frame that was cut is there, whole, and so are all others", account([a, b]))
     # many times more: every connection is cut somewhere, none begins in the middle of a frame
     complaints = []
     for i in range(12):

@@ -82,6 +82,16 @@ class Connection:
             self.frames.append(value)
             self.rest = self.rest[size:]
 
+    def drain(self):
+        """What is there already."""
+        self.sock.settimeout(0)
+        try:
+            while not self.ended:
+                self.read()
+        except BlockingIOError:
+            pass
+        self.sock.settimeout(tt.SECONDS)
+
     def until(self, what):
         """Read until a frame for which @what is true came, and return it; None if it never did."""
         seen, end = 0, time.monotonic() + tt.SECONDS
