@@ -126,7 +126,7 @@ int BPF_PROG(on_refused, unsigned long nr, long signr, int action)
  * clone3, and what is newer than the gate. The gate asks the kernel to take no note of them
  * (QUIET in src/init/gate_rules.def).
  */
-#define GATE_QUIET(nr)      (((nr) >= 424 && (nr) <= 427) || (nr) == 435)
+#define GATE_QUIET(n)       ((n) == 424 || (n) == 425 || (n) == 426 || (n) == 427 || (n) == 435)
 #define GATE_LAST           469
 
 /* Of a thread that was refused a capability, or is under a seccomp filter. */

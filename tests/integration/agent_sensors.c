@@ -116,20 +116,19 @@ static int (*opener(const char *name))(struct agent_sensor *, const struct agent
 static int connector_open(int bytes)
 {
 	struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
-	struct {
-		struct nlmsghdr h;
-		struct cn_msg m;
-		enum proc_cn_mcast_op op;
-	} __attribute__((packed)) ask = {
-		.h = {.nlmsg_len = sizeof(ask), .nlmsg_type = NLMSG_DONE},
-		.m = {.id = {CN_IDX_PROC, CN_VAL_PROC}, .len = sizeof(ask.op)},
-		.op = PROC_CN_MCAST_LISTEN,
-	};
+	_Alignas(struct nlmsghdr) char ask[NLMSG_LENGTH(sizeof(struct cn_msg) + sizeof(uint32_t))] =
+		"";
+	struct nlmsghdr *h = (struct nlmsghdr *)ask;
+	struct cn_msg *m = NLMSG_DATA(h);
+	uint32_t op = PROC_CN_MCAST_LISTEN;
 	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
 
+	*h = (struct nlmsghdr){.nlmsg_len = sizeof(ask), .nlmsg_type = NLMSG_DONE};
+	m->id = (struct cb_id){CN_IDX_PROC, CN_VAL_PROC};
+	m->len = sizeof(op);
+	memcpy(m->data, &op, sizeof(op));
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0 ||
-	    bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
-	    send(fd, &ask, sizeof(ask), 0) < 0) {
+	    bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 || send(fd, ask, sizeof(ask), 0) < 0) {
 		perror("the proc connector");
 		if (fd >= 0)
 			(void)close(fd);
