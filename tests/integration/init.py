@@ -318,8 +318,10 @@ def signals():
     tt.wait_for(lambda: len(pids_inside(p)) == 3)
     pids = pids_inside(p)
     p.kill()
-    finish(p, host)
     check("init is killed: the whole cell goes with it", tt.wait_for(lambda: not any(map(tt.is_alive, pids.values()))), pids)
+    for pid in filter(tt.is_alive, pids.values()):
+        os.kill(pid, signal.SIGKILL)
+    finish(p, host)
     host = Host()
     p, _ = start(["sh", "-c", "exit 0"], agent="silent", host=host)
     tt.wait_for(host.starts)
