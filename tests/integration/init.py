@@ -484,6 +484,12 @@ def limits():
     tt.wait_for(lambda: b"/workload" in tt.read(f"/proc/{pids[3]}/cgroup"))
     groups = [tt.read(f"/proc/{pids[n]}/cgroup").decode() for n in (1, 2, 3)]
     check("the agent is in a group of its own", groups[0] == groups[1] != groups[2] and "/agent" in groups[1] and "/workload" in groups[2], groups)
+    swap = {name: tt.read(os.path.join(path, name)).strip() for path, _, files in os.walk("/sys/fs/cgroup") for name in files
+            if path.endswith(f"telltale-init-{p.pid}/workload") and name in ("memory.memsw.limit_in_bytes", "memory.swap.max")}
+    if swap:
+        check("... no swap in place of memory", set(swap.items()) <= {("memory.memsw.limit_in_bytes", b"50331648"), ("memory.swap.max", b"0")}, swap)
+    else:
+        tt.skip("... no swap in place of memory", "this kernel does not count swap")
     p.terminate()
     finish(p, host)
     same("no limit is one, too", run(["true"], "--memory=max", "--pids=max").status, 0)
