@@ -20,7 +20,8 @@ def main():
     image = guest.Image()
     image.python()
     image.tests("agent_sensors", "agent_probe")
-    image.program("/bin/true")  # busybox takes a program's name for one of its own
+    for name in ("true", "sleep"):  # busybox takes a program's name for one of its own
+        image.program(f"/bin/{name}")
     bpftool = shutil.which("bpftool", path="/usr/sbin:/usr/bin")
     image.program(bpftool, "/usr/bin/bpftool")
     for name in OBJECTS:
