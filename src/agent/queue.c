@@ -2,6 +2,7 @@
 /* The ring of frames, and what is kept in it when an agent dies. */
 #include "agent/queue.h"
 
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -305,6 +306,8 @@ int agent_queue_open(struct agent_sink *q, int fd, unsigned major,
 		/* a page that the file lacks would be a SIGBUS later */
 		if ((size_t)st.st_size < size && ftruncate(fd, (off_t)size) < 0)
 			return -errno;
+		/* where it can be: then it lacks none for good */
+		(void)fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK);
 	}
 	at = mmap(NULL, size, PROT_READ | PROT_WRITE,
 		  fd < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED, fd, 0);
