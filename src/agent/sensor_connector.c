@@ -24,7 +24,8 @@
 #include "base/procevent.h"
 #include "base/time.h"
 
-#define FOLLOWED_MAX 4096 /* a power of two */
+#define FOLLOWED_MAX 4096
+#define INDEX_SIZE   8192 /* a power of two, and more than FOLLOWED_MAX: a search ends */
 #define CPUS         1024 /* whose numbers are followed */
 #define DATAGRAM     8192
 #define MESSAGES_MAX 4096                /* of one call */
@@ -35,7 +36,7 @@
 struct followed {
 	uint64_t start_ns;
 	int32_t pid;             /* outside; 0: this place is free */
-	uint32_t number, parent; /* inside; 0: not known */
+	uint32_t number, parent; /* inside; 0: not known. Of a free place: the next one, + 1 */
 	uint32_t threads, uid;
 	char comm[16];
 	bool has_uid, seen;
@@ -47,8 +48,14 @@ static struct {
 	int fd, proc;
 	unsigned depth; /* how many numbers a process of the cell has, outside first */
 	ino_t ns;
+	/*
+	 * Places that were given back are taken first: what is resident is what ran at once, not
+	 * what ever ran. The index leads from a pid to its place, + 1.
+	 */
 	struct followed followed[FOLLOWED_MAX];
-	unsigned count;
+	uint16_t index[INDEX_SIZE];
+	unsigned used; /* places that ever were */
+	unsigned free; /* first of those that were given back, + 1 */
 	uint32_t seqs[CPUS];
 	uint8_t heard[CPUS / 8];
 	uint64_t lost;
@@ -57,50 +64,56 @@ static struct {
 	_Alignas(8) char datagram[DATAGRAM];
 } conn;
 
+/* Where the index has @pid, or where it would have it. */
+static uint32_t search(int32_t pid)
+{
+	uint32_t i = (uint32_t)pid & (INDEX_SIZE - 1);
+
+	while (conn.index[i] && conn.followed[conn.index[i] - 1].pid != pid)
+		i = (i + 1) & (INDEX_SIZE - 1);
+	return i;
+}
+
 static struct followed *find(int32_t pid)
 {
-	for (uint32_t i = (uint32_t)pid;; i++) {
-		struct followed *p = &conn.followed[i & (FOLLOWED_MAX - 1)];
+	unsigned place = conn.index[search(pid)];
 
-		if (p->pid == pid)
-			return p;
-		if (!p->pid)
-			return NULL;
-	}
+	return place ? &conn.followed[place - 1] : NULL;
 }
 
-/* NULL: the table is full; one place stays free, where each search ends. */
+/* @pid is not there yet. NULL: there is no place left. */
 static struct followed *add(int32_t pid)
 {
-	uint32_t i = (uint32_t)pid;
+	unsigned place = conn.free;
 
-	if (conn.count == FOLLOWED_MAX - 1)
+	if (place)
+		conn.free = conn.followed[place - 1].number;
+	else if (conn.used < FOLLOWED_MAX)
+		place = ++conn.used;
+	else
 		return NULL;
-	while (conn.followed[i & (FOLLOWED_MAX - 1)].pid)
-		i++;
-	conn.count++;
-	conn.followed[i & (FOLLOWED_MAX - 1)] = (struct followed){.pid = pid, .threads = 1};
-	return &conn.followed[i & (FOLLOWED_MAX - 1)];
+	conn.index[search(pid)] = (uint16_t)place;
+	conn.followed[place - 1] = (struct followed){.pid = pid, .threads = 1};
+	return &conn.followed[place - 1];
 }
 
-/* Those behind it move up, unless they stand where they belong: no search ends too early. */
+/* In the index those behind it move up, but for those that stand where they belong. */
 static void drop(struct followed *p)
 {
-	uint32_t free_at = (uint32_t)(p - conn.followed), i = free_at;
+	uint32_t free_at = search(p->pid), i = free_at;
+	unsigned place = conn.index[free_at];
 
-	conn.count--;
-	for (;;) {
-		i = (i + 1) & (FOLLOWED_MAX - 1);
-		if (!conn.followed[i].pid)
-			break;
-		uint32_t home = (uint32_t)conn.followed[i].pid & (FOLLOWED_MAX - 1);
+	while (conn.index[i = (i + 1) & (INDEX_SIZE - 1)]) {
+		uint32_t home = (uint32_t)conn.followed[conn.index[i] - 1].pid;
 
-		if (((i - home) & (FOLLOWED_MAX - 1)) >= ((i - free_at) & (FOLLOWED_MAX - 1))) {
-			conn.followed[free_at] = conn.followed[i];
+		if (((i - home) & (INDEX_SIZE - 1)) >= ((i - free_at) & (INDEX_SIZE - 1))) {
+			conn.index[free_at] = conn.index[i];
 			free_at = i;
 		}
 	}
-	conn.followed[free_at] = (struct followed){0};
+	conn.index[free_at] = 0;
+	*p = (struct followed){.number = conn.free};
+	conn.free = place;
 }
 
 /* What /proc/PID/status tells: the process's numbers, from outside on, and its user. */
@@ -367,21 +380,13 @@ static void take(const struct tt_proc_event *e)
 /* Our list against the one of /proc: at the beginning, and when messages were lost. */
 static void look_around(void)
 {
-	/* places that are free are not written to: they cost no memory */
-	for (unsigned i = 0; i < FOLLOWED_MAX; i++)
-		if (conn.followed[i].pid)
-			conn.followed[i].seen = false;
+	for (unsigned i = 0; i < conn.used; i++)
+		conn.followed[i].seen = false;
 	if (agent_process_pids(conn.proc, find_one, NULL) < 0)
 		return;
-	for (unsigned i = 0; i < FOLLOWED_MAX;) {
-		struct followed *p = &conn.followed[i];
-
-		/* another may move up into its place */
-		if (p->pid && !p->seen)
-			tell_gone(p);
-		else
-			i++;
-	}
+	for (unsigned i = 0; i < conn.used; i++)
+		if (conn.followed[i].pid && !conn.followed[i].seen)
+			tell_gone(&conn.followed[i]);
 }
 
 static void read_all(void)
@@ -479,7 +484,6 @@ int agent_connector_open(struct agent_sensor *s, const struct agent_watch *w, co
 		return -ENOENT;
 	conn.fd = w->connector_fd;
 	conn.sink = NULL;
-	conn.count = 0;
 	conn.proc = fcntl(w->outer_proc_fd, F_DUPFD_CLOEXEC, 0);
 	if (conn.proc < 0)
 		return -errno;
