@@ -177,8 +177,8 @@ class Record:
                 found += [json.loads(line)] if line else []
             except ValueError:
                 torn -= 1
-                if torn < 0:
-                    raise
+                if torn < 0 or line.count(b'{"ts": ') + line.count(b'{"specversion":') > 1:
+                    raise  # the line after it was whole
         return found
 
     def document(self):
