@@ -144,6 +144,8 @@ static int open_files(struct receiver_cell *c, const char *dir, struct tt_err *e
 		r = receiver_resume(c, &c->resumed, err);
 	if (r == 0)
 		r = receiver_file_open(&c->events, c->folder, "cloudevents.jsonl", err);
+	if (r == 0 && receiver_file_end_line(&c->events) < 0)
+		r = tt_fail(err, errno, "end a line of 'cloudevents.jsonl'");
 	make_texts(c);
 	if (r == 0)
 		r = open_chain(c, err);

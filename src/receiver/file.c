@@ -29,6 +29,16 @@ int receiver_file_open(struct receiver_file *ret, int folder, const char *name, 
 	return 0;
 }
 
+int receiver_file_end_line(struct receiver_file *f)
+{
+	struct stat st;
+	char last = '\n';
+
+	if (fstat(f->fd, &st) < 0 || (st.st_size > 0 && pread(f->fd, &last, 1, st.st_size - 1) < 0))
+		return -errno;
+	return last == '\n' || write(f->fd, "\n", 1) == 1 ? 0 : -errno;
+}
+
 /* How much of it was written. */
 static size_t write_some(struct receiver_file *f, const char *text, size_t len)
 {

@@ -28,6 +28,9 @@ struct receiver_file {
 int receiver_file_open(struct receiver_file *ret, int folder, const char *name,
 		       struct tt_err *err) TT_MUST_CHECK;
 
+/* receiver_file_end_line - end a line that a kill left without its end: the next one is whole */
+int receiver_file_end_line(struct receiver_file *f) TT_MUST_CHECK;
+
 /* receiver_file_put - true: written; false: held, all of it or its rest */
 bool receiver_file_put(struct receiver_file *f, const char *text, size_t len);
 

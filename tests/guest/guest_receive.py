@@ -38,7 +38,7 @@ def disturbed():
     receiver.start()
     ended = cell.wait()
     same("... then killed, and begun again: both end", (ended.status, receiver.wait()), (0, 0)) or check("...", False, ended.lines())
-    document = cells.check_record("a stopped and killed receiver", receiver, 5)
+    document = cells.check_record("a stopped and killed receiver", receiver, 5, kills=1)
     check("... all of 8,040 acts and the command's own are numbered", document["guest"]["seq"]["numbers"] >= 8043, document["guest"])
     same("... what was dropped and lost stands in the record", document["coverage"]["lost"],
          document["guest"]["seq"]["dropped"] + document["guest"]["seq"]["transport"])
