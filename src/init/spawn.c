@@ -49,12 +49,16 @@ int init_write_text(int dirfd, const char *path, const char *text)
 
 void init_default_signals(void)
 {
-	const struct sigaction dfl = {.sa_handler = SIG_DFL};
+	/* the kernel's struct sigaction: SIG_DFL, no flags, no restorer, no mask */
+	static const unsigned long dfl[4];
 	sigset_t none;
 
-	/* those that libc keeps for itself and those that cannot be changed are refused */
+	/*
+	 * Past libc, which would not touch the signals that it keeps for itself: glibc's posix_spawn
+	 * hands them on ignored. SIGKILL and SIGSTOP are refused.
+	 */
 	for (int sig = 1; sig < _NSIG; sig++)
-		(void)sigaction(sig, &dfl, NULL);
+		(void)tt_sys4(SYS_rt_sigaction, sig, dfl, NULL, 64 / 8);
 	(void)sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 }

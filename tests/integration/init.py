@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """telltale-init --cell: the cell without a machine around it, with an agent that only says how it was started."""
 import base64
+import ctypes
 import json
 import os
 import re
@@ -9,6 +10,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -232,6 +234,8 @@ def workload():
     def spoil():
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        # Signal 32 is one that libc keeps for itself. What make starts has it ignored.
+        ctypes.CDLL(None).syscall({"x86_64": 13, "aarch64": 134}[os.uname().machine], 32, struct.pack("4Q", 1, 0, 0, 0), None, 8)
         signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
         os.umask(0o77)
         os.dup2(2, 77)
