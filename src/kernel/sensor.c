@@ -6,7 +6,6 @@
  */
 #include "kernel/sensor.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
@@ -194,6 +193,27 @@ static int look_up(int map_fd, const void *key, void *value)
 	return (int)syscall(SYS_bpf, BPF_MAP_LOOKUP_ELEM, &attr, sizeof(attr)) < 0 ? -errno : 0;
 }
 
+/*
+ * For how many CPUs a per-CPU map has values: those that are possible. The kernel itself is asked,
+ * as it fills just so many places: /sys need not be there.
+ */
+static int count_cpus(const struct kernel_sensor *s, int *ret)
+{
+	const size_t room = 8192 * sizeof(uint64_t); /* the largest CONFIG_NR_CPUS */
+	const uint32_t kind = SENSOR_LOST_RECORDS;
+	uint64_t *each = malloc(room);
+	int r = each ? 0 : -ENOMEM;
+
+	if (r == 0) {
+		memset(each, 0xff, room);
+		r = look_up(s->skel->maps.lost_by_cpu.map_fd, &kind, each);
+		for (*ret = 0; (size_t)*ret < room / sizeof(*each) && each[*ret] != UINT64_MAX;)
+			++*ret;
+	}
+	free(each);
+	return r;
+}
+
 uint64_t kernel_sensor_lost(const struct kernel_sensor *s)
 {
 	uint64_t *each = calloc((size_t)s->cpus, sizeof(*each)), sum = 0;
@@ -288,33 +308,6 @@ static void part(struct kernel_sensor *s, const char *name, int result)
 
 	(void)snprintf(s->parts + at, sizeof(s->parts) - at, "%s\t%s\n", name,
 		       result < 0 ? strerror(-result) : "ok");
-}
-
-/*
- * The number of CPUs that a value of a per-CPU map has room for: possible ones, not those online.
- * Where /sys does not tell, as many as the mask of /proc/self/status has bits: no fewer, for the
- * kernel writes them all.
- */
-static int possible_cpus(void)
-{
-	char text[8192];
-	const char *at;
-	int last, bits = 0;
-
-	if (tt_text_read(AT_FDCWD, "/sys/devices/system/cpu/possible", text, sizeof(text)) > 0) {
-		at = text + strlen(text);
-		while (at > text && at[-1] != '-' && at[-1] != ',')
-			at--;
-		last = atoi(at);
-		return last >= 0 ? last + 1 : 1;
-	}
-	if (tt_text_read(AT_FDCWD, "/proc/self/status", text, sizeof(text)) > 0) {
-		at = strstr(text, "\nCpus_allowed:");
-		for (at = at ? at + strlen("\nCpus_allowed:") : ""; *at && *at != '\n'; at++)
-			if (isxdigit((unsigned char)*at))
-				bits += 4;
-	}
-	return bits > 0 ? bits : 8192;
 }
 
 /* In lockdown for confidentiality nothing may read the kernel's memory, root or not. */
@@ -435,7 +428,6 @@ int kernel_sensor_open(struct kernel_sensor **ret, const struct kernel_sensor_op
 	if (!s)
 		return tt_fail(err, ENOMEM, "open the kernel sensor");
 	s->latency = opts->latency;
-	s->cpus = possible_cpus();
 	s->entries = mmap(NULL, FACTS_MAX * sizeof(*s->entries), PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (s->entries == MAP_FAILED) {
@@ -447,6 +439,8 @@ int kernel_sensor_open(struct kernel_sensor **ret, const struct kernel_sensor_op
 		return n;
 	attach_capabilities(s, opts);
 	n = learn_level(s->skel);
+	if (n == 0)
+		n = count_cpus(s, &s->cpus);
 	if (n == 0)
 		n = ring_open(&s->rings[0], s->skel->maps.lives.map_fd, SENSOR_LIVES);
 	if (n == 0)
