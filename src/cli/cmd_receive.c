@@ -141,7 +141,7 @@ static int take_option(struct receive *o, int c)
 		s->exit_port = (unsigned)n;
 		break;
 	case OPT_CID:
-		good = parse_number(optarg, 1, UINT32_MAX - 1, &n); /* 1: this machine itself */
+		good = parse_number(optarg, RECEIVER_CID_MIN, UINT32_MAX - 1, &n);
 		o->cell.cid = (uint32_t)n;
 		o->cell.has_cid = true;
 		break;

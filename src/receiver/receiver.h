@@ -22,6 +22,7 @@ enum {
 	RECEIVER_ID_MAX = 50,      /* of a cell id: letters, digits, '.', '_', '-' */
 	RECEIVER_LINE_MAX = 16384, /* of a line that describes a cell */
 	RECEIVER_CELLS_MAX = 20000,
+	RECEIVER_CID_MIN = 1, /* this machine itself; 0 is the hypervisor */
 };
 
 struct receiver;

@@ -229,9 +229,9 @@ static int take_text(const char **slot, const char *key, const json_t *value, st
 
 static int take_cid(struct receiver_cell_spec *cell, const json_t *value, struct tt_err *err)
 {
-	if (!json_is_integer(value) || json_integer_value(value) < 3 ||
+	if (!json_is_integer(value) || json_integer_value(value) < RECEIVER_CID_MIN ||
 	    json_integer_value(value) >= UINT32_MAX)
-		return tt_fail_text(err, EINVAL, "'cid' is no CID of a guest");
+		return tt_fail_text(err, EINVAL, "'cid' is no CID");
 	cell->cid = (uint32_t)json_integer_value(value);
 	cell->has_cid = true;
 	return 0;

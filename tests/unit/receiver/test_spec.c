@@ -89,8 +89,9 @@ static void test_requests(void)
 		{"{\"cell\": \"x\"}", "unknown key 'cell'"},
 		{"{\"cell_id\": 7}", "'cell_id' is no text"},
 		{"{\"cell_id\": \"\"}", "'cell_id' is no text"},
-		{"{\"cid\": 2}", "'cid' is no CID of a guest"},
-		{"{\"cid\": \"3\"}", "'cid' is no CID of a guest"},
+		{"{\"cid\": 0}", "'cid' is no CID"},
+		{"{\"cid\": 4294967295}", "'cid' is no CID"},
+		{"{\"cid\": \"3\"}", "'cid' is no CID"},
 		{"{\"remove\": \"x\", \"cell_id\": \"x\"}", "'remove' stands alone"},
 	};
 	struct receiver_request q;
