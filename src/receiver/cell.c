@@ -191,7 +191,7 @@ int receiver_cell_open(struct receiver_cell **ret, struct receiver *r,
 	receiver_look_at_clock(r);
 	c->opened_ns = r->now_ns;
 	c->event_epoch = r->now_ns / TT_NS_PER_MS;
-	c->heard_ms = c->act_ms = r->now_ms;
+	c->opened_ms = c->heard_ms = c->act_ms = r->now_ms;
 	c->tokens = (double)r->settings.rate;
 	c->tokens_at_ms = r->now_ms;
 	n = take_ids(c, spec, err);
@@ -232,7 +232,8 @@ void receiver_cell_end(struct receiver_cell *c, const char *why)
 		receiver_take_end(c, c->partial, c->partial_len);
 	receiver_settle(c, true);
 	if (c->state != RECEIVER_CLOSED)
-		receiver_state_set(c, RECEIVER_CLOSED, why);
+		receiver_state_set(c, c->state == RECEIVER_NEVER ? RECEIVER_NEVER : RECEIVER_CLOSED,
+				   why);
 	exit_reason(c, reason, sizeof(reason));
 	receiver_line_run_end(c, reason);
 	receiver_close_chain(c);

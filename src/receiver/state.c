@@ -58,6 +58,7 @@ void receiver_state_heard(struct receiver_cell *c, bool act)
 	uint64_t now = c->r->now_ms;
 
 	c->heard_ms = now;
+	c->was_heard = true;
 	if (act)
 		c->act_ms = now;
 	switch (c->state) {

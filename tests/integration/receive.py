@@ -407,9 +407,41 @@ def exit_channel():
     return r
 
 
+def last_state(r):
+    return [e["state"] for e in r.events() if e.get("reason") == "state"][-1]
+
+
+def waits():
+    r = Receiver("--once", "--wait", "1")
+    tt.same("--wait: nobody comes, and that is the end", r.process.wait(20), 1)
+    tt.check("it is said", b"cell 'cell-1': no frame came within 1 s" in r.process.stderr.read())
+    tt.same("its state", [last_state(r), r.run()["guest"]["states"]["live"], r.run()["summary"]["exit_reason"]],
+            ["never-connected", 0, "UNKNOWN"])
+    mute = Receiver("--wait", "1", wait=False)
+    tt.wait_for(lambda: os.path.exists(mute.base + "_9001"), 20)
+    with mute.connect():
+        tt.same("who connects and says nothing is not waited for", mute.process.wait(20), 1)
+    tt.same("its state", last_state(mute), "never-connected")
+    heard = Receiver("--once", "--wait", "5")
+    with heard.connect() as s:
+        s.sendall(hello(0))
+        heard.wait_lines(lambda events: any(e.get("state") == "live" for e in events))
+        tt.check("who was heard goes on", not ended_by_itself(heard, 7))
+    tt.same("and ends as ever", heard.process.wait(20), 0)
+    return r
+
+
+def ended_by_itself(r, seconds):
+    try:
+        r.process.wait(seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def main():
     receivers = [one_cell(), rejects(), hostile(), accounting(), killed(), told_again(), stopped(), states(), declaration(),
-                 older_agents(), exit_channel()]
+                 older_agents(), exit_channel(), waits()]
     validate("every line and run.json fit their schemas", receivers)
     tt.done()
 
