@@ -559,8 +559,9 @@ static void take_event(struct receiver *r, struct receiver_handle *h)
 		break;
 	case RECEIVER_CONNECTION:
 		if (c->paused)
-			break;
-		(void)read_connection(c);
+			pause_reading(c); /* a write failed that was not of its own turn */
+		else
+			(void)read_connection(c);
 		break;
 	case RECEIVER_EXIT_CONNECTION:
 		read_exit(c);
@@ -587,8 +588,10 @@ static void try_again(struct receiver_cell *c)
 		return;
 	c->paused = false;
 	receiver_spend(c, 0);
-	if (!c->paused && c->connection.fd >= 0)
-		receiver_watch(c->r, &c->connection, RECEIVER_CONNECTION, c->connection.fd, c);
+	if (c->paused || c->connection.fd < 0)
+		return;
+	pause_reading(c); /* it may not be out yet */
+	receiver_watch(c->r, &c->connection, RECEIVER_CONNECTION, c->connection.fd, c);
 }
 
 static bool is_over(const struct receiver_cell *c)
