@@ -149,9 +149,6 @@ static int open_files(struct receiver_cell *c, const char *dir, struct tt_err *e
 	make_texts(c);
 	if (r == 0)
 		r = open_chain(c, err);
-	/* a run that goes on has none: what an end before this one wrote is not the end */
-	if (r == 0 && c->resumed && unlinkat(c->folder, "run.json", 0) < 0 && errno != ENOENT)
-		r = tt_fail(err, errno, "remove 'run.json' of a record that goes on");
 	return r < 0 ? tt_wrap(err, r, "record '%.80s'", c->folder_path ? c->folder_path : "") : 0;
 }
 
@@ -201,6 +198,9 @@ int receiver_cell_open(struct receiver_cell **ret, struct receiver *r,
 		n = open_files(c, spec->output_dir, err);
 	if (n == 0)
 		n = open_sockets(c, spec->vsock_base, err);
+	/* a run that goes on has none: what an end before this one wrote is not the end */
+	if (n == 0 && c->resumed && unlinkat(c->folder, "run.json", 0) < 0 && errno != ENOENT)
+		n = tt_fail(err, errno, "remove 'run.json' of a record that goes on");
 	if (n < 0)
 		return n;
 	if (!c->resumed)

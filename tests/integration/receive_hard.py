@@ -44,6 +44,11 @@ def names_in_the_way():
     second = Receiver(folder=folder, wait=False)
     tt.check("a second receiver is refused", second.process.wait(20) == 1, second.process.stderr.read())
     tt.same("the first one goes on", r.end(), (0, ""))
+    with socket.socket(socket.AF_UNIX) as live:
+        live.bind(name)
+        live.listen(1)
+        refused("somebody listens")
+    tt.check("the end of a record that could not go on stays", os.path.exists(os.path.join(r.out, "run.json")))
 
 
 def two_at_once():
