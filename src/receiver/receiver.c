@@ -355,6 +355,8 @@ static void take_connection(struct receiver_cell *c, int fd)
 		return; /* the agent tries again */
 	c->partial_len = 0;
 	c->connections++;
+	if (c->state == RECEIVER_NEVER)
+		c->heard_ms = c->r->now_ms; /* how long a guest boots is no silence */
 	receiver_watch(c->r, &c->connection, RECEIVER_CONNECTION, tt_take_fd(&own), c);
 	if (c->paused)
 		pause_reading(c);

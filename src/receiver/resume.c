@@ -227,7 +227,7 @@ static void again_notice(struct scan *s)
 			if (is_word(word, receiver_state_names[i])) {
 				c->state = (enum receiver_state)i;
 				c->state_count[i]++;
-				if (i == RECEIVER_LIVE && !c->first_ns)
+				if ((i == RECEIVER_LIVE || i == RECEIVER_RECOVERED) && !c->first_ns)
 					c->first_ns = take_time(s);
 			}
 	} else if (take_text(s, ", \"finding\": \"", &word) &&

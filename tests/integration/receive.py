@@ -328,6 +328,21 @@ def states():
     return r
 
 
+def mute():
+    r = Receiver("--silence", "1")
+
+    def told(*words):
+        tt.wait_for(lambda: [e["state"] for e in r.events() if e.get("reason") == "state"] == list(words), 20)
+        return True
+    with r.connect() as s:
+        tt.check("who connects and says nothing is silent", told("never-connected", "silent"))
+        s.sendall(hello(0))
+        tt.check("and comes back with its first frame", told("never-connected", "silent", "recovered"))
+    tt.same("it ends well", r.end(), (0, ""))
+    tt.same("and is found", [f["kind"] for f in r.run()["coverage"]["findings"]], ["agent_silenced"])
+    return r
+
+
 def declaration():
     folder = tt.scratch()
     spec_file(folder, authorized=["process.spawned", "process.exited"], declared=["process.spawned", "net.connect_attempted"])
@@ -440,7 +455,8 @@ def ended_by_itself(r, seconds):
 
 
 def main():
-    receivers = [one_cell(), rejects(), hostile(), accounting(), killed(), told_again(), stopped(), states(), declaration(),
+    receivers = [one_cell(), rejects(), hostile(), accounting(), killed(), told_again(), stopped(), states(), mute(),
+                 declaration(),
                  older_agents(), exit_channel(), waits()]
     validate("every line and run.json fit their schemas", receivers)
     tt.done()
