@@ -187,7 +187,8 @@ static int take_option(struct receive *o, int c)
 static int check(const struct receive *o)
 {
 	const struct receiver_cell_spec *cell = &o->cell;
-	bool one = cell->cell_id || cell->spec || cell->vsock_base || cell->has_cid;
+	bool one = cell->cell_id || cell->spec || cell->vsock_base || cell->has_cid ||
+		   cell->run_id || cell->declared || cell->output_dir;
 
 	if (o->cells && one)
 		return cli_usage("receive", "--cells says all that there is to say of cells");

@@ -162,6 +162,10 @@ def hostile():
     done = subprocess.run([tt.TELLTALE, "verify", r.out], capture_output=True, timeout=tt.SECONDS)
     tt.check("the record is whole", done.returncode == 0, done.stdout + done.stderr)
     tt.check("its sums fit", sums(r.run())[0], sums(r.run()))
+    vast = Receiver()
+    vast.send(b"".join(hello(2**53 - 1, boot=f"boot-{i}") for i in range(1100)))
+    tt.same("numbers as large as can be", vast.end(), (0, ""))
+    tt.same("... do not run over", vast.run()["coverage"]["lost"], 2**63 - 1)
     return r
 
 

@@ -230,7 +230,8 @@ def disk_full_in_between():
 
 def usage():
     for args, why in (([], "--cell-id and --spec"), (["--cell-id", "x", "--spec", "y"], "--vsock-base or --cid"),
-                      (["--cells", "-", "--cell-id", "x"], "--cells"), (["--silence", "0"], "--silence"),
+                      (["--cells", "-", "--cell-id", "x"], "--cells"), (["--cells", "-", "--output-dir", "x"], "--cells"),
+                      (["--silence", "0"], "--silence"),
                       (["--status", "77"], "--status"), (["--cid", "0"], "--cid"), (["x"], "unexpected"),
                       (["--rate", "-1"], "--rate")):
         done = subprocess.run([tt.TELLTALE, "receive", *args], capture_output=True, timeout=20, stdin=subprocess.DEVNULL)
