@@ -262,6 +262,7 @@ def killed():
     tt.same("... and when it began", run["started_at"], events[0]["ts"])
     done = subprocess.run([tt.TELLTALE, "verify", r.out], capture_output=True, timeout=tt.SECONDS)
     tt.check("the chain goes on", done.returncode == 0, done.stdout + done.stderr)
+    tt.check("verify says whose record it is", f"  of run {RUN}, cell cell-1\n".encode() in done.stdout, done.stdout)
     other = Receiver(folder=r.folder, cell="other", wait=False)
     tt.check("the record of another cell is left alone", other.process.wait(20) == 1
              and b"something else" in other.process.stderr.read())
