@@ -18,7 +18,9 @@
 
 #define BUF_BYTES ((size_t)128 * 1024) /* the longest line of a trace has 64 KiB */
 #define GOT_MAX   (2 * CHAIN_RECORDS_MAX)
-#define RECORD    "{\"ts\": \""
+_Static_assert(CHAIN_IDS_MAX == CHAIN_NAMES_MAX + 2, "all names have room");
+
+#define RECORD "{\"ts\": \""
 
 struct verify {
 	const struct chain_known *known;
@@ -273,6 +275,9 @@ static void close_block(struct verify *v, const struct chain_fields *f, const ch
 		check_signature(v, f, line);
 	if (v->out->problem != CHAIN_SOUND)
 		return;
+	if (!v->out->chain_lines)
+		(void)snprintf(v->out->ids, sizeof(v->out->ids), "{%.*s}", (int)f->ids.len,
+			       f->ids.data);
 	v->out->records += f->records;
 	v->out->chain_lines++;
 	memcpy(v->out->head, hash, sizeof(hash));

@@ -16,6 +16,7 @@
 enum {
 	CHAIN_PUBLIC_BYTES = 32,
 	CHAIN_SAID_MAX = 200,
+	CHAIN_IDS_MAX = 1026, /* of the names in a chain line, with braces */
 };
 
 /* chain_key_load_public - a public key in PEM, as "openssl pkey -in FILE -pubout" makes it */
@@ -62,6 +63,7 @@ struct chain_verdict {
 	bool end_proven;       /* by a closing line signed by the known key, or by the known head */
 	uint8_t key[CHAIN_PUBLIC_BYTES]; /* that signed, whether or not it is known */
 	uint8_t head[CHAIN_HASH_BYTES];  /* the newest hash */
+	char ids[CHAIN_IDS_MAX + 1]; /* of what it is, as a JSON object; "" before a line fits */
 };
 
 /*

@@ -11,7 +11,7 @@
 #include "cli/cli.h"
 #include "receiver/receiver.h"
 
-#define SILENCE_MAX_S 86400
+#define WAIT_MAX_S 86400
 
 struct receive {
 	struct receiver_settings settings;
@@ -66,6 +66,7 @@ enum {
 	OPT_EXIT_PORT,
 	OPT_DIR,
 	OPT_SILENCE,
+	OPT_WAIT,
 	OPT_RATE,
 	OPT_MAX,
 	OPT_LENIENT,
@@ -87,6 +88,7 @@ static const struct option options[] = {
 	{"exit-port", required_argument, NULL, OPT_EXIT_PORT},
 	{"output-dir", required_argument, NULL, OPT_DIR},
 	{"silence", required_argument, NULL, OPT_SILENCE},
+	{"wait", required_argument, NULL, OPT_WAIT},
 	{"rate", required_argument, NULL, OPT_RATE},
 	{"max-bytes", required_argument, NULL, OPT_MAX},
 	{"lenient", no_argument, NULL, OPT_LENIENT},
@@ -141,13 +143,17 @@ static int take_option(struct receive *o, int c)
 		s->exit_port = (unsigned)n;
 		break;
 	case OPT_CID:
-		good = parse_number(optarg, 1, UINT32_MAX - 1, &n); /* 1: this machine itself */
+		good = parse_number(optarg, RECEIVER_CID_MIN, UINT32_MAX - 1, &n);
 		o->cell.cid = (uint32_t)n;
 		o->cell.has_cid = true;
 		break;
 	case OPT_SILENCE:
-		good = parse_number(optarg, 1, SILENCE_MAX_S, &n);
+		good = parse_number(optarg, 1, WAIT_MAX_S, &n);
 		s->silence_ms = n * 1000;
+		break;
+	case OPT_WAIT:
+		good = parse_number(optarg, 1, WAIT_MAX_S, &n);
+		s->wait_ms = n * 1000;
 		break;
 	case OPT_RATE:
 		good = parse_number(optarg, 1, 1000000000, &s->rate);
@@ -181,7 +187,8 @@ static int take_option(struct receive *o, int c)
 static int check(const struct receive *o)
 {
 	const struct receiver_cell_spec *cell = &o->cell;
-	bool one = cell->cell_id || cell->spec || cell->vsock_base || cell->has_cid;
+	bool one = cell->cell_id || cell->spec || cell->vsock_base || cell->has_cid ||
+		   cell->run_id || cell->declared || cell->output_dir;
 
 	if (o->cells && one)
 		return cli_usage("receive", "--cells says all that there is to say of cells");

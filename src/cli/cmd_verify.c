@@ -118,6 +118,14 @@ static int status_of(const struct chain_verdict *v)
 	return v->problem == CHAIN_SOUND ? CLI_OK : CLI_FAILED;
 }
 
+/* What the chain lines call the record: by the file alone nobody knows which cell's it is. */
+static json_t *ids_json(const struct chain_verdict *v)
+{
+	json_t *ids = v->ids[0] ? json_loads(v->ids, 0, NULL) : NULL;
+
+	return ids ? ids : json_null();
+}
+
 static int print_json(const char *verb, const char *path, const struct chain_verdict *v)
 {
 	char key[KEY_TEXT], head[HASH_DIGITS + 1];
@@ -133,11 +141,11 @@ static int print_json(const char *verb, const char *path, const struct chain_ver
 				    v->line ? json_integer((json_int_t)v->line) : json_null(),
 				    "text", v->said);
 	doc = json_pack(
-		"{ss so sI sI sI sI so so sb sb sb so}", "schema", "telltale.verify/1", "file",
-		file ? file : json_null(), "records", (json_int_t)v->records, "chain_lines",
-		(json_int_t)v->chain_lines, "uncovered", (json_int_t)v->uncovered, "torn",
-		(json_int_t)v->torn, "key", v->is_signed ? json_string(key) : json_null(), "sha256",
-		v->chain_lines ? json_string(head) : json_null(), "closed", v->is_closed,
+		"{ss so so sI sI sI sI so so sb sb sb so}", "schema", "telltale.verify/1", "file",
+		file ? file : json_null(), "ids", ids_json(v), "records", (json_int_t)v->records,
+		"chain_lines", (json_int_t)v->chain_lines, "uncovered", (json_int_t)v->uncovered,
+		"torn", (json_int_t)v->torn, "key", v->is_signed ? json_string(key) : json_null(),
+		"sha256", v->chain_lines ? json_string(head) : json_null(), "closed", v->is_closed,
 		"head_found", v->head_found, "end_proven", v->end_proven, "problem", problem);
 	if (doc)
 		r = json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_ENSURE_ASCII);
@@ -148,6 +156,26 @@ static int print_json(const char *verb, const char *path, const struct chain_ver
 	}
 	putchar('\n');
 	return status_of(v);
+}
+
+static void print_ids(const struct chain_verdict *v)
+{
+	static const char *const keys[][2] = {{"run_id", "run"}, {"cell_id", "cell"}};
+	json_t *ids = ids_json(v);
+	const char *before = "  of ";
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(keys); i++) {
+		const char *id = json_string_value(json_object_get(ids, keys[i][0]));
+
+		if (!id)
+			continue;
+		printf("%s%s ", before, keys[i][1]);
+		cli_put_text(stdout, id, strlen(id));
+		before = ", ";
+	}
+	if (before[0] == ',')
+		putchar('\n');
+	json_decref(ids);
 }
 
 static void print_notes(const struct chain_verdict *v, const struct chain_known *known)
@@ -187,6 +215,7 @@ static int print_text(const char *path, const struct chain_verdict *v,
 		printf("%s%s\n", v->is_closed ? ", closed" : "",
 		       v->end_proven ? "" : ", end unproven");
 	}
+	print_ids(v);
 	print_notes(v, known);
 	return status_of(v);
 }

@@ -149,9 +149,6 @@ static int open_files(struct receiver_cell *c, const char *dir, struct tt_err *e
 	make_texts(c);
 	if (r == 0)
 		r = open_chain(c, err);
-	/* a run that goes on has none: what an end before this one wrote is not the end */
-	if (r == 0 && c->resumed && unlinkat(c->folder, "run.json", 0) < 0 && errno != ENOENT)
-		r = tt_fail(err, errno, "remove 'run.json' of a record that goes on");
 	return r < 0 ? tt_wrap(err, r, "record '%.80s'", c->folder_path ? c->folder_path : "") : 0;
 }
 
@@ -191,7 +188,7 @@ int receiver_cell_open(struct receiver_cell **ret, struct receiver *r,
 	receiver_look_at_clock(r);
 	c->opened_ns = r->now_ns;
 	c->event_epoch = r->now_ns / TT_NS_PER_MS;
-	c->heard_ms = c->act_ms = r->now_ms;
+	c->opened_ms = c->heard_ms = c->act_ms = r->now_ms;
 	c->tokens = (double)r->settings.rate;
 	c->tokens_at_ms = r->now_ms;
 	n = take_ids(c, spec, err);
@@ -201,6 +198,9 @@ int receiver_cell_open(struct receiver_cell **ret, struct receiver *r,
 		n = open_files(c, spec->output_dir, err);
 	if (n == 0)
 		n = open_sockets(c, spec->vsock_base, err);
+	/* a run that goes on has none: what an end before this one wrote is not the end */
+	if (n == 0 && c->resumed && unlinkat(c->folder, "run.json", 0) < 0 && errno != ENOENT)
+		n = tt_fail(err, errno, "remove 'run.json' of a record that goes on");
 	if (n < 0)
 		return n;
 	if (!c->resumed)
@@ -232,7 +232,8 @@ void receiver_cell_end(struct receiver_cell *c, const char *why)
 		receiver_take_end(c, c->partial, c->partial_len);
 	receiver_settle(c, true);
 	if (c->state != RECEIVER_CLOSED)
-		receiver_state_set(c, RECEIVER_CLOSED, why);
+		receiver_state_set(c, c->state == RECEIVER_NEVER ? RECEIVER_NEVER : RECEIVER_CLOSED,
+				   why);
 	exit_reason(c, reason, sizeof(reason));
 	receiver_line_run_end(c, reason);
 	receiver_close_chain(c);

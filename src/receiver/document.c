@@ -158,7 +158,12 @@ static json_t *coverage_json(const struct receiver_cell *c)
 	static const char *const causes[] = {"queue_full", "sensor_full", "too_large", "agent_died",
 					     "other"};
 	json_t *gaps = json_array(), *j;
-	uint64_t lost = c->seq.dropped + c->seq.lost + c->undeclared + sum_rejects(c);
+	uint64_t lost = 0;
+	const uint64_t losses[] = {c->seq.dropped, c->seq.lost, c->undeclared, sum_rejects(c)};
+
+	for (size_t i = 0; i < TT_ARRAY_SIZE(losses); i++)
+		if (__builtin_add_overflow(lost, losses[i], &lost))
+			lost = UINT64_MAX; /* what a hostile agent counts can be any number */
 
 	for (size_t i = 0; i < TT_ARRAY_SIZE(causes); i++)
 		add_gap(gaps, causes[i], c->drops_by_cause[i], false);
@@ -166,10 +171,10 @@ static json_t *coverage_json(const struct receiver_cell *c)
 	add_gap(gaps, "transport", c->seq.lost, false);
 	add_gap(gaps, "rejected", sum_rejects(c), false);
 	add_gap(gaps, "undeclared", c->undeclared, false);
-	j = json_pack("{s:I, s:i, s:i, s:I, s:i, s:I, s:I, s:b, s:o, s:[s], s:o}", "spans",
+	j = json_pack("{s:I, s:i, s:i, s:I, s:i, s:I, s:o, s:b, s:o, s:[s], s:o}", "spans",
 		      (json_int_t)c->spans, "full", 0, "kernel_only", 0, "declared_only",
 		      (json_int_t)c->spans, "none", 0, "events", (json_int_t)c->acts, "lost",
-		      (json_int_t)lost, "lost_exact", !c->dropped_unknown && c->major != 1, "gaps",
+		      number(lost), "lost_exact", !c->dropped_unknown && c->major != 1, "gaps",
 		      gaps, "sensors", "guest", "findings", findings_json(c));
 	if (c->trace.lost || c->events.lost)
 		(void)json_array_append_new(

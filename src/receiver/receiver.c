@@ -20,8 +20,6 @@
 
 #include "receiver/receiver_internal.h"
 
-#define FDS_PER_CELL 7
-
 void receiver_say(struct receiver *r, const char *fmt, ...)
 {
 	char text[512];
@@ -246,7 +244,7 @@ static void pause_reading(struct receiver_cell *c)
 }
 
 /* The rate is a bucket of one second: what is over it waits, in the guest. */
-static void spend(struct receiver_cell *c, uint64_t frames)
+void receiver_spend(struct receiver_cell *c, uint64_t frames)
 {
 	struct receiver *r = c->r;
 	double rate = (double)r->settings.rate;
@@ -307,7 +305,7 @@ static bool read_connection(struct receiver_cell *c)
 	c->partial_len = have - (size_t)used;
 	memcpy(c->partial, r->input + used, c->partial_len);
 	receiver_flush(c);
-	spend(c, c->seen - seen);
+	receiver_spend(c, c->seen - seen);
 	check_size(c);
 	if (c->paused)
 		pause_reading(c);
@@ -357,6 +355,8 @@ static void take_connection(struct receiver_cell *c, int fd)
 		return; /* the agent tries again */
 	c->partial_len = 0;
 	c->connections++;
+	if (c->state == RECEIVER_NEVER)
+		c->heard_ms = c->r->now_ms; /* how long a guest boots is no silence */
 	receiver_watch(c->r, &c->connection, RECEIVER_CONNECTION, tt_take_fd(&own), c);
 	if (c->paused)
 		pause_reading(c);
@@ -561,8 +561,9 @@ static void take_event(struct receiver *r, struct receiver_handle *h)
 		break;
 	case RECEIVER_CONNECTION:
 		if (c->paused)
-			break;
-		(void)read_connection(c);
+			pause_reading(c); /* a write failed that was not of its own turn */
+		else
+			(void)read_connection(c);
 		break;
 	case RECEIVER_EXIT_CONNECTION:
 		read_exit(c);
@@ -588,9 +589,11 @@ static void try_again(struct receiver_cell *c)
 	if (!trace || !events || c->is_full)
 		return;
 	c->paused = false;
-	spend(c, 0);
-	if (!c->paused && c->connection.fd >= 0)
-		receiver_watch(c->r, &c->connection, RECEIVER_CONNECTION, c->connection.fd, c);
+	receiver_spend(c, 0);
+	if (c->paused || c->connection.fd < 0)
+		return;
+	pause_reading(c); /* it may not be out yet */
+	receiver_watch(c->r, &c->connection, RECEIVER_CONNECTION, c->connection.fd, c);
 }
 
 static bool is_over(const struct receiver_cell *c)
@@ -599,6 +602,14 @@ static bool is_over(const struct receiver_cell *c)
 
 	return (done || (c->is_full && c->has_exit)) &&
 	       c->r->now_ms - c->left_ms >= RECEIVER_END_MS;
+}
+
+/* A guest that did not boot, or whose agent is mute from the beginning. */
+static bool is_unheard(const struct receiver_cell *c)
+{
+	uint64_t wait = c->r->settings.wait_ms;
+
+	return wait && !c->was_heard && !c->has_exit && c->r->now_ms - c->opened_ms >= wait;
 }
 
 static void look_at_cells(struct receiver *r)
@@ -616,8 +627,14 @@ static void look_at_cells(struct receiver *r)
 		listen_again(r, &c->exit_listener);
 		receiver_state_look(c);
 		receiver_flush(c);
-		if (once && is_over(c))
+		if (is_unheard(c)) {
+			receiver_say(r, "cell '%s': no frame came within %llu s", c->id,
+				     (unsigned long long)(r->settings.wait_ms / 1000));
+			r->unheard = true;
+			end_cell(c, "no frame came in time");
+		} else if (once && is_over(c)) {
 			end_cell(c, c->has_exit ? "the exit code came" : "the connection ended");
+		}
 		all_over &= c->gone;
 	}
 	if (once && all_over && r->lines.fd < 0)
@@ -655,5 +672,7 @@ int receiver_run(struct receiver *r, struct tt_err *err)
 	free_gone(r);
 	if (r->failed)
 		return tt_fail_text(err, EIO, "something could not be written");
+	if (r->unheard)
+		return tt_fail_text(err, ETIMEDOUT, "of some cells nothing was heard");
 	return 0;
 }

@@ -22,12 +22,14 @@ enum {
 	RECEIVER_ID_MAX = 50,      /* of a cell id: letters, digits, '.', '_', '-' */
 	RECEIVER_LINE_MAX = 16384, /* of a line that describes a cell */
 	RECEIVER_CELLS_MAX = 20000,
+	RECEIVER_CID_MIN = 1, /* this machine itself; 0 is the hypervisor */
 };
 
 struct receiver;
 
 struct receiver_settings {
 	uint64_t silence_ms; /* without a word this long a cell is silent */
+	uint64_t wait_ms;    /* without a frame by then a cell is over; 0: it may come whenever */
 	uint64_t rate;       /* frames a second of one cell; 0: no limit */
 	uint64_t max_bytes;  /* of one cell's two files; 0: no limit */
 	enum wire_mode mode;
@@ -68,7 +70,8 @@ int receiver_remove(struct receiver *r, const char *cell_id, struct tt_err *err)
 
 /*
  * receiver_run - receive until a signal, the end of --once, or the end of cells_fd without cells
- * All records are ended. Returns 0; -EIO if something could not be written.
+ * All records are ended. Returns 0; -EIO if something could not be written; -ETIMEDOUT if from a
+ * cell nothing came in time.
  */
 int receiver_run(struct receiver *r, struct tt_err *err) TT_MUST_CHECK;
 

@@ -90,6 +90,7 @@ struct receiver_cell {
 	struct receiver_cell *next;       /* in the list of all */
 	struct receiver_cell *dirty_next; /* its chain has something open, the oldest first */
 	bool is_dirty, gone;
+	bool was_heard; /* since it was opened */
 	char id[RECEIVER_ID_MAX + 1];
 	char run_id[TT_UUID_TEXT_LEN + 1];
 	struct tt_uuid span; /* of the cell as a whole */
@@ -134,6 +135,7 @@ struct receiver_cell {
 	uint64_t opened_ns, ended_ns; /* since the epoch */
 	uint64_t heard_ms, act_ms, left_ms,
 		state_ms; /* CLOCK_MONOTONIC; left: the connection ended */
+	uint64_t opened_ms;
 
 	uint64_t seen;    /* frames, those that were refused included */
 	uint64_t written; /* bytes of both files */
@@ -170,7 +172,7 @@ struct receiver {
 	uint64_t random[2];
 	uint64_t strangers; /* connections of CIDs that are no cell's */
 	uint64_t status_lost, heads_lost, deaf;
-	bool stop, failed, had_cells;
+	bool stop, failed, had_cells, unheard;
 	char line[RECEIVER_LINE_MAX];
 	size_t line_len;
 	bool line_skipped;
@@ -284,6 +286,8 @@ int receiver_document(struct receiver_cell *c, struct tt_err *err) TT_MUST_CHECK
 /* receiver.c */
 void receiver_watch(struct receiver *r, struct receiver_handle *h, enum receiver_socket kind,
 		    int fd, struct receiver_cell *c);
+/* receiver_spend - @frames came: those of a second that are past the rate pause the cell */
+void receiver_spend(struct receiver_cell *c, uint64_t frames);
 void receiver_say(struct receiver *r, const char *fmt, ...) TT_PRINTF(2, 3);
 
 #endif

@@ -227,7 +227,7 @@ static void again_notice(struct scan *s)
 			if (is_word(word, receiver_state_names[i])) {
 				c->state = (enum receiver_state)i;
 				c->state_count[i]++;
-				if (i == RECEIVER_LIVE && !c->first_ns)
+				if ((i == RECEIVER_LIVE || i == RECEIVER_RECOVERED) && !c->first_ns)
 					c->first_ns = take_time(s);
 			}
 	} else if (take_text(s, ", \"finding\": \"", &word) &&
@@ -235,6 +235,8 @@ static void again_notice(struct scan *s)
 		for (unsigned i = 0; i < RECEIVER_FINDINGS; i++)
 			if (is_word(word, receiver_finding_names[i]))
 				c->findings[i] = count; /* at least: not each one is told */
+	} else if (take_text(s, ", \"reason\": \"", &word) && is_word(word, "heartbeat")) {
+		c->heartbeats++;
 	}
 }
 
@@ -336,17 +338,15 @@ static int scan_all(struct receiver_cell *c, const char *text, size_t len, struc
 	for (bool first = true; at < len; first = false) {
 		const char *nl = memchr(text + at, '\n', len - at);
 
-		if (!nl)
-			break; /* torn */
 		s.line = text + at;
-		s.len = (size_t)(nl - s.line);
+		s.len = nl ? (size_t)(nl - s.line) : len - at;
 		at += s.len + 1;
 		if (first) {
 			r = check_first(&s, err);
 			if (r < 0)
 				return r;
-		} else {
-			again(&s);
+		} else if (s.len && s.line[s.len - 1] == '}') {
+			again(&s); /* else it is torn; one that lacks its newline alone gets that */
 		}
 	}
 	return 0;

@@ -2,6 +2,7 @@
 /* Specs and lines that describe cells: parsed with a library, looked through by hand. */
 #include "receiver/spec.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <nettle/sha2.h>
@@ -148,6 +149,11 @@ int receiver_spec_parse(struct receiver_spec *ret, const char *text, size_t len,
 	if (r < 0)
 		return r;
 	s.argv = take_argv(json);
+	if (s.argv && strlen(s.argv) > RECEIVER_ARGV_MAX) { /* it stands in one line of the trace */
+		receiver_spec_done(&s);
+		return tt_fail_text(err, E2BIG, "'argv' of the spec is longer than %d bytes",
+				    RECEIVER_ARGV_MAX);
+	}
 	hash_text(s.hash, text, len);
 	*ret = s;
 	return 0;
@@ -229,9 +235,9 @@ static int take_text(const char **slot, const char *key, const json_t *value, st
 
 static int take_cid(struct receiver_cell_spec *cell, const json_t *value, struct tt_err *err)
 {
-	if (!json_is_integer(value) || json_integer_value(value) < 3 ||
+	if (!json_is_integer(value) || json_integer_value(value) < RECEIVER_CID_MIN ||
 	    json_integer_value(value) >= UINT32_MAX)
-		return tt_fail_text(err, EINVAL, "'cid' is no CID of a guest");
+		return tt_fail_text(err, EINVAL, "'cid' is no CID");
 	cell->cid = (uint32_t)json_integer_value(value);
 	cell->has_cid = true;
 	return 0;

@@ -15,6 +15,7 @@
 #include "util/err.h"
 
 #define RECEIVER_SPEC_MAX (1u << 20) /* bytes of a spec */
+#define RECEIVER_ARGV_MAX 32768      /* of its "argv", as JSON */
 
 /* Sources are bits: 1 << enum wire_source. */
 struct receiver_spec {
@@ -26,7 +27,7 @@ struct receiver_spec {
 /*
  * receiver_spec_parse - a spec, and a list that takes the place of its "declared"; NULL: none
  * -EINVAL, and @err says where, for what is no spec, for an unknown source and for one declared but
- * not authorized.
+ * not authorized; -E2BIG for an "argv" that has no room in a line.
  */
 int receiver_spec_parse(struct receiver_spec *ret, const char *text, size_t len,
 			const char *declared, size_t declared_len,

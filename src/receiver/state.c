@@ -58,11 +58,13 @@ void receiver_state_heard(struct receiver_cell *c, bool act)
 	uint64_t now = c->r->now_ms;
 
 	c->heard_ms = now;
+	c->was_heard = true;
+	if (!c->first_ns)
+		c->first_ns = c->r->now_ns;
 	if (act)
 		c->act_ms = now;
 	switch (c->state) {
 	case RECEIVER_NEVER:
-		c->first_ns = c->r->now_ns;
 		receiver_state_set(c, RECEIVER_LIVE, "the first frame");
 		break;
 	case RECEIVER_SILENT:
@@ -90,7 +92,9 @@ void receiver_state_look(struct receiver_cell *c)
 	uint64_t now = c->r->now_ms, window = c->r->settings.silence_ms;
 	bool connected = c->connection.fd >= 0;
 
-	if (c->state == RECEIVER_NEVER || c->state == RECEIVER_SILENT || c->has_exit || c->paused)
+	if (c->state == RECEIVER_SILENT || c->has_exit || c->paused)
+		return;
+	if (c->state == RECEIVER_NEVER && !connected)
 		return;
 	if (now - c->heard_ms >= window) {
 		if (c->major == 1 && connected) {

@@ -162,6 +162,10 @@ def hostile():
     done = subprocess.run([tt.TELLTALE, "verify", r.out], capture_output=True, timeout=tt.SECONDS)
     tt.check("the record is whole", done.returncode == 0, done.stdout + done.stderr)
     tt.check("its sums fit", sums(r.run())[0], sums(r.run()))
+    vast = Receiver()
+    vast.send(b"".join(hello(2**53 - 1, boot=f"boot-{i}") for i in range(1100)))
+    tt.same("numbers as large as can be", vast.end(), (0, ""))
+    tt.same("... do not run over", vast.run()["coverage"]["lost"], 2**63 - 1)
     return r
 
 
@@ -225,6 +229,8 @@ def killed():
     r.process.kill()
     r.process.communicate()
     s.close()
+    cut = r.raw().index(b"}\n", r.raw().rindex(b'"syscall": "connect"')) + 1
+    os.truncate(r.out + "/trace.jsonl", cut)  # as if the kill had come before the last newline
     before = r.events()
     had = sum(e["syscall"] == "connect" for e in before)
     sent += 7  # lost with the connection
@@ -256,6 +262,7 @@ def killed():
     tt.same("... and when it began", run["started_at"], events[0]["ts"])
     done = subprocess.run([tt.TELLTALE, "verify", r.out], capture_output=True, timeout=tt.SECONDS)
     tt.check("the chain goes on", done.returncode == 0, done.stdout + done.stderr)
+    tt.check("verify says whose record it is", f"  of run {RUN}, cell cell-1\n".encode() in done.stdout, done.stdout)
     other = Receiver(folder=r.folder, cell="other", wait=False)
     tt.check("the record of another cell is left alone", other.process.wait(20) == 1
              and b"something else" in other.process.stderr.read())
@@ -325,6 +332,21 @@ def states():
         told = [json.loads(line) for line in f]
     tt.same("--status has each change", [x["state"] for x in told],
             ["never-connected", "live", "idle", "silent", "recovered", "silent", "closed"])
+    return r
+
+
+def mute():
+    r = Receiver("--silence", "1")
+
+    def told(*words):
+        tt.wait_for(lambda: [e["state"] for e in r.events() if e.get("reason") == "state"] == list(words), 20)
+        return True
+    with r.connect() as s:
+        tt.check("who connects and says nothing is silent", told("never-connected", "silent"))
+        s.sendall(hello(0))
+        tt.check("and comes back with its first frame", told("never-connected", "silent", "recovered"))
+    tt.same("it ends well", r.end(), (0, ""))
+    tt.same("and is found", [f["kind"] for f in r.run()["coverage"]["findings"]], ["agent_silenced"])
     return r
 
 
@@ -407,9 +429,41 @@ def exit_channel():
     return r
 
 
+def last_state(r):
+    return [e["state"] for e in r.events() if e.get("reason") == "state"][-1]
+
+
+def waits():
+    r = Receiver("--once", "--wait", "1")
+    tt.same("--wait: nobody comes, and that is the end", r.process.wait(20), 1)
+    tt.check("it is said", b"cell 'cell-1': no frame came within 1 s" in r.process.stderr.read())
+    tt.same("its state", [last_state(r), r.run()["guest"]["states"]["live"], r.run()["summary"]["exit_reason"]],
+            ["never-connected", 0, "UNKNOWN"])
+    mute = Receiver("--wait", "1", wait=False)
+    tt.wait_for(lambda: os.path.exists(mute.base + "_9001"), 20)
+    with mute.connect():
+        tt.same("who connects and says nothing is not waited for", mute.process.wait(20), 1)
+    tt.same("its state", last_state(mute), "never-connected")
+    heard = Receiver("--once", "--wait", "5")
+    with heard.connect() as s:
+        s.sendall(hello(0))
+        heard.wait_lines(lambda events: any(e.get("state") == "live" for e in events))
+        tt.check("who was heard goes on", not ended_by_itself(heard, 7))
+    tt.same("and ends as ever", heard.process.wait(20), 0)
+    return r
+
+
+def ended_by_itself(r, seconds):
+    try:
+        r.process.wait(seconds)
+        return True
+    except subprocess.TimeoutExpired:
+        return False
+
+
 def main():
-    receivers = [one_cell(), rejects(), hostile(), accounting(), killed(), told_again(), stopped(), states(), declaration(),
-                 older_agents(), exit_channel()]
+    receivers = [one_cell(), rejects(), hostile(), accounting(), killed(), told_again(), stopped(), states(), mute(),
+                 declaration(), older_agents(), exit_channel(), waits()]
     validate("every line and run.json fit their schemas", receivers)
     tt.done()
 

@@ -44,6 +44,11 @@ def names_in_the_way():
     second = Receiver(folder=folder, wait=False)
     tt.check("a second receiver is refused", second.process.wait(20) == 1, second.process.stderr.read())
     tt.same("the first one goes on", r.end(), (0, ""))
+    with socket.socket(socket.AF_UNIX) as live:
+        live.bind(name)
+        live.listen(1)
+        refused("somebody listens")
+    tt.check("the end of a record that could not go on stays", os.path.exists(os.path.join(r.out, "run.json")))
 
 
 def two_at_once():
@@ -205,9 +210,28 @@ def rate():
     tt.check("its sums fit", sums(r.run())[0], sums(r.run()))
 
 
+def disk_full_in_between():
+    """The write that fails is no guest's turn: nobody had just been read."""
+    r = Receiver("--silence", "1", preexec_fn=lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN))
+    with r.connect() as s:
+        s.sendall(hello(0))
+        r.wait_lines(lambda events: events[-1]["event_type"] == "chain" and any(
+            e.get("reason") == "agent_hello" for e in events))
+        hard = resource.prlimit(r.process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(r.process.pid, resource.RLIMIT_FSIZE, (len(r.raw()), hard))
+        complaint = r.process.stderr.readline()
+        s.sendall(connects(range(1, 11)))
+        resource.prlimit(r.process.pid, resource.RLIMIT_FSIZE, (hard, hard))
+        r.wait_lines(lambda events: any(e.get("seq") == 10 for e in events))
+    tt.check("a write that fails while nobody is read is said", b"cannot write trace.jsonl" in complaint, complaint)
+    tt.same("and nothing else goes wrong", r.end(), (0, ""))
+    tt.check("its sums fit", sums(r.run())[0], sums(r.run()))
+
+
 def usage():
     for args, why in (([], "--cell-id and --spec"), (["--cell-id", "x", "--spec", "y"], "--vsock-base or --cid"),
-                      (["--cells", "-", "--cell-id", "x"], "--cells"), (["--silence", "0"], "--silence"),
+                      (["--cells", "-", "--cell-id", "x"], "--cells"), (["--cells", "-", "--output-dir", "x"], "--cells"),
+                      (["--silence", "0"], "--silence"),
                       (["--status", "77"], "--status"), (["--cid", "0"], "--cid"), (["x"], "unexpected"),
                       (["--rate", "-1"], "--rate")):
         done = subprocess.run([tt.TELLTALE, "receive", *args], capture_output=True, timeout=20, stdin=subprocess.DEVNULL)
@@ -272,6 +296,7 @@ def main():
     full_record()
     no_fds()
     disk_full()
+    disk_full_in_between()
     rate()
     usage()
     many()

@@ -20,11 +20,6 @@ ORDER = ["seq", "ppid", "start_ns", "exit_code", "signal", "exe", "argv", "uid",
          "first_seq", "last_seq", "syscall", "sensors", "restarts"]
 
 
-ORDER = ["seq", "ppid", "start_ns", "exit_code", "signal", "exe", "argv", "uid", "addr", "port", "capability",
-         "path", "mask", "truncated", "boot_id", "agent_version", "kernel_version", "surface", "count", "cause",
-         "first_seq", "last_seq", "syscall", "sensors", "restarts"]
-
-
 def frame(source, pid=3, comm="sh", version=2, ns=1000, **more):
     five = {"content_version": version, "probe_source": source, "guest_pid": pid, "guest_comm": comm,
             "guest_monotonic_ns": ns}

@@ -45,6 +45,24 @@ static void test_spec(void)
 	CHECK_INT(s.declared, BIT(PROCESS_SPAWNED) | BIT(AGENT_HELLO));
 }
 
+/* It stands in the first line of the trace, which must be whole. */
+static void test_long_argv(void)
+{
+	static char text[RECEIVER_ARGV_MAX + 200];
+	struct receiver_spec s;
+
+	for (int more = 0; more < 2; more++) {
+		/* brackets and quotes make the rest */
+		(void)snprintf(text, sizeof(text),
+			       "{\"telemetry\": {\"authorized\": []}, \"argv\": [\"%0*d\"]}",
+			       RECEIVER_ARGV_MAX - 4 + more, 0);
+		CHECK_INT(parse(&s, text, NULL), more ? -E2BIG : 0);
+		if (!more)
+			receiver_spec_done(&s);
+	}
+	CHECK_STR(err.text, "'argv' of the spec is longer than 32768 bytes");
+}
+
 static void test_wrong_specs(void)
 {
 	static const struct {
@@ -89,8 +107,9 @@ static void test_requests(void)
 		{"{\"cell\": \"x\"}", "unknown key 'cell'"},
 		{"{\"cell_id\": 7}", "'cell_id' is no text"},
 		{"{\"cell_id\": \"\"}", "'cell_id' is no text"},
-		{"{\"cid\": 2}", "'cid' is no CID of a guest"},
-		{"{\"cid\": \"3\"}", "'cid' is no CID of a guest"},
+		{"{\"cid\": 0}", "'cid' is no CID"},
+		{"{\"cid\": 4294967295}", "'cid' is no CID"},
+		{"{\"cid\": \"3\"}", "'cid' is no CID"},
 		{"{\"remove\": \"x\", \"cell_id\": \"x\"}", "'remove' stands alone"},
 	};
 	struct receiver_request q;
@@ -130,6 +149,7 @@ static void test_ids(void)
 int main(void)
 {
 	TAP_RUN(test_spec);
+	TAP_RUN(test_long_argv);
 	TAP_RUN(test_wrong_specs);
 	TAP_RUN(test_requests);
 	TAP_RUN(test_ids);
