@@ -17,7 +17,6 @@
 #include "init/say.h"
 #include "init/spawn.h"
 
-#define AGENT_PID    2
 #define READY_MS     5000
 #define PAUSE_MIN_MS 10
 #define PAUSE_MAX_MS 1000 /* so there are not more than 100 starts in a minute */
@@ -195,7 +194,7 @@ void init_agent_start(struct init_agent *a)
 		schedule(a);
 		return;
 	}
-	r = init_spawn(0, AGENT_PID);
+	r = init_spawn(0, INIT_AGENT_PID);
 	if (r == 0)
 		become_agent(a, pair[1]);
 	(void)close(pair[1]);

@@ -237,13 +237,28 @@ static void spare_connector(struct inside *in)
 	in->agent.connector_fd = -1;
 }
 
+/*
+ * The kernel goes on from the number that it gave last, which is 1 where no agent lives: but the
+ * agent's number is never the workload's, as the gate refuses signals to it.
+ */
+static pid_t spawn_workload(const struct init_workload *w)
+{
+	pid_t pid;
+
+	while ((pid = init_spawn(0, 0)) == INIT_AGENT_PID)
+		(void)waitpid(pid, NULL, 0);
+	if (pid == 0 && getpid() == INIT_AGENT_PID)
+		_exit(0);
+	if (pid == 0)
+		init_workload_run(w);
+	return pid;
+}
+
 static int run_workload(struct inside *in, const struct init_workload *w)
 {
 	bool gave_up = false;
-	pid_t pid = init_spawn(0, 0);
+	pid_t pid = spawn_workload(w);
 
-	if (pid == 0)
-		init_workload_run(w);
 	if (pid < 0) {
 		init_say_error("workload: no process", NULL, -pid);
 		return INIT_FAILED;

@@ -439,8 +439,8 @@ def agent_fails():
         same(f"agent '{title}': the command never starts", (done.status, os.path.exists(ran), done.host.codes), (125, False, [b"\x7d\0\0\0"]))
         check("... and why is said", said in done.err and "no agent: the workload does not start" in done.err, done.err)
         same("... in one line", len([x for x in done.err.splitlines() if "agent: " in x]), 2)
-        done = run(["sh", "-c", f">'{ran}'; exit 3"], "--on-agent-failure", "degrade", agent=agent)
-        same(f"agent '{title}', degrade: it does", (done.status, os.path.exists(ran)), (3, True))
+        done = run(["sh", "-c", f"test $$ -eq 3 && kill -URG $$ && >'{ran}'; exit 3"], "--on-agent-failure", "degrade", agent=agent)
+        same(f"agent '{title}', degrade: it does, as process 3", (done.status, os.path.exists(ran)), (3, True))
         check("... and that is said", said in done.err and "no agent: the workload runs unseen" in done.err, done.err)
         os.unlink(ran)
     for degrade, status, said in ((False, 125, "the agent does not start again: the cell ends"),
