@@ -147,10 +147,9 @@ static unsigned kill_each(const struct inside *in, int proc_fd)
 
 			memcpy(&len, e + 16, sizeof(len));
 			at += len;
-			if (pid > 1 && pid != in->agent.pid) {
-				(void)kill((pid_t)pid, SIGKILL);
+			/* without a view /proc is the one of outside: nobody here has those numbers */
+			if (pid > 1 && pid != in->agent.pid && kill((pid_t)pid, SIGKILL) == 0)
 				count++;
-			}
 		}
 	}
 	return count;
@@ -299,7 +298,10 @@ void init_cell_inside(struct init_cell *c)
 				       .ready_fd = -1};
 	c->signal_fd = init_cell_signals();
 	in.agent.queue_fd = memfd_create("telltale-queue", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	why = c->signal_fd < 0 || in.agent.queue_fd < 0 ? "no fds" : make_view(c, &w.gate);
+	/* a kernel without it: an agent that is killed takes along what it had not sent */
+	if (in.agent.queue_fd < 0)
+		init_say_error("no memory that outlives the agent", NULL, errno);
+	why = c->signal_fd < 0 ? "no signals" : make_view(c, &w.gate);
 	if (why) {
 		init_say_error(why, NULL, errno);
 		finish(&in, INIT_FAILED);

@@ -388,6 +388,13 @@ def agent_and_connector():
         finish(p, host)
 
 
+def no_memfd():
+    done = run(["sh", "-c", "exit 14"], before=[tt.program("sandbox_refuse"), "memfd_create", "38", "--"])
+    same("a kernel without memfd_create: there is a cell", done.status, 14)
+    check("... whose agent has no queue of another, and that is said",
+          "no memory that outlives the agent" in done.err and "--queue-fd" not in " ".join(done.host.starts()), done.err)
+
+
 def agent_killed():
     p, host = start(["sh", "-c", "trap 'exit 21' TERM; while :; do sleep 0.05; done"])
     tt.wait_for(lambda: 3 in pids_inside(p))
@@ -684,6 +691,7 @@ bomb()
 signals()
 agent_facts()
 agent_and_connector()
+no_memfd()
 agent_killed()
 agent_killed_at_end()
 agent_fails()
