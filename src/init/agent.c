@@ -23,7 +23,7 @@
 #define LONG_MS      1000 /* who lived that long is started again at once */
 #define FAILURES_MAX 10
 #define FLUSH_MS     2000 /* the agent's own */
-#define GRACE_MS     1000
+#define GRACE_MS     2000 /* of a vsock the agent rounds its own time up to a second */
 #define KILL_MS      2000 /* for the end of who was killed */
 #define ARGS_MAX     (40 + 2 * INIT_PATHS_MAX)
 #define INSTALLED    "/sbin/telltale-agent"
@@ -224,7 +224,7 @@ void init_agent_hear(struct init_agent *a)
 	if (strcmp(text, "ready") == 0 || strncmp(text, "ready ", 6) == 0) {
 		if (!a->was_ready)
 			init_say("agent: ", text, NULL);
-		a->spare = !strstr(text, "connector");
+		a->spare = !strstr(text, "proc-connector");
 		a->state = INIT_AGENT_READY;
 		a->ready_ms = init_now_ms();
 		a->was_ready = true;
