@@ -149,6 +149,8 @@ static TT_NORETURN void become_agent(const struct init_agent *a, int ready_fd)
 	enter_view(ready_fd);
 	if (null >= 0)
 		(void)dup2(null, STDIN_FILENO);
+	/* the workload has the console, too: it may stop it between a look and a line */
+	(void)dup2(init_say_fd(), STDERR_FILENO);
 	(void)dup2(STDERR_FILENO, STDOUT_FILENO);
 	(void)init_close_from(3, 1);
 	make_args(&args, a, ready_fd);

@@ -399,6 +399,9 @@ def agent_killed():
     p, host = start(["sh", "-c", "trap 'exit 21' TERM; while :; do sleep 0.05; done"])
     tt.wait_for(lambda: 3 in pids_inside(p))
     command = pids_inside(p).get(3)
+    same("the agent's console never makes it wait, and the command has another",
+         [bool(int(re.search(r"flags:\s+(\d+)", tt.read(f"/proc/{pids_inside(p)[n]}/fdinfo/2").decode()).group(1), 8) & os.O_NONBLOCK)
+          for n in (2, 3)], [True, False])
     for n in range(1, 6):
         os.kill(pids_inside(p)[2], signal.SIGKILL)
         if not tt.wait_for(lambda: len(host.starts()) == n + 1 and 2 in pids_inside(p), 15):
