@@ -34,7 +34,8 @@
 struct how {
 	uid_t uid;     /* of the command; 0: ours */
 	bool is_late;  /* nothing is read before it has ended */
-	bool is_first; /* it runs before the sensor is opened */
+	bool is_first; /* it runs before the sensor is opened, */
+	unsigned ms;   /* for so long */
 };
 
 struct agent_sink {
@@ -227,6 +228,7 @@ static int agent(struct agent_watch *w, const char *name, char **command, FILE *
 	int n, status;
 	unsigned long us;
 
+	(void)usleep(how->ms * 1000);
 	n = opener(name)(&s, w, &why);
 	if (n < 0) {
 		fprintf(out, "{\"failed\": \"%s\", \"error\": \"%s\"}\n", why, strerror(-n));
@@ -256,11 +258,13 @@ int main(int argc, char **argv)
 	pid_t pid;
 	FILE *out;
 
-	while ((option = getopt(argc, argv, "+sfw:i:u:b:")) != -1) {
+	while ((option = getopt(argc, argv, "+sfw:i:u:b:l:")) != -1) {
 		if (option == 's')
 			how.is_late = true;
 		else if (option == 'f')
 			how.is_first = true;
+		else if (option == 'l')
+			how.ms = (unsigned)atoi(optarg);
 		else if (option == 'w')
 			w.walk_ms = (unsigned)atoi(optarg);
 		else if (option == 'u')
