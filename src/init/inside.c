@@ -147,7 +147,7 @@ static unsigned kill_each(const struct inside *in, int proc_fd)
 
 			memcpy(&len, e + 16, sizeof(len));
 			at += len;
-			/* without a view /proc is the one of outside: nobody here has those numbers */
+			/* without a view /proc is that of outside: none here has its numbers */
 			if (pid > 1 && pid != in->agent.pid && kill((pid_t)pid, SIGKILL) == 0)
 				count++;
 		}
