@@ -168,22 +168,19 @@ static int gather(const struct agent_link *l, struct iovec parts[3])
 
 static void note_sent(struct agent_link *l, size_t n)
 {
-	size_t hello = l->hello_len - l->hello_sent;
+	size_t hello = l->hello_len - l->hello_sent, part = n < hello ? n : hello;
 
 	l->sent_ns = tt_clock_ns(CLOCK_MONOTONIC);
-	if (hello) {
-		size_t part = n < hello ? n : hello;
-
-		l->hello_sent += part;
-		n -= part;
-		if (part < hello)
-			return;
+	l->hello_sent += part;
+	if (part < hello)
+		return;
+	if (part)
 		agent_queue_hello_sent(l->queue);
-		if (l->reason_count)
-			tell_outage(l);
-	}
-	if (n)
-		l->cut = agent_queue_sent(l->queue, l->cut + n);
+	/* major 1 has no hello: there its first frame says that the host is back */
+	if (l->reason_count)
+		tell_outage(l);
+	if (n > part)
+		l->cut = agent_queue_sent(l->queue, l->cut + n - part);
 }
 
 static void send_all(struct agent_link *l)

@@ -20,7 +20,14 @@
 #define ARGV_BEYOND (128u << 10) /* what is left of longer ones is not counted further */
 
 /* Fields of stat, as proc(5) counts them; the first two come before. */
-enum { FIELD_STATE = 3, FIELD_PPID, FIELD_START = 22, FIELD_STACK = 28, FIELD_STATUS = 52 };
+enum {
+	FIELD_STATE = 3,
+	FIELD_PPID,
+	FIELD_THREADS = 20,
+	FIELD_START = 22,
+	FIELD_STACK = 28,
+	FIELD_STATUS = 52
+};
 
 static struct {
 	char exe[EXE_MAX], argv[ARGV_MAX];
@@ -54,6 +61,9 @@ static void put_field(struct agent_stat *s, int field, uint64_t v)
 	switch (field) {
 	case FIELD_PPID:
 		s->ppid = (uint32_t)v;
+		break;
+	case FIELD_THREADS:
+		s->threads = (uint32_t)v;
 		break;
 	case FIELD_START:
 		s->start_ticks = v;

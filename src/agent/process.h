@@ -19,6 +19,7 @@ struct agent_stat {
 	char comm[64];
 	size_t comm_len;
 	char state;
+	uint32_t threads; /* also a first one that has ended, as long as there are others */
 	uint64_t start_ticks;
 	uint64_t stack;  /* where it began: differs from program to program; 0: we may not know */
 	uint32_t status; /* of a zombie, as wait(2) has it; 0 also where we may not know */

@@ -35,6 +35,7 @@
 /* A process of the cell. */
 struct followed {
 	uint64_t start_ns;
+	uint64_t counted_ns;     /* when /proc told how many threads it has; 0: it did not */
 	int32_t pid;             /* outside; 0: this place is free */
 	uint32_t number, parent; /* inside; 0: not known. Of a free place: the next one, + 1 */
 	uint32_t threads, uid;
@@ -208,10 +209,20 @@ static bool is_in_cell(int32_t pid, const struct status *s)
 	       st.st_ino == conn.ns;
 }
 
+/* What messages from before that say of its threads is in that number already. */
+static void put_threads(struct followed *p, const struct agent_stat *s, uint64_t counted_ns)
+{
+	bool first_ended = s->state == 'Z' && s->threads > 1;
+
+	p->threads = s->threads ? s->threads - first_ended : 1;
+	p->counted_ns = counted_ns;
+}
+
 /* One that was there before we listened, or whose birth was lost; @arg: nothing. */
 static void find_one(uint32_t pid, void *arg)
 {
 	struct followed *p = find((int32_t)pid);
+	uint64_t now = tt_clock_ns(CLOCK_MONOTONIC);
 	struct agent_stat stat;
 	struct wire_frame f;
 	struct status s;
@@ -221,6 +232,7 @@ static void find_one(uint32_t pid, void *arg)
 		return;
 	if (p && (p->is_own || is_same_start(p->start_ns, agent_stat_start_ns(&stat)))) {
 		p->seen = true;
+		put_threads(p, &stat, now);
 		return;
 	}
 	if (p) /* another one with its number; of the one we knew nothing more was heard */
@@ -237,6 +249,7 @@ static void find_one(uint32_t pid, void *arg)
 	p->start_ns = agent_stat_start_ns(&stat);
 	put_comm(p, &stat);
 	put_status(p, &s);
+	put_threads(p, &stat, now);
 	p->is_own = p->number == 1 || p->number == (uint32_t)getpid();
 	status_read((int32_t)stat.ppid, &s);
 	p->parent = number_in(&s);
@@ -253,7 +266,7 @@ static void take_fork(const struct tt_proc_event *e)
 	struct status s;
 
 	if (e->pid != e->tid) {
-		if (p)
+		if (p && e->ts_ns > p->counted_ns)
 			p->threads++;
 		return;
 	}
@@ -311,7 +324,7 @@ static void take_exit(const struct tt_proc_event *e)
 	struct followed *p = find(e->pid);
 	struct wire_frame f;
 
-	if (!p || (p->threads > 1 && p->threads--))
+	if (!p || (p->threads > 1 && (e->ts_ns < p->counted_ns || p->threads--)))
 		return;
 	f = frame_of(p, WIRE_PROCESS_EXITED, e->ts_ns);
 	agent_process_put_status(&f, (uint32_t)e->status);

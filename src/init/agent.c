@@ -17,14 +17,13 @@
 #include "init/say.h"
 #include "init/spawn.h"
 
-#define AGENT_PID    2
 #define READY_MS     5000
 #define PAUSE_MIN_MS 10
 #define PAUSE_MAX_MS 1000 /* so there are not more than 100 starts in a minute */
 #define LONG_MS      1000 /* who lived that long is started again at once */
 #define FAILURES_MAX 10
 #define FLUSH_MS     2000 /* the agent's own */
-#define GRACE_MS     1000
+#define GRACE_MS     2000 /* of a vsock the agent rounds its own time up to a second */
 #define KILL_MS      2000 /* for the end of who was killed */
 #define ARGS_MAX     (40 + 2 * INIT_PATHS_MAX)
 #define INSTALLED    "/sbin/telltale-agent"
@@ -150,6 +149,8 @@ static TT_NORETURN void become_agent(const struct init_agent *a, int ready_fd)
 	enter_view(ready_fd);
 	if (null >= 0)
 		(void)dup2(null, STDIN_FILENO);
+	/* the workload has the console, too: it may stop it between a look and a line */
+	(void)dup2(init_say_fd(), STDERR_FILENO);
 	(void)dup2(STDERR_FILENO, STDOUT_FILENO);
 	(void)init_close_from(3, 1);
 	make_args(&args, a, ready_fd);
@@ -195,7 +196,7 @@ void init_agent_start(struct init_agent *a)
 		schedule(a);
 		return;
 	}
-	r = init_spawn(0, AGENT_PID);
+	r = init_spawn(0, INIT_AGENT_PID);
 	if (r == 0)
 		become_agent(a, pair[1]);
 	(void)close(pair[1]);
@@ -225,7 +226,7 @@ void init_agent_hear(struct init_agent *a)
 	if (strcmp(text, "ready") == 0 || strncmp(text, "ready ", 6) == 0) {
 		if (!a->was_ready)
 			init_say("agent: ", text, NULL);
-		a->spare = !strstr(text, "connector");
+		a->spare = !strstr(text, "proc-connector");
 		a->state = INIT_AGENT_READY;
 		a->ready_ms = init_now_ms();
 		a->was_ready = true;

@@ -17,6 +17,8 @@
 
 #include "init/settings.h"
 
+enum { INIT_AGENT_PID = 2 }; /* in the cell, always */
+
 enum init_agent_state {
 	INIT_AGENT_OFF,
 	INIT_AGENT_STARTING,

@@ -46,6 +46,8 @@ static int allow_fd(int ruleset, int fd, uint64_t rights)
 
 	if (fstat(fd, &st) < 0)
 		return -errno;
+	if (S_ISLNK(st.st_mode))
+		return 0;
 	if (!S_ISDIR(st.st_mode))
 		rule.allowed_access &= FS_OF_FILES;
 	if (!rule.allowed_access)
@@ -83,7 +85,10 @@ static bool is_closed(const char *name)
 	       strcmp(name, "sys") == 0;
 }
 
-/* Everything in the root folder but what is closed. A link that leads nowhere gives nothing. */
+/*
+ * Everything in the root folder but what is closed. A link gives nothing: what it leads to stands
+ * here itself, or is closed.
+ */
 static int allow_root(int ruleset, uint64_t rights)
 {
 	static _Alignas(struct entry) char buf[4096];
@@ -101,7 +106,7 @@ static int allow_root(int ruleset, uint64_t rights)
 			at += e->size;
 			if (is_closed(e->name))
 				continue;
-			fd = openat(root, e->name, O_PATH | O_CLOEXEC);
+			fd = openat(root, e->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 			if (fd >= 0)
 				r = allow_fd(ruleset, fd, rights);
 			if (r < 0)

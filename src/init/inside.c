@@ -147,10 +147,9 @@ static unsigned kill_each(const struct inside *in, int proc_fd)
 
 			memcpy(&len, e + 16, sizeof(len));
 			at += len;
-			if (pid > 1 && pid != in->agent.pid) {
-				(void)kill((pid_t)pid, SIGKILL);
+			/* without a view /proc is that of outside: none here has its numbers */
+			if (pid > 1 && pid != in->agent.pid && kill((pid_t)pid, SIGKILL) == 0)
 				count++;
-			}
 		}
 	}
 	return count;
@@ -237,13 +236,28 @@ static void spare_connector(struct inside *in)
 	in->agent.connector_fd = -1;
 }
 
+/*
+ * The kernel goes on from the number that it gave last, which is 1 where no agent lives: but the
+ * agent's number is never the workload's, as the gate refuses signals to it.
+ */
+static pid_t spawn_workload(const struct init_workload *w)
+{
+	pid_t pid;
+
+	while ((pid = init_spawn(0, 0)) == INIT_AGENT_PID)
+		(void)waitpid(pid, NULL, 0);
+	if (pid == 0 && getpid() == INIT_AGENT_PID)
+		_exit(0);
+	if (pid == 0)
+		init_workload_run(w);
+	return pid;
+}
+
 static int run_workload(struct inside *in, const struct init_workload *w)
 {
 	bool gave_up = false;
-	pid_t pid = init_spawn(0, 0);
+	pid_t pid = spawn_workload(w);
 
-	if (pid == 0)
-		init_workload_run(w);
 	if (pid < 0) {
 		init_say_error("workload: no process", NULL, -pid);
 		return INIT_FAILED;
@@ -284,7 +298,10 @@ void init_cell_inside(struct init_cell *c)
 				       .ready_fd = -1};
 	c->signal_fd = init_cell_signals();
 	in.agent.queue_fd = memfd_create("telltale-queue", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	why = c->signal_fd < 0 || in.agent.queue_fd < 0 ? "no fds" : make_view(c, &w.gate);
+	/* a kernel without it: an agent that is killed takes along what it had not sent */
+	if (in.agent.queue_fd < 0)
+		init_say_error("no memory that outlives the agent", NULL, errno);
+	why = c->signal_fd < 0 ? "no signals" : make_view(c, &w.gate);
 	if (why) {
 		init_say_error(why, NULL, errno);
 		finish(&in, INIT_FAILED);

@@ -30,6 +30,11 @@ void init_say_open(void)
 		say_fd = fd;
 }
 
+int init_say_fd(void)
+{
+	return say_fd;
+}
+
 static int put(const char *line, size_t len)
 {
 	ssize_t n = send(say_fd, line, len, MSG_DONTWAIT | MSG_NOSIGNAL);

@@ -14,6 +14,9 @@
  */
 void init_say_open(void);
 
+/* init_say_fd - that one, for who must not wait either; stderr itself if it cannot be */
+int init_say_fd(void);
+
 /* init_say - "telltale-init: " and these texts, one behind the other; NULL ends them */
 void init_say(const char *first, ...) __attribute__((__sentinel__));
 

@@ -181,8 +181,8 @@ static const char *set_flush(struct init_settings *s, char *value)
 
 static const char *set_heartbeat(struct init_settings *s, char *value)
 {
-	return set_number_text(&s->heartbeat_ms, value, 1, 3600000,
-			       "not milliseconds from 1 to 3600000");
+	return set_number_text(&s->heartbeat_ms, value, 10, 3600000,
+			       "not milliseconds from 10 to 3600000");
 }
 
 static const char *set_major(struct init_settings *s, char *value)

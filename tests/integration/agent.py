@@ -288,8 +288,10 @@ def talking_host():
 
 
 def major_one():
-    host = Host().listen()
+    host = Host()
     agent = Agent(host.endpoint, "--major", "1", "--heartbeat-ms", "10", "--flush-ms", "30000", files=64)
+    tt.check("a host that is missing is told of", tt.wait_for(lambda: "trying again" in agent.said()))
+    host.listen()
     c = host.accept()
     agent.act(6000)
     agent.settled()
@@ -298,6 +300,7 @@ def major_one():
     c.close()
     tt.same("SIGTERM ends it", agent.process.wait(tt.SECONDS), 0)
     tt.none("the five keys of major 1 alone", [f for f in c.frames if list(f) != FIVE or f["content_version"] != 1])
+    tt.check("and that it is there", f"connected to {host.endpoint} after: " in agent.said(), agent.said())
     tt.same("no source of major 2", {f["probe_source"] for f in c.frames}, {"fs.inotify_fired"})
     lost = 6000 - len(c.frames)
     tt.check("of what is lost the host knows nothing", 0 < lost, lost)

@@ -34,7 +34,8 @@
 struct how {
 	uid_t uid;     /* of the command; 0: ours */
 	bool is_late;  /* nothing is read before it has ended */
-	bool is_first; /* it runs before the sensor is opened */
+	bool is_first; /* it runs before the sensor is opened, */
+	unsigned ms;   /* for so long */
 };
 
 struct agent_sink {
@@ -224,9 +225,14 @@ static int agent(struct agent_watch *w, const char *name, char **command, FILE *
 	pid_t pid = how->is_first ? start(command, how->uid) : 0;
 	struct agent_sensor s;
 	const char *why = "";
+	char read[4096];
 	int n, status;
 	unsigned long us;
 
+	(void)usleep(how->ms * 1000);
+	/* what an agent before this one has read */
+	while (how->ms && recv(w->connector_fd, read, sizeof(read), MSG_DONTWAIT) > 0)
+		;
 	n = opener(name)(&s, w, &why);
 	if (n < 0) {
 		fprintf(out, "{\"failed\": \"%s\", \"error\": \"%s\"}\n", why, strerror(-n));
@@ -256,11 +262,13 @@ int main(int argc, char **argv)
 	pid_t pid;
 	FILE *out;
 
-	while ((option = getopt(argc, argv, "+sfw:i:u:b:")) != -1) {
+	while ((option = getopt(argc, argv, "+sfw:i:u:b:l:")) != -1) {
 		if (option == 's')
 			how.is_late = true;
 		else if (option == 'f')
 			how.is_first = true;
+		else if (option == 'l')
+			how.ms = (unsigned)atoi(optarg);
 		else if (option == 'w')
 			w.walk_ms = (unsigned)atoi(optarg);
 		else if (option == 'u')

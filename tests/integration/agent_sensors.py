@@ -191,6 +191,13 @@ def before(sensor):
     check(f"{sensor}: nothing is told of before it began", all(f["start_ns"] <= f["guest_monotonic_ns"] for f in frames), frames)
     same(f"{sensor}: is the one that ends", [(f["guest_pid"], f["start_ns"]) for f in of(frames, EXITED)],
          [(f["guest_pid"], f["start_ns"]) for f in of(frames, SPAWNED)])
+    code = "import threading, time, os\n" \
+           "for n in range(8): threading.Thread(target=time.sleep, args=[1]).start()\n" \
+           "time.sleep(1.5)\n" \
+           "os._exit(os.spawnlp(os.P_WAIT, 'sh', 'sh', '-c', 'exit 5') + 1)"
+    frames, _ = cell(sensor, sys.executable, "-c", code, options=["-f", "-l", "600"])
+    over = of(frames, EXITED) if sensor != "walk" else of(frames, EXITED, guest_pid=FIRST)
+    same(f"{sensor}: one that had threads ends with the last of them", [f.get("exit_code") for f in over], [5, 6] if sensor != "walk" else [6])
 
 
 def walk():

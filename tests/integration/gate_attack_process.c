@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -421,6 +422,23 @@ static long act_attr(int t)
 	return attack_result(syscall(SYS_sched_setattr, (long)t, &attr, 0));
 }
 
+static long act_time(int t)
+{
+	const clockid_t clock = (clockid_t)(~(unsigned)t << 3 | 2); /* its CPU time */
+	struct sigevent quiet = {.sigev_notify = SIGEV_NONE};
+	int timer = 0;
+
+	return attack_result(syscall(SYS_timer_create, clock, &quiet, &timer));
+}
+
+static long act_time_sleep(int t)
+{
+	const clockid_t clock = (clockid_t)(~(unsigned)t << 3 | 2);
+	struct timespec soon = {0, 1};
+
+	return attack_result(syscall(SYS_clock_nanosleep, clock, 0, &soon, NULL));
+}
+
 static long act_migrate(int t)
 {
 	unsigned long from = 1, to = 1;
@@ -510,6 +528,8 @@ const struct attack_road attack_looks[] = {
 	{"sched_setparam", act_param, 'p', {EPERM, EPERM, EPERM, NOT_RUN}},
 	{"sched_setaffinity", act_affinity, 'p', {EPERM, EPERM, EPERM, NOT_RUN}},
 	{"sched_setattr", act_attr, 'p', {EPERM, EPERM, EPERM, NOT_RUN}},
+	{"timer_create", act_time, 'p', {EINVAL, NOT_RUN, EINVAL, NOT_RUN}},
+	{"clock_nanosleep", act_time_sleep, 'p', {EINVAL, NOT_RUN, EINVAL, NOT_RUN}},
 	{"migrate_pages", act_migrate, 'p', {EPERM, REFUSED, EPERM, REFUSED}},
 	{"move_pages", act_move, 'p', {EPERM, REFUSED, EPERM, REFUSED}},
 	{"prctl PR_SCHED_CORE", act_core, 'p', {EINVAL, REFUSED, EINVAL, REFUSED}},

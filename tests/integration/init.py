@@ -392,10 +392,20 @@ def agent_and_connector():
         finish(p, host)
 
 
+def no_memfd():
+    done = run(["sh", "-c", "exit 14"], before=[tt.program("sandbox_refuse"), "memfd_create", "38", "--"])
+    same("a kernel without memfd_create: there is a cell", done.status, 14)
+    check("... whose agent has no queue of another, and that is said",
+          "no memory that outlives the agent" in done.err and "--queue-fd" not in " ".join(done.host.starts()), done.err)
+
+
 def agent_killed():
     p, host = start(["sh", "-c", "trap 'exit 21' TERM; while :; do sleep 0.05; done"])
     tt.wait_for(lambda: 3 in pids_inside(p))
     command = pids_inside(p).get(3)
+    same("the agent's console never makes it wait, and the command has another",
+         [bool(int(re.search(r"flags:\s+(\d+)", tt.read(f"/proc/{pids_inside(p)[n]}/fdinfo/2").decode()).group(1), 8) & os.O_NONBLOCK)
+          for n in (2, 3)], [True, False])
     for n in range(1, 6):
         os.kill(pids_inside(p)[2], signal.SIGKILL)
         if not tt.wait_for(lambda: len(host.starts()) == n + 1 and 2 in pids_inside(p), 15):
@@ -443,8 +453,8 @@ def agent_fails():
         same(f"agent '{title}': the command never starts", (done.status, os.path.exists(ran), done.host.codes), (125, False, [b"\x7d\0\0\0"]))
         check("... and why is said", said in done.err and "no agent: the workload does not start" in done.err, done.err)
         same("... in one line", len([x for x in done.err.splitlines() if "agent: " in x]), 2)
-        done = run(["sh", "-c", f">'{ran}'; exit 3"], "--on-agent-failure", "degrade", agent=agent)
-        same(f"agent '{title}', degrade: it does", (done.status, os.path.exists(ran)), (3, True))
+        done = run(["sh", "-c", f"test $$ -eq 3 && kill -URG $$ && >'{ran}'; exit 3"], "--on-agent-failure", "degrade", agent=agent)
+        same(f"agent '{title}', degrade: it does, as process 3", (done.status, os.path.exists(ran)), (3, True))
         check("... and that is said", said in done.err and "no agent: the workload runs unseen" in done.err, done.err)
         os.unlink(ran)
     for degrade, status, said in ((False, 125, "the agent does not start again: the cell ends"),
@@ -688,6 +698,7 @@ bomb()
 signals()
 agent_facts()
 agent_and_connector()
+no_memfd()
 agent_killed()
 agent_killed_at_end()
 agent_fails()

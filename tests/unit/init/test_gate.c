@@ -123,6 +123,8 @@ static int wanted_by_arguments(const char *name, const uint64_t *a)
 		return first == 2 || ((first == 0 || first == 1) && is_protected(a[1])) ? EPERM : 0;
 	if (strcmp(name, "ioprio_set") == 0)
 		return first == 3 || ((first == 1 || first == 2) && is_protected(a[1])) ? EPERM : 0;
+	if (is_among(name, "timer_create clock_nanosleep")) /* on the CPU time of another one */
+		return first < 0 && is_protected((uint64_t) ~(first >> 3)) ? EINVAL : 0;
 	if (strcmp(name, "prctl") == 0)
 		return first == 62 ? EINVAL : 0; /* PR_SCHED_CORE */
 	if (strcmp(name, "socketpair") == 0)
@@ -210,6 +212,10 @@ static const uint64_t values[] = {
 	0x3d0f00, /* the flags of a thread */
 	0x7fffffff,
 	0x80000000,
+	0xffffffe2, /* clocks of the CPU time of 3, 2 and 1 */
+	0xffffffe8,
+	0xffffffee,
+	0xfffffff2,
 	0xfffffffe,
 	0xffffffff,
 	(uint64_t)-1,
@@ -303,6 +309,8 @@ static void all_names_are_calls(void)
 		"sched_setscheduler",
 		"sched_setaffinity",
 		"sched_setattr",
+		"timer_create",
+		"clock_nanosleep",
 		"migrate_pages",
 		"move_pages",
 		"get_robust_list",

@@ -145,7 +145,7 @@ static void test_values(void)
 		{"sensor", "EBPF", "not auto, ebpf, connector or walk"},
 		{"walk-ms", "0", "not milliseconds from 1 to 60000"},
 		{"flush-ms", "60001", "not milliseconds from 0 to 60000"},
-		{"heartbeat-ms", "0", "not milliseconds from 1 to 3600000"},
+		{"heartbeat-ms", "9", "not milliseconds from 10 to 3600000"},
 		{"memory", "", "not bytes, with K, M or G behind them, nor max"},
 		{"memory", "M", "not bytes, with K, M or G behind them, nor max"},
 		{"memory", "0", "not bytes, with K, M or G behind them, nor max"},
