@@ -227,6 +227,8 @@ static void sync_bounded(void)
 		sync();
 		_exit(0);
 	}
+	if (pid < 0)
+		return sync();
 	do {
 		got = waitpid(-1, NULL, WNOHANG);
 		if (got == 0)

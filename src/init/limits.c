@@ -66,9 +66,11 @@ static bool find_own(const char *self, const char *mounts, const char *controlle
 	struct tt_out o;
 
 	for (; *self && !group; self = next_line(self)) {
-		const char *list = strchr(self, ':') + 1, *colon = strchr(list, ':');
+		const char *list = strchr(self, ':'), *colon = list ? strchr(++list, ':') : NULL;
 		char text[256] = "";
 
+		if (!colon)
+			break; /* the file is longer than what was read */
 		if (colon - list < (long)sizeof(text))
 			memcpy(text, list, (size_t)(colon - list));
 		if (controller ? has_word(text, controller) : colon == list)

@@ -54,8 +54,8 @@ void init_default_signals(void)
 	sigset_t none;
 
 	/*
-	 * Past libc, which would not touch the signals that it keeps for itself: glibc's posix_spawn
-	 * hands them on ignored. SIGKILL and SIGSTOP are refused.
+	 * Past libc, which would not touch the signals that it keeps for itself: what glibc's
+	 * posix_spawn starts has them ignored. SIGKILL and SIGSTOP are refused.
 	 */
 	for (int sig = 1; sig < _NSIG; sig++)
 		(void)tt_sys4(SYS_rt_sigaction, sig, dfl, NULL, 64 / 8);

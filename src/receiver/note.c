@@ -102,6 +102,17 @@ void receiver_line_state(struct receiver_cell *c, const char *why)
 	end(c, from);
 }
 
+void receiver_line_exit(struct receiver_cell *c)
+{
+	size_t from = begin(c, "notice", false, "recorder");
+
+	put_run_ids(c);
+	PUT(&c->r->trace, ", \"reason\": \"exit\"");
+	put_str(&c->r->trace, "message", "the guest says how its command ended");
+	receiver_put_number(&c->r->trace, "exit_status", c->exit_status);
+	end(c, from);
+}
+
 void receiver_line_finding(struct receiver_cell *c, enum receiver_finding kind, const char *source,
 			   const char *text)
 {

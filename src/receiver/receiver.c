@@ -382,6 +382,7 @@ static void read_exit(struct receiver_cell *c)
 		(uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
 	c->left_ms = c->r->now_ms;
 	c->exit_ns = c->r->now_ns;
+	receiver_line_exit(c);
 	if (c->connection.fd < 0 && c->state != RECEIVER_CLOSED)
 		receiver_state_set(c, RECEIVER_CLOSED, "the exit code came");
 	receiver_flush(c);
@@ -600,7 +601,8 @@ static bool is_over(const struct receiver_cell *c)
 {
 	bool done = c->connection.fd < 0 && (c->has_exit || c->connections) && !c->paused;
 
-	return (done || (c->is_full && c->has_exit)) &&
+	/* a guest that has told how it ended and then hangs is over, too */
+	return (done || (c->has_exit && (c->is_full || c->state == RECEIVER_SILENT))) &&
 	       c->r->now_ms - c->left_ms >= RECEIVER_END_MS;
 }
 

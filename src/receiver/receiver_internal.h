@@ -199,6 +199,7 @@ void receiver_put_list(struct tt_out *o, const struct wire_list *list);
 void receiver_line_run_start(struct receiver_cell *c);
 void receiver_line_run_end(struct receiver_cell *c, const char *reason);
 void receiver_line_state(struct receiver_cell *c, const char *why);
+void receiver_line_exit(struct receiver_cell *c);
 /* @source: or NULL */
 void receiver_line_finding(struct receiver_cell *c, enum receiver_finding kind, const char *source,
 			   const char *text);

@@ -237,6 +237,10 @@ static void again_notice(struct scan *s)
 				c->findings[i] = count; /* at least: not each one is told */
 	} else if (take_text(s, ", \"reason\": \"", &word) && is_word(word, "heartbeat")) {
 		c->heartbeats++;
+	} else if (is_word(word, "exit") && take_u64(s, ", \"exit_status\": ", &count)) {
+		c->has_exit = true;
+		c->exit_status = (uint32_t)count;
+		c->exit_ns = take_time(s);
 	}
 }
 

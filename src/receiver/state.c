@@ -92,7 +92,10 @@ void receiver_state_look(struct receiver_cell *c)
 	uint64_t now = c->r->now_ms, window = c->r->settings.silence_ms;
 	bool connected = c->connection.fd >= 0;
 
-	if (c->state == RECEIVER_SILENT || c->has_exit || c->paused)
+	if (c->state == RECEIVER_SILENT || c->paused)
+		return;
+	/* an exit code alone ends nothing: who says one and goes on is looked after as before */
+	if (c->has_exit && !connected)
 		return;
 	if (c->state == RECEIVER_NEVER && !connected)
 		return;

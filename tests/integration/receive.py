@@ -335,6 +335,31 @@ def states():
     return r
 
 
+def exits_and_stays():
+    """An exit code ends neither the watch over a guest nor, by itself, the cell; and it survives a receiver."""
+    r = Receiver("--silence", "1", "--once")
+    with r.connect() as s:
+        s.sendall(hello(0) + connects([1]))
+        with r.connect(9000) as e:
+            e.sendall(struct.pack("<I", 9))
+        ended = tt.wait_for(lambda: r.process.poll() is not None, 20)
+        tt.check("a guest that told its exit code and hangs is over", ended)
+    r.end()
+    found = [f["kind"] for f in r.run()["coverage"]["findings"]]
+    tt.same("... and its silence is found", [found, r.run()["summary"]["exit_code"]], [["agent_silenced"], 9])
+    r = Receiver()
+    r.send(hello(0) + connects([1]))
+    with r.connect(9000) as e:
+        e.sendall(struct.pack("<I", 7))
+        tt.check("an exit code is in the record at once", tt.wait_for(lambda: b'"exit_status": 7' in r.raw(), 20))
+    r.process.kill()
+    r.process.wait(tt.SECONDS)
+    again = Receiver("--once", folder=r.folder)
+    tt.same("... and outlives a receiver that is killed", (again.process.wait(20), again.run()["summary"]["exit_code"]), (0, 7))
+    again.end()
+    return again
+
+
 def mute():
     r = Receiver("--silence", "1")
 
@@ -462,7 +487,7 @@ def ended_by_itself(r, seconds):
 
 
 def main():
-    receivers = [one_cell(), rejects(), hostile(), accounting(), killed(), told_again(), stopped(), states(), mute(),
+    receivers = [one_cell(), rejects(), hostile(), accounting(), killed(), told_again(), stopped(), states(), mute(), exits_and_stays(),
                  declaration(), older_agents(), exit_channel(), waits()]
     validate("every line and run.json fit their schemas", receivers)
     tt.done()
