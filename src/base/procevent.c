@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reading the messages of the proc connector: see procevent.h. */
+/* The proc connector: see procevent.h. */
 #include "base/procevent.h"
 
 #include <errno.h>
 #include <linux/cn_proc.h>
 #include <linux/connector.h>
 #include <linux/netlink.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <string.h>
+#include <sys/socket.h>
+
+#define ANSWER_MS 200
 
 /* Fields of the kernel's struct proc_event up to the end of the part that a kind has. */
 static bool has_part(size_t len, size_t part)
@@ -79,4 +83,56 @@ int tt_proc_event_parse(const void *datagram, size_t len, size_t *at, struct tt_
 		return r;
 	*at += NLMSG_ALIGN(h.nlmsg_len);
 	return 1;
+}
+
+static int send_op(int fd, uint32_t op)
+{
+	_Alignas(struct nlmsghdr) char bytes[NLMSG_LENGTH(sizeof(struct cn_msg) + sizeof(op))] = "";
+	struct nlmsghdr *h = (struct nlmsghdr *)bytes;
+	struct cn_msg *m = NLMSG_DATA(h);
+
+	h->nlmsg_len = sizeof(bytes);
+	h->nlmsg_type = NLMSG_DONE;
+	m->id.idx = CN_IDX_PROC;
+	m->id.val = CN_VAL_PROC;
+	m->len = sizeof(op);
+	memcpy(m->data, &op, sizeof(op));
+	return send(fd, bytes, sizeof(bytes), 0) < 0 ? -errno : 0;
+}
+
+/* The kernel acknowledges where it is going to tell; elsewhere it is silent. */
+static int await_answer(int fd)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int n = poll(&p, 1, ANSWER_MS);
+
+	if (n > 0)
+		return 0;
+	tt_proc_ignore(fd);
+	return n < 0 ? -errno : -EOPNOTSUPP;
+}
+
+int tt_proc_listen(int receive_bytes)
+{
+	TT_CLEANUP(tt_closep)
+	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
+	struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	/* both: past the limit of the machine only root may go */
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive_bytes, sizeof(receive_bytes));
+	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	r = send_op(fd, PROC_CN_MCAST_LISTEN);
+	if (r == 0)
+		r = await_answer(fd);
+	return r < 0 ? r : tt_take_fd(&fd);
+}
+
+void tt_proc_ignore(int fd)
+{
+	(void)send_op(fd, PROC_CN_MCAST_IGNORE);
 }

@@ -3,9 +3,6 @@
 #include "init/boot.h"
 
 #include <fcntl.h>
-#include <linux/cn_proc.h>
-#include <linux/connector.h>
-#include <linux/netlink.h>
 #include <net/if.h>
 #include <poll.h>
 #include <signal.h>
@@ -24,8 +21,6 @@
 #include "init/spawn.h"
 
 #define FIRST_PID_NAMESPACE 0xEFFFFFFCu /* its inode: PROC_PID_INIT_INO */
-#define CONNECTOR_BYTES     (4 << 20)   /* a burst of 10,000 forks */
-#define ANSWER_MS           200
 #define SYNC_MS             5000
 #define FILES_MAX           524288
 #define COMPRESSED_MODULE   4 /* MODULE_INIT_COMPRESSED_FILE */
@@ -172,49 +167,6 @@ void init_boot_loopback(void)
 
 	if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &lo) < 0)
 		init_say_error("cannot bring up", "lo", errno);
-}
-
-static int send_op(int fd, uint32_t op)
-{
-	_Alignas(struct nlmsghdr) char bytes[NLMSG_LENGTH(sizeof(struct cn_msg) + sizeof(op))] = "";
-	struct nlmsghdr *h = (struct nlmsghdr *)bytes;
-	struct cn_msg *m = NLMSG_DATA(h);
-
-	h->nlmsg_len = sizeof(bytes);
-	h->nlmsg_type = NLMSG_DONE;
-	m->id.idx = CN_IDX_PROC;
-	m->id.val = CN_VAL_PROC;
-	m->len = sizeof(op);
-	memcpy(m->data, &op, sizeof(op));
-	return send(fd, bytes, sizeof(bytes), 0) < 0 ? -errno : 0;
-}
-
-int init_boot_connector(void)
-{
-	TT_CLEANUP(tt_closep)
-	int fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_CONNECTOR);
-	struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
-	struct pollfd answer = {.fd = fd, .events = POLLIN};
-	int bytes = CONNECTOR_BYTES;
-
-	if (fd < 0)
-		return -1;
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0 ||
-	    send_op(fd, PROC_CN_MCAST_LISTEN) < 0)
-		return -1;
-	/* where it is going to tell it says so; elsewhere it is silent */
-	if (poll(&answer, 1, ANSWER_MS) <= 0) {
-		init_boot_connector_end(fd);
-		return -1;
-	}
-	return tt_take_fd(&fd);
-}
-
-void init_boot_connector_end(int fd)
-{
-	if (fd >= 0)
-		(void)send_op(fd, PROC_CN_MCAST_IGNORE);
 }
 
 /* A disk that does not answer must not keep the machine from ending. */

@@ -32,14 +32,6 @@ int init_boot_modules(const char *paths) TT_MUST_CHECK;
 void init_boot_loopback(void);
 
 /*
- * init_boot_connector - a socket on which the kernel tells each fork, exec and exit; -1: this
- * kernel has no proc connector, or tells only the first namespaces of a machine
- * init_boot_connector_end - listeners are counted: without this the kernel goes on for nobody
- */
-int init_boot_connector(void);
-void init_boot_connector_end(int fd);
-
-/*
  * init_boot_end - write what is to be written, and switch off or start anew
  * @choose: as this machine can be ended, else @restart decides
  */

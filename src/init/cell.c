@@ -21,12 +21,14 @@
 #include <sys/wait.h>
 
 #include "base/file.h"
+#include "base/procevent.h"
 #include "init/boot.h"
 #include "init/cell_internal.h"
 #include "init/say.h"
 #include "init/spawn.h"
 
-#define END_MS 5000 /* for what is left in the cell when its end was told */
+#define CONNECTOR_BYTES (4 << 20) /* a burst of 10,000 forks */
+#define END_MS          5000      /* for what is left in the cell when its end was told */
 
 int init_cell_signals(void)
 {
@@ -112,7 +114,8 @@ static bool reap(pid_t pid)
 
 static void end_connector(struct init_cell *c)
 {
-	init_boot_connector_end(c->connector_fd);
+	if (c->connector_fd >= 0)
+		tt_proc_ignore(c->connector_fd);
 	tt_closep(&c->connector_fd);
 	c->connector_fd = -1;
 }
@@ -202,7 +205,7 @@ int init_cell(const struct init_settings *s)
 		return INIT_FAILED;
 	c.outer_proc_fd = open("/proc", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (wants_connector(s))
-		c.connector_fd = init_boot_connector();
+		c.connector_fd = tt_proc_listen(CONNECTOR_BYTES); /* goes on without */
 	c.terminal = free_terminal();
 	code = run(&c);
 	init_limits_report(&c.limits);

@@ -3,10 +3,7 @@
 #include "kernel/procconn.h"
 
 #include <errno.h>
-#include <linux/cn_proc.h>
-#include <linux/connector.h>
 #include <linux/netlink.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -16,9 +13,8 @@
 #include "base/time.h"
 #include "kernel/caller.h"
 
-#define RECEIVE_BYTES (8U << 20) /* a burst of 20,000 forks */
+#define RECEIVE_BYTES (8 << 20) /* a burst of 20,000 forks */
 #define DATAGRAM      8192
-#define ANSWER_MS     200
 #define CPUS          1024 /* whose numbers are followed */
 #define PIDS_MAX      (1U << 22)
 
@@ -157,46 +153,6 @@ uint64_t kernel_procconn_lost(const struct kernel_procconn *c)
 	return c->lost;
 }
 
-static int send_op(int fd, enum proc_cn_mcast_op op)
-{
-	_Alignas(struct nlmsghdr) char
-		bytes[NLMSG_LENGTH(sizeof(struct cn_msg) + sizeof(uint32_t))] = "";
-	struct nlmsghdr *h = (struct nlmsghdr *)bytes;
-	struct cn_msg *m = NLMSG_DATA(h);
-	uint32_t what = op;
-
-	h->nlmsg_len = sizeof(bytes);
-	h->nlmsg_type = NLMSG_DONE;
-	m->id.idx = CN_IDX_PROC;
-	m->id.val = CN_VAL_PROC;
-	m->len = sizeof(what);
-	memcpy(m->data, &what, sizeof(what));
-	return send(fd, bytes, sizeof(bytes), 0) < 0 ? -errno : 0;
-}
-
-/* The kernel acknowledges where it is going to tell; elsewhere it is silent. */
-static int await_answer(int fd)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	int n = poll(&p, 1, ANSWER_MS);
-
-	return n < 0 ? -errno : n == 0 ? -EOPNOTSUPP : 0;
-}
-
-static int listen_to(int fd)
-{
-	struct sockaddr_nl to = {.nl_family = AF_NETLINK, .nl_groups = CN_IDX_PROC};
-	int r, bytes = RECEIVE_BYTES;
-
-	/* both: past the limit of the machine only root may go */
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes));
-	if (bind(fd, (struct sockaddr *)&to, sizeof(to)) < 0)
-		return -errno;
-	r = send_op(fd, PROC_CN_MCAST_LISTEN);
-	return r < 0 ? r : await_answer(fd);
-}
-
 int kernel_procconn_open(struct kernel_procconn **ret, struct tt_err *err)
 {
 	TT_CLEANUP(kernel_procconn_closep) struct kernel_procconn *c = calloc(1, sizeof(*c));
@@ -208,8 +164,7 @@ int kernel_procconn_open(struct kernel_procconn **ret, struct tt_err *err)
 	c->pids = calloc(PIDS_MAX / 64, sizeof(*c->pids));
 	if (!c->pids)
 		return tt_fail(err, ENOMEM, "listen to the proc connector");
-	c->fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_CONNECTOR);
-	r = c->fd < 0 ? -errno : listen_to(c->fd);
+	r = c->fd = tt_proc_listen(RECEIVE_BYTES);
 	if (r < 0)
 		return tt_fail(err, -r, "listen to the proc connector%s",
 			       r == -EPERM ? " (needs root)"
@@ -225,8 +180,7 @@ void kernel_procconn_close(struct kernel_procconn *c)
 	if (!c)
 		return;
 	if (c->fd >= 0) {
-		/* listeners are counted: without this the kernel goes on for nobody */
-		(void)send_op(c->fd, PROC_CN_MCAST_IGNORE);
+		tt_proc_ignore(c->fd);
 		(void)close(c->fd);
 	}
 	free(c->pids);
