@@ -24,8 +24,8 @@
 #include "base/procevent.h"
 #include "base/time.h"
 
-#define FOLLOWED_MAX 4096
-#define INDEX_SIZE   8192 /* a power of two, and more than FOLLOWED_MAX: a search ends */
+#define FOLLOWED_MAX 3072
+#define INDEX_SIZE   4096 /* a power of two, and more than FOLLOWED_MAX: a search ends */
 #define CPUS         1024 /* whose numbers are followed */
 #define DATAGRAM     8192
 #define MESSAGES_MAX 4096                /* of one call */
