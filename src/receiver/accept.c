@@ -171,19 +171,21 @@ static void take_hello(struct receiver_cell *c, const struct wire_frame *f)
 	c->agent = now;
 }
 
+const char *const receiver_drop_causes[RECEIVER_CAUSES] = {
+	"queue_full", "sensor_full", "too_large", "agent_died", "other",
+};
+
 static void take_dropped(struct receiver_cell *c, const struct wire_frame *f)
 {
-	static const char *const causes[] = {"queue_full", "sensor_full", "too_large", "agent_died",
-					     "other"};
 	unsigned cause = 0;
 	uint64_t explained;
 	struct receiver_gap gap = {.has_seq = true, .seq = f->seq};
 
-	while (cause + 1 < TT_ARRAY_SIZE(causes) &&
-	       (f->cause.len != strlen(causes[cause]) ||
-		memcmp(f->cause.data, causes[cause], f->cause.len) != 0))
+	while (cause + 1 < RECEIVER_CAUSES &&
+	       (f->cause.len != strlen(receiver_drop_causes[cause]) ||
+		memcmp(f->cause.data, receiver_drop_causes[cause], f->cause.len) != 0))
 		cause++;
-	gap.reason = causes[cause];
+	gap.reason = receiver_drop_causes[cause];
 	gap.has_range = f->count && f->first_seq <= f->last_seq && f->last_seq <= RECEIVER_SEQ_MAX;
 	gap.from = f->first_seq;
 	gap.to = f->last_seq;

@@ -155,8 +155,6 @@ static json_t *findings_json(const struct receiver_cell *c)
 
 static json_t *coverage_json(const struct receiver_cell *c)
 {
-	static const char *const causes[] = {"queue_full", "sensor_full", "too_large", "agent_died",
-					     "other"};
 	json_t *gaps = json_array(), *j;
 	uint64_t lost = 0;
 	const uint64_t losses[] = {c->seq.dropped, c->seq.lost, c->undeclared, sum_rejects(c)};
@@ -165,8 +163,8 @@ static json_t *coverage_json(const struct receiver_cell *c)
 		if (__builtin_add_overflow(lost, losses[i], &lost))
 			lost = UINT64_MAX; /* what a hostile agent counts can be any number */
 
-	for (size_t i = 0; i < TT_ARRAY_SIZE(causes); i++)
-		add_gap(gaps, causes[i], c->drops_by_cause[i], false);
+	for (size_t i = 0; i < RECEIVER_CAUSES; i++)
+		add_gap(gaps, receiver_drop_causes[i], c->drops_by_cause[i], false);
 	add_gap(gaps, "agent_died", 0, c->dropped_unknown);
 	add_gap(gaps, "transport", c->seq.lost, false);
 	add_gap(gaps, "rejected", sum_rejects(c), false);

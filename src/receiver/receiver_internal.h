@@ -85,6 +85,10 @@ struct receiver_agent {
 	bool known;
 };
 
+/* Why an agent dropped something, as it says itself; whatever else it says is "other", the last. */
+#define RECEIVER_CAUSES 5
+extern const char *const receiver_drop_causes[RECEIVER_CAUSES];
+
 struct receiver_cell {
 	struct receiver *r;
 	struct receiver_cell *next;       /* in the list of all */
@@ -141,8 +145,8 @@ struct receiver_cell {
 	uint64_t written; /* bytes of both files */
 	bool is_full;     /* as much as max_bytes allows */
 	uint64_t frames, acts, heartbeats, undeclared, attribution, connections, refused;
-	uint64_t dropped_unknown; /* times that the agent could not say how many */
-	uint64_t drops_by_cause[5];
+	uint64_t dropped_unknown;                 /* times that the agent could not say how many */
+	uint64_t drops_by_cause[RECEIVER_CAUSES]; /* of receiver_drop_causes */
 	uint64_t rejects[RECEIVER_REJECTS], rejects_told[RECEIVER_REJECTS];
 	uint64_t findings[RECEIVER_FINDINGS];
 	/* sources outside the declaration, told already; bit 0: one that nobody knows */

@@ -176,8 +176,6 @@ static void again_process(struct scan *s)
 
 static void again_gap(struct scan *s)
 {
-	static const char *const causes[] = {"queue_full", "sensor_full", "too_large", "agent_died",
-					     "other"};
 	struct receiver_cell *c = s->c;
 	struct receiver_loss loss = {0};
 	struct wire_text reason, what;
@@ -209,8 +207,8 @@ static void again_gap(struct scan *s)
 			}
 	} else {
 		c->dropped_unknown += !known;
-		for (size_t i = 0; i < TT_ARRAY_SIZE(causes) && range; i++)
-			if (is_word(reason, causes[i]))
+		for (size_t i = 0; i < RECEIVER_CAUSES && range; i++)
+			if (is_word(reason, receiver_drop_causes[i]))
 				c->drops_by_cause[i] +=
 					receiver_seq_dropped(&c->seq, count, loss.from, loss.to);
 	}
